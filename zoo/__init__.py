@@ -1,0 +1,1 @@
+"""distilzoo: a declarative zoo of distilled BERTs with reproducible benchmarks."""

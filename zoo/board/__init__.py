@@ -1,0 +1,1 @@
+"""The board: tables made from records, their publication, and what has regressed."""

@@ -1,0 +1,148 @@
+"""The verbs of `zoo`, their options, and how errors end: 1 a check failed, 2 wrong usage."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.errors import ZooError
+
+app = typer.Typer(
+    name="zoo",
+    help="A declarative zoo of distilled BERTs with reproducible benchmarks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SuiteOption = Annotated[str, typer.Option("--suite", "-s", help="A folder under specs/.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except ZooError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        raise SystemExit(error.exit_code) from None
+
+
+def _print(text: str) -> None:
+    print(text.rstrip("\n"))  # noqa: T201
+
+
+@app.command()
+def check(
+    schema: Annotated[
+        str | None, typer.Option(help="Print the JSON Schema of suite, teacher or entry.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check all specs: every problem, with file, line, key and what is allowed."""
+    from zoo.cli import check as verb  # noqa: PLC0415
+
+    _print(verb.schema(schema) if schema else verb.check(as_json=as_json))
+
+
+@app.command()
+def sync(
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if anything would change.")
+    ] = False,
+) -> None:
+    """Write pipelines and tables from specs and records."""
+    from zoo.cli import sync as verb  # noqa: PLC0415
+
+    _print(verb.check() if check_only else verb.write())
+
+
+@app.command("list")
+def list_entries(as_json: Json = False) -> None:
+    """List suites, teachers and entries."""
+    from zoo.cli import show as verb  # noqa: PLC0415
+
+    _print(verb.list_entries(as_json=as_json))
+
+
+@app.command()
+def show(
+    entry: Annotated[str, typer.Argument(help="<suite>/<entry>")],
+    as_json: Json = False,
+) -> None:
+    """Show one entry: its shapes, its plan as a table of terms, its digests."""
+    from zoo.cli import show as verb  # noqa: PLC0415
+
+    _print(verb.show(entry, as_json=as_json))
+
+
+@app.command()
+def run(
+    target: Annotated[str, typer.Argument(help="A suite, or <suite>/<entry>.")],
+    jobs: Annotated[int, typer.Option(min=1, help="Entries that are built beside each other.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+) -> None:
+    """Build a suite or an entry: drives `dvc repro`."""
+    from zoo.cli import run as verb  # noqa: PLC0415
+
+    raise typer.Exit(verb.run(target, jobs=jobs, dry_run=dry_run))
+
+
+@app.command()
+def board(
+    suite: SuiteOption = "pocket",
+    built: Annotated[
+        bool, typer.Option("--built", help="What this machine built, not what is published.")
+    ] = False,
+    task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
+    sort: Annotated[str | None, typer.Option(help="A column; -column for descending.")] = None,
+    form: Annotated[str, typer.Option("--format", help="table, csv, json or md.")] = "table",
+    as_json: Json = False,
+) -> None:
+    """Print the leaderboard of a suite."""
+    from zoo.cli import board as verb  # noqa: PLC0415
+
+    query = verb.Query(suite, built=built, task=task, sort=sort)
+    _print(verb.board(query, "json" if as_json else form))
+
+
+@app.command()
+def publish(
+    suite: SuiteOption = "pocket",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+) -> None:
+    """Take what this machine built into results/, to be committed."""
+    from zoo.cli import board as verb  # noqa: PLC0415
+
+    _print(verb.publish(suite, dry_run=dry_run))
+
+
+@app.command()
+def regression(suite: SuiteOption = "pocket", as_json: Json = False) -> None:
+    """Compare what this machine built with the published records; fails where it is worse."""
+    from zoo.cli import regression as verb  # noqa: PLC0415
+
+    _print(verb.regression(suite, as_json=as_json))
+
+
+@app.command()
+def score(
+    task: Annotated[str, typer.Argument(help="A GLUE task, squad-v1.1 or squad-v2.0.")],
+    data: Annotated[Path, typer.Option(help="The labelled file in its official layout.")],
+    predictions: Annotated[Path, typer.Option(help="The predictions in the official layout.")],
+    as_json: Json = False,
+) -> None:
+    """Score an official prediction file, without a model."""
+    from zoo.cli import score as verb  # noqa: PLC0415
+
+    _print(verb.score(task, data, predictions, as_json=as_json))
+
+
+@app.command(hidden=True)
+def stage(entry: str, name: str) -> None:
+    """Run one stage of a pipeline; DVC calls this."""
+    from zoo.cli import stage as verb  # noqa: PLC0415
+
+    verb.stage(entry, name)

@@ -1,0 +1,112 @@
+"""`zoo board` and `zoo publish`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zoo.board.publish import built_rows, publish_suite, published_rows, would_publish
+from zoo.board.render import as_csv, as_json, as_markdown
+from zoo.board.table import Row
+from zoo.errors import Problem, UsageError, suggestion
+from zoo.paths import Project, find_project
+from zoo.spec.load import suite_names
+
+FORMATS = ("table", "csv", "json", "md")
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which rows of which board."""
+
+    suite: str
+    built: bool = False
+    task: str | None = None
+    sort: str | None = None
+
+
+def board(query: Query, form: str) -> str:
+    """The board as text.
+
+    Raises:
+        UsageError: an unknown suite, task, column or format, or a board without rows.
+    """
+    project = find_project()
+    _known(query.suite, suite_names(project), "suite")
+    _known(form, FORMATS, "format")
+    rows = _rows(project, query)
+    if query.task is not None:
+        _known(query.task, sorted({row.task for row in rows}), "task")
+        rows = [row for row in rows if row.task == query.task]
+    if query.sort is not None:
+        rows = _sorted(rows, query.sort)
+    if form == "csv":
+        return as_csv(rows)
+    if form == "json":
+        return as_json(rows)
+    text = as_markdown(rows, query.suite)
+    return text if form == "md" else _aligned(text)
+
+
+def publish(suite: str, *, dry_run: bool) -> str:
+    """Take the built records into results/."""
+    project = find_project()
+    _known(suite, suite_names(project), "suite")
+    if dry_run:
+        return "\n".join(["would be published:", *would_publish(project, suite)])
+    return "\n".join(["published:", *publish_suite(project, suite)])
+
+
+def _rows(project: Project, query: Query) -> list[Row]:
+    rows = built_rows(project, query.suite) if query.built else published_rows(project, query.suite)
+    if not rows:
+        where = "built on this machine" if query.built else "published"
+        raise UsageError(
+            Problem(
+                f"the board of {query.suite}",
+                f"nothing is {where}",
+                remedy=f"build it with `zoo run {query.suite}`",
+            )
+        )
+    return rows
+
+
+def _known(given: str, known: Sequence[str], what: str) -> None:
+    if given not in known:
+        raise UsageError(
+            Problem(
+                f"--{what} {given}",
+                f"there is no such {what}",
+                ", ".join(known),
+                suggestion(given, known),
+            )
+        )
+
+
+def _sorted(rows: list[Row], column: str) -> list[Row]:
+    name = column.removeprefix("-")
+    plain = [row.model_dump() for row in rows]
+    sortable = sorted(key for key, value in plain[0].items() if not isinstance(value, dict | tuple))
+    _known(name, sortable, "sort")
+    known = [row for row in rows if getattr(row, name) is not None]
+    unknown = [row for row in rows if getattr(row, name) is None]
+    known.sort(key=lambda row: getattr(row, name), reverse=column.startswith("-"))
+    return known + unknown
+
+
+def _aligned(markdown: str) -> str:
+    """The same table with columns in line, for a terminal."""
+    lines = markdown.splitlines()
+    cells = [line.strip("|").split("|") for line in lines if line.startswith("|")]
+    widths = [max(len(cell.strip()) for cell in column) for column in zip(*cells, strict=True)]
+    shown = []
+    for line in lines:
+        if not line.startswith("|"):
+            shown.append(line.replace("**", ""))
+            continue
+        row = [cell.strip() for cell in line.strip("|").split("|")]
+        if set(row[0]) == {"-"}:
+            shown.append("  ".join("-" * width for width in widths))
+            continue
+        first, *rest = zip(row, widths, strict=True)
+        text = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]
+        shown.append("  ".join(text).rstrip())
+    return "\n".join(shown) + "\n"

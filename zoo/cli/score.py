@@ -1,0 +1,42 @@
+"""`zoo score`: the official scores of a prediction file, without a model."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from zoo.errors import Problem, UsageError, suggestion
+from zoo.evaluation.submissions import OFFICIAL, FileScore, score_file
+from zoo.spec.task import TASKS
+
+
+def score(task: str, data: Path, predictions: Path, *, as_json: bool) -> str:
+    """The text that `zoo score TASK --data FILE --predictions FILE` prints.
+
+    Tables show metrics times 100 with three decimals; JSON keeps the natural scale, with null where
+    a metric is not defined.
+
+    Raises:
+        UsageError: no such task, or one without official files.
+        DataError: a file that cannot be scored.
+    """
+    if task not in OFFICIAL:
+        where, known = f"task {task!r}", ", ".join(OFFICIAL)
+        reason = "has no official files" if task in TASKS else "there is no such task"
+        raise UsageError(Problem(where, reason, known, suggestion(task, OFFICIAL)))
+    result = score_file(TASKS[task], data, predictions)
+    return _json(result) if as_json else _table(result)
+
+
+def _json(result: FileScore) -> str:
+    return json.dumps(asdict(result), indent=2, sort_keys=True)
+
+
+def _table(result: FileScore) -> str:
+    counts = f"{result.examples} examples, {result.missing} missing, {result.extra} extra"
+    width = max(map(len, result.metrics))
+    rows = [f"{name:<{width}}  {_percent(value)}" for name, value in result.metrics.items()]
+    return "\n".join([f"{result.task}: {counts}", *rows])
+
+
+def _percent(value: float | None) -> str:
+    return "undefined" if value is None else f"{100 * value:.3f}"

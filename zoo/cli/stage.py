@@ -1,0 +1,106 @@
+"""`zoo stage`: what DVC calls. One stage of one pipeline, with its place among all of them."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from zoo.errors import Problem, UsageError, suggestion
+from zoo.methods import METHODS
+from zoo.paths import Project, find_project
+from zoo.pipeline.progress import Progress
+from zoo.pipeline.sync import job_of
+from zoo.spec import jobs
+
+Runner = Callable[[Project, Any], None]
+
+
+def stage(entry: str, name: str) -> None:
+    """Run the stage `name` of `<suite>/<entry>` as its params.json says.
+
+    Raises:
+        UsageError: there is no such stage.
+    """
+    project = find_project()
+    suite, _, rest = entry.partition("/")
+    job_text = job_of(project, suite, rest, name)
+    kind = name.partition("-")[0]
+    if kind not in RUNNERS:
+        raise UsageError(
+            Problem(
+                name,
+                "there is no such kind of stage",
+                ", ".join(RUNNERS),
+                suggestion(kind, RUNNERS),
+            )
+        )
+    model, load = RUNNERS[kind]
+    job = model.model_validate_json(job_text, context={"methods": METHODS.classes})
+    # transformers draws a bar for every file it reads; ours tells the stage instead.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    progress = Progress(project, suite)
+    progress.announce(rest, name)
+    began = time.monotonic()
+    load()(project, job)
+    progress.done(rest, name, time.monotonic() - began)
+
+
+def _pretrain() -> Runner:
+    from zoo.training.run import pretrain  # noqa: PLC0415
+
+    return pretrain
+
+
+def _transfer() -> Runner:
+    from zoo.training.run import transfer  # noqa: PLC0415
+
+    return transfer
+
+
+def _train() -> Runner:
+    from zoo.training.run import train_runs  # noqa: PLC0415
+
+    return train_runs
+
+
+def _score() -> Runner:
+    from zoo.evaluation.stage import score_runs  # noqa: PLC0415
+
+    return score_runs
+
+
+def _gate() -> Runner:
+    from zoo.evaluation.gate import open_gate  # noqa: PLC0415
+
+    return open_gate
+
+
+def _export() -> Runner:
+    from zoo.export.stage import export_runs  # noqa: PLC0415
+
+    return export_runs
+
+
+def _latency() -> Runner:
+    from zoo.latency.stage import time_runs  # noqa: PLC0415
+
+    return time_runs
+
+
+def _board() -> Runner:
+    from zoo.board.publish import build_board  # noqa: PLC0415
+
+    return build_board
+
+
+RUNNERS: dict[str, tuple[type[jobs.Job], Callable[[], Runner]]] = {
+    "pretrain": (jobs.PretrainJob, _pretrain),
+    "transfer": (jobs.TransferJob, _transfer),
+    "train": (jobs.TrainJob, _train),
+    "score": (jobs.ScoreJob, _score),
+    "gate": (jobs.GateJob, _gate),
+    "export": (jobs.ExportJob, _export),
+    "latency": (jobs.LatencyJob, _latency),
+    "board": (jobs.BoardJob, _board),
+}

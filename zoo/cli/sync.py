@@ -1,0 +1,58 @@
+"""`zoo sync`: pipelines and tables from specs and records."""
+
+from collections.abc import Iterator
+
+from zoo.board.publish import published_rows, tables, write_tables
+from zoo.board.readme import readme_drift, write_readme
+from zoo.errors import Problem, ZooError
+from zoo.methods import METHODS
+from zoo.paths import Project, find_project
+from zoo.pipeline.sync import drift, pipeline_files, write_pipelines
+from zoo.spec.load import LoadedSuite, load_suites
+
+
+def write() -> str:
+    """Write every generated file that differs, and say which."""
+    project = find_project()
+    suites = load_suites(project, METHODS)
+    changed = write_pipelines(project, pipeline_files(suites))
+    for suite in _published(project, suites):
+        changed += write_tables(project, suite)
+    changed += write_readme(project)
+    if not changed:
+        return "everything is in step"
+    return "\n".join(["written or removed:", *(f"  {path}" for path in changed)])
+
+
+def check() -> str:
+    """Say whether specs, pipelines, tables and README agree.
+
+    Raises:
+        ZooError: they do not; every difference is named.
+    """
+    project = find_project()
+    suites = load_suites(project, METHODS)
+    problems = [
+        *drift(project, pipeline_files(suites)),
+        *_table_drift(project, suites),
+        *readme_drift(project),
+    ]
+    if problems:
+        raise ZooError(*problems)
+    return f"specs, pipelines and tables of {', '.join(sorted(suites))} are in step"
+
+
+def _published(project: Project, suites: dict[str, LoadedSuite]) -> list[str]:
+    return [name for name in sorted(suites) if (project.results / name / "records").is_dir()]
+
+
+def _table_drift(project: Project, suites: dict[str, LoadedSuite]) -> Iterator[Problem]:
+    for suite in _published(project, suites):
+        for name, text in tables(published_rows(project, suite), suite).items():
+            path = project.results / suite / name
+            if not path.is_file() or path.read_text(encoding="utf-8") != text:
+                yield Problem(
+                    project.relative(path),
+                    "differs from the records it is made of",
+                    remedy="run `zoo sync` and commit what it writes",
+                )

@@ -1,0 +1,128 @@
+"""Plain text corpora, read as documents and tokenised once into shards."""
+
+import gzip
+import lzma
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from zoo.data import hub
+from zoo.data.pieces import piece_ids
+from zoo.data.reading import decoded
+from zoo.data.shards import Block, Blocks, Shards, ShardWriter
+from zoo.errors import DataError, Problem, at
+from zoo.paths import new_folder
+
+__all__ = ["Block", "Blocks", "HubText", "Shards", "TextFile", "documents", "write_shards"]
+
+_OPENERS: dict[str, Callable[[Path], AbstractContextManager[Iterable[bytes]]]] = {
+    ".txt": lambda path: path.open("rb"),
+    ".txt.gz": gzip.open,
+    ".txt.xz": lzma.open,
+}
+_DAMAGE = (OSError, EOFError, lzma.LZMAError, zlib.error)
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A text file, plain or packed (`.txt`, `.txt.gz`, `.txt.xz`), or a folder of such files."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class HubText:
+    """A column of a data set of the hub; each row is a document."""
+
+    name: str
+    config: str | None
+    revision: str
+    split: str = "train"
+    column: str = "text"
+
+
+def documents(source: TextFile | HubText) -> Iterator[str]:
+    """The documents of a corpus, one after the other; their paragraphs are lines.
+
+    In files a blank line ends a document, and so does the end of the file. The files of a folder
+    come in the order of their names; files of other kinds are passed over. Nothing is read ahead.
+
+    Raises:
+        DataError: a file is missing, of another kind, damaged or not UTF-8, or the hub fails.
+    """
+    if isinstance(source, HubText):
+        data = hub.HubData(source.name, source.config, source.split, source.revision)
+        for text in hub.stream(data, source.column):
+            if text.strip():
+                yield text.strip()
+        return
+    for file in _files(source.path):
+        yield from _file_documents(file)
+
+
+def write_shards(
+    documents: Iterable[str],
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    max_tokens: int | None,
+) -> Shards:
+    """Tokenise `documents` into `folder`, which is replaced as a whole; at most `max_tokens`.
+
+    Raises:
+        DataError: there is no text, or the tokenizer does not fit it.
+    """
+    with new_folder(folder) as fresh:
+        writer = ShardWriter(fresh, tokenizer)
+        for ids in piece_ids(documents, tokenizer):
+            left = None if max_tokens is None else max_tokens - writer.tokens
+            writer.add(ids[:left])
+            if writer.tokens == max_tokens:
+                break
+        if writer.tokens == 0:
+            raise DataError(
+                Problem(str(folder), "the corpus holds no text", "at least one document")
+            )
+        writer.close()
+    return Shards.open(folder, tokenizer)
+
+
+def _files(path: Path) -> list[Path]:
+    inside = sorted(path.iterdir()) if path.is_dir() else [path]
+    files = [file for file in inside if file.is_file() and _kind(file)]
+    if files:
+        return files
+    given = "there is no such file or folder"
+    if path.exists():
+        given = "this folder holds no text" if path.is_dir() else "a file of another kind"
+    remedy = "name a text file or a folder of text files"
+    raise DataError(Problem(str(path), given, ", ".join(_OPENERS), remedy))
+
+
+def _kind(file: Path) -> str:
+    return next((suffix for suffix in _OPENERS if file.name.endswith(suffix)), "")
+
+
+def _file_documents(file: Path) -> Iterator[str]:
+    for filled, lines in groupby(_lines(file), key=bool):
+        if filled:
+            yield "\n".join(lines)
+
+
+def _lines(file: Path) -> Iterator[str]:
+    """The stripped lines of `file`; a stream cannot be read on after damage, so it is said here."""
+    try:
+        with _OPENERS[_kind(file)](file) as stream:
+            for line, raw in enumerate(stream, start=1):
+                text = decoded(raw, file, line)
+                if isinstance(text, Problem):
+                    raise DataError(text)
+                yield text.strip()
+    except _DAMAGE as error:
+        remedy = "fetch the file again: it is cut off or damaged"
+        raise DataError(Problem(at(file), f"cannot be read: {error}", remedy=remedy)) from error

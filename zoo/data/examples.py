@@ -1,0 +1,36 @@
+"""Examples as they come from any source, before they are tokenised."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TextExample:
+    """One sentence, or a pair, with its label: a class id, a number, or None where hidden."""
+
+    id: str
+    first: str
+    second: str | None
+    label: int | float | None
+
+
+@dataclass(frozen=True)
+class SpanExample:
+    """One question on a context; `answers` and their `starts` (characters) may be empty (v2.0)."""
+
+    id: str
+    question: str
+    context: str
+    answers: tuple[str, ...]
+    starts: tuple[int, ...]
+
+
+Example = TextExample | SpanExample
+
+
+@dataclass(frozen=True)
+class Split:
+    """The examples of one split, in file order, and how many malformed rows were skipped."""
+
+    name: str
+    examples: tuple[Example, ...]
+    skipped: int = 0

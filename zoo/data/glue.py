@@ -1,0 +1,226 @@
+"""The nine GLUE tasks, from the TSV files of the release or from the hub: the same examples.
+
+Only splits with public labels are read: train and the dev splits. The diagnostic set (AX) and the
+test sets have none and are left out.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from datasets import ClassLabel
+
+from zoo.data import hub
+from zoo.data.examples import Split, TextExample
+from zoo.data.reading import refuse, required_split, text_lines
+from zoo.errors import DataError, Problem, at
+from zoo.spec.task import Task, TaskKind
+
+HUB_NAME = "nyu-mll/glue"
+HIGHEST_SCORE = 5.0
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the texts and the label of a task stand.
+
+    `columns` are those of a file without a header. `digits` says that files write class ids, not
+    label names. `ragged` says that the release is known to hold rows that are cut short.
+    """
+
+    texts: tuple[str, ...]
+    label: str
+    hub_texts: tuple[str, ...]
+    digits: bool = False
+    columns: tuple[str, ...] = ()
+    ragged: bool = False
+
+
+_SENTENCE, _SENTENCES = ("sentence",), ("sentence1", "sentence2")
+_QUESTIONS, _ANSWER = ("question1", "question2"), ("question", "sentence")
+_LAYOUTS = {
+    "cola": _Layout(
+        _SENTENCE, "label", _SENTENCE, digits=True, columns=("source", "label", "mark", "sentence")
+    ),
+    "sst2": _Layout(_SENTENCE, "label", _SENTENCE, digits=True),
+    "mrpc": _Layout(("#1 String", "#2 String"), "Quality", _SENTENCES, digits=True),
+    "stsb": _Layout(_SENTENCES, "score", _SENTENCES),
+    "qqp": _Layout(_QUESTIONS, "is_duplicate", _QUESTIONS, digits=True, ragged=True),
+    "mnli": _Layout(_SENTENCES, "gold_label", ("premise", "hypothesis")),
+    "qnli": _Layout(_ANSWER, "label", _ANSWER),
+    "rte": _Layout(_SENTENCES, "label", _SENTENCES),
+    "wnli": _Layout(_SENTENCES, "label", _SENTENCES, digits=True),
+}
+
+
+def read_split(task: Task, split: str, folder: Path) -> Split:
+    """One split from `<folder>/glue/<TASK>/<split>.tsv`; cells are tab-separated, never quoted.
+
+    Raises:
+        DataError: the file is missing or empty, a column is missing, rows are truncated, a label is
+            not allowed, or bytes are not UTF-8; all problems of the file at once.
+    """
+    required_split(task, split)
+    file = folder / "glue" / task.folder / f"{split}.tsv"
+    problems: list[Problem] = []
+    lines = text_lines(file, problems)
+    columns = _LAYOUTS[task.name].columns or _header(task, file, lines, problems)
+    table = _Table(task, split, file, columns)
+    examples: list[TextExample] = []
+    skipped = 0
+    for line, text in lines:
+        if not text:
+            continue
+        row = table.row(line, text, len(examples))
+        if isinstance(row, Problem):
+            problems.append(row)
+        elif row is None:
+            skipped += 1
+        else:
+            examples.append(row)
+    refuse(problems, str(file))
+    return _filled(Split(split, tuple(examples), skipped), str(file))
+
+
+def load_split(task: Task, split: str, revision: str) -> Split:
+    """One split from the hub: the examples that `read_split` gives, ids and order included.
+
+    Rows that `read_split` skips are already gone on the hub, so `skipped` is 0.
+
+    Raises:
+        DataError: the hub cannot be reached, or the data set is not what the task says.
+    """
+    required_split(task, split)
+    source = hub.HubData(HUB_NAME, task.config, split.replace("dev", "validation"), revision)
+    texts = _LAYOUTS[task.name].hub_texts
+    data = hub.load(source, (*texts, "label"))
+    _check_label_order(task, data.features["label"], str(source))
+    problems: list[Problem] = []
+    examples: list[TextExample] = []
+    for number, row in enumerate(hub.rows(data)):
+        label = _hub_label(task, row["label"])
+        if label is None:
+            where = at(str(source), key=f"row {number}")
+            problems.append(_bad_label(task, where, row["label"], _digits(task)))
+        else:
+            examples.append(_example(task, split, number, [row[name] for name in texts], label))
+    refuse(problems, str(source))
+    return _filled(Split(split, tuple(examples)), str(source))
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A TSV file whose columns are known."""
+
+    task: Task
+    split: str
+    file: Path
+    columns: tuple[str, ...]
+
+    def row(self, line: int, text: str, number: int) -> TextExample | Problem | None:
+        """The example that stands in a line; None for a short row of a ragged release."""
+        layout = _LAYOUTS[self.task.name]
+        cells = text.split("\t")
+        if len(cells) < len(self.columns) and layout.ragged:
+            return None
+        if len(cells) != len(self.columns):
+            return Problem(
+                at(self.file, line),
+                f"a row of {len(cells)} columns",
+                f"{len(self.columns)} columns: {', '.join(self.columns)}",
+                "fetch the file again: it is cut off or was edited",
+            )
+        cell = dict(zip(self.columns, cells, strict=True))
+        written = _digits(self.task) if layout.digits else self.task.labels
+        label = _file_label(self.task, cell[layout.label].strip(), written)
+        if label is None:
+            where = at(self.file, line, layout.label)
+            return _bad_label(self.task, where, cell[layout.label], written)
+        return _example(self.task, self.split, number, [cell[name] for name in layout.texts], label)
+
+
+def _header(
+    task: Task, file: Path, lines: Iterator[tuple[int, str]], problems: list[Problem]
+) -> tuple[str, ...]:
+    _line, text = next(lines, (0, ""))
+    refuse(problems, str(file))
+    columns = tuple(cell.strip() for cell in text.split("\t"))
+    layout = _LAYOUTS[task.name]
+    lacking = [name for name in (*layout.texts, layout.label) if name not in columns]
+    if not text:
+        raise DataError(_no_rows(str(file)))
+    if lacking:
+        raise DataError(
+            Problem(
+                at(file, 1),
+                f"no column {', '.join(map(repr, lacking))}; there are {', '.join(columns)}",
+                f"a header with {', '.join((*layout.texts, layout.label))}",
+                f"fetch {task.folder} of the GLUE release again",
+            )
+        )
+    return columns
+
+
+def _digits(task: Task) -> tuple[str, ...]:
+    return tuple(str(number) for number in range(len(task.labels)))
+
+
+def _file_label(task: Task, cell: str, written: Sequence[str]) -> int | float | None:
+    if task.kind is TaskKind.REGRESSION:
+        return _score(cell)
+    return written.index(cell) if cell in written else None
+
+
+def _hub_label(task: Task, value: float | None) -> int | float | None:
+    if task.kind is TaskKind.REGRESSION:
+        return _score(value)
+    return value if isinstance(value, int) and 0 <= value < len(task.labels) else None
+
+
+def _score(value: str | float | None) -> float | None:
+    """A similarity as the hub stores it (32 bits), rounded to what that precision means."""
+    try:
+        score = float(np.float32(value))
+    except (TypeError, ValueError):
+        return None
+    return round(score, 5) if 0.0 <= score <= HIGHEST_SCORE else None
+
+
+def _example(
+    task: Task, split: str, number: int, texts: Sequence[str], label: float
+) -> TextExample:
+    """An example; its id counts the kept rows, since the hub's MRPC `idx` has gaps."""
+    first, *second = (text.strip() for text in texts)
+    return TextExample(f"{task.name}-{split}-{number}", first, second[0] if second else None, label)
+
+
+def _check_label_order(task: Task, feature: object, where: str) -> None:
+    names = feature.names if isinstance(feature, ClassLabel) else []
+    if list(task.labels) != list(names):
+        raise DataError(
+            Problem(
+                where,
+                f"the labels are {', '.join(names) or 'not classes'}",
+                f"{', '.join(task.labels) or 'numbers'}, in this order",
+                "check the revision: class ids would mean something else",
+            )
+        )
+
+
+def _bad_label(task: Task, where: str, given: object, written: Sequence[str]) -> Problem:
+    regression = task.kind is TaskKind.REGRESSION
+    allowed = f"a number from 0 to {HIGHEST_SCORE:g}" if regression else ", ".join(written)
+    return Problem(
+        where, f"the label {given!r}", allowed, "use a split with public labels, or fetch it again"
+    )
+
+
+def _filled(split: Split, where: str) -> Split:
+    if not split.examples:
+        raise DataError(_no_rows(where))
+    return split
+
+
+def _no_rows(where: str) -> Problem:
+    return Problem(where, "holds no examples", "at least one row", "fetch the file again")

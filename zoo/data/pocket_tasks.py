@@ -1,0 +1,187 @@
+"""The six pocket tasks: how an example of each is made by a speaker of the language."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from zoo.data.pocket_language import (
+    NOUNS,
+    PLACES,
+    QUALITIES,
+    VERBS,
+    Being,
+    Event,
+    Quality,
+    Speaker,
+    participle,
+    progressive,
+)
+from zoo.data.pocket_sentences import FAULTS, opinion, statement
+
+ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An example without its id; for a span, `first` is the question and `second` the context.
+
+    `answer` is empty for a question that has none, and None where the task has no spans;
+    `mistake` is what a careless annotator would have given instead.
+    """
+
+    first: str
+    second: str | None
+    label: float | None
+    mistake: float | None
+    answer: str | None = None
+    wrong_answer: str | None = None
+
+
+def acceptability(speaker: Speaker) -> Draft:
+    """Is the sentence grammatical?"""
+    label = speaker.random.randrange(2)
+    fault = None if label else speaker.random.choice(FAULTS)
+    return Draft(statement(speaker, fault), None, label, 1 - label)
+
+
+def sentiment(speaker: Speaker) -> Draft:
+    """Is the verdict of the sentence a good one?"""
+    label = speaker.random.randrange(2)
+    return Draft(opinion(speaker, bool(label)), None, label, 1 - label)
+
+
+def paraphrase(speaker: Speaker) -> Draft:
+    """Do the two sentences tell the same event? Two in three do, as in MRPC."""
+    event = speaker.event()
+    label = int(speaker.chance(0.67))
+    other = event if label else _altered(speaker, event)
+    return Draft(speaker.tell(event), speaker.tell(other), label, 1 - label)
+
+
+def _altered(speaker: Speaker, event: Event) -> Event:
+    form = speaker.random.randrange(4)
+    if form < 2:
+        return event.reversed
+    if form == 2:
+        return replace(event, verb=speaker.draw(VERBS, event.verb))
+    noun = speaker.draw(NOUNS, event.agent.noun, event.patient.noun)
+    return replace(event, agent=replace(event.agent, noun=noun))
+
+
+def inference(speaker: Speaker) -> Draft:
+    """Is the second sentence true, unknown or false, given the first?"""
+    label = speaker.random.randrange(3)
+    premise = replace(speaker.event(told=0.7, placed=0.6), denied=speaker.chance(0.3))
+    mistake = (label + 1 + speaker.random.randrange(2)) % 3
+    return Draft(speaker.tell(premise), hypothesis(speaker, premise, label), label, mistake)
+
+
+def hypothesis(speaker: Speaker, premise: Event, label: int) -> str:
+    """A sentence that is true, unknown or false, given that the premise is true."""
+    form = speaker.random.randrange(2)
+    if form and (premise.agent.quality or premise.patient.quality):
+        return _description(speaker, premise, label)
+    return _claim(speaker, premise, label)
+
+
+def _claim(speaker: Speaker, premise: Event, label: int) -> str:
+    claim = replace(premise, denied=premise.denied != (label == CONTRADICTION), place=None)
+    if label == NEUTRAL:
+        claim = replace(_altered(speaker, claim), denied=speaker.chance(0.5))
+    return speaker.tell(claim, told=speaker.chance(0.3))
+
+
+def _description(speaker: Speaker, premise: Event, label: int) -> str:
+    described = [being for being in (premise.agent, premise.patient) if being.quality]
+    who = speaker.random.choice(described)
+    quality = who.quality or speaker.quality()
+    denied = speaker.chance(0.3)
+    said = quality if denied == (label == CONTRADICTION) else quality.opposite
+    if label == NEUTRAL:
+        said = Quality(speaker.draw(QUALITIES, quality.axis), speaker.random.randrange(2))
+    return describe(speaker, who, said, denied)
+
+
+def describe(speaker: Speaker, who: Being, said: Quality, denied: bool) -> str:
+    """A sentence that gives, or denies, a being a quality."""
+    negation = "not " if denied else ""
+    return f"{speaker.name(who, told=False)} is {negation}{speaker.adjective(said)} ."
+
+
+def similarity(speaker: Speaker) -> Draft:
+    """How much of one event is kept in the other, from 0 to 5?"""
+    event = speaker.event(told=0.0, placed=1.0)
+    first = replace(event, agent=replace(event.agent, quality=speaker.quality()))
+    kept = speaker.random.sample(range(5), speaker.random.randrange(6))
+    second, score = _partly(speaker, first, kept)
+    return Draft(speaker.tell(first), speaker.tell(second), score, speaker.random.randrange(11) / 2)
+
+
+def _partly(speaker: Speaker, event: Event, kept: list[int]) -> tuple[Event, float]:
+    agent, patient = event.agent, event.patient
+    nouns = (agent.noun, patient.noun)
+    quality = agent.quality
+    if 0 not in kept:
+        agent = replace(agent, noun=speaker.draw(NOUNS, *nouns))
+    if 1 not in kept:
+        patient = replace(patient, noun=speaker.draw(NOUNS, *nouns, agent.noun))
+    if 2 not in kept and quality is not None:
+        agent = replace(agent, quality=Quality(speaker.draw(QUALITIES, quality.axis), 0))
+    verb = event.verb if 3 in kept else speaker.draw(VERBS, event.verb)
+    place = event.place
+    if 4 not in kept and place is not None:
+        place = speaker.draw(PLACES, place)
+    return Event(agent, verb, patient, place), float(len(kept))
+
+
+def span(speaker: Speaker) -> Draft:
+    """Who does it, to whom, or where? The words of the context, or nothing in one of three."""
+    events = story(speaker, 3)
+    context = " ".join(told for _, told, _ in events)
+    event, _, names = events[speaker.random.randrange(len(events))]
+    answered = speaker.chance(0.67)
+    asked = event if answered else event.reversed
+    form = speaker.random.randrange(2)
+    answer = names[form] if answered else ""
+    wrong = names[1 - form]
+    return Draft(ask(speaker, asked, form), context, None, None, answer, wrong)
+
+
+def story(speaker: Speaker, length: int) -> list[tuple[Event, str, tuple[str, str]]]:
+    """Events of different beings, each with its sentence and the names of agent and patient."""
+    told: list[tuple[Event, str, tuple[str, str]]] = []
+    used: list[int] = []
+    for _ in range(length):
+        event = speaker.event(*used)
+        used += [event.agent.noun, event.patient.noun]
+        names = (speaker.name(event.agent), speaker.name(event.patient))
+        told.append((event, _sentence(speaker, event, names), names))
+    return told
+
+
+def _sentence(speaker: Speaker, event: Event, names: tuple[str, str]) -> str:
+    verb = speaker.word(VERBS[event.verb])
+    clause = f"{names[0]} is {progressive(verb)} {names[1]}"
+    if speaker.chance(0.4):
+        clause = f"{names[1]} is {participle(verb)} by {names[0]}"
+    return f"{clause} ." if event.place is None else f"{clause} {speaker.place(event.place)} ."
+
+
+def ask(speaker: Speaker, event: Event, form: int) -> str:
+    """A question for the agent (form 0) or the patient (form 1) of an event."""
+    agent, patient = (speaker.name(being, told=False) for being in (event.agent, event.patient))
+    verb = speaker.word(VERBS[event.verb])
+    if speaker.chance(0.4):
+        by = f"by whom is {patient} {participle(verb)} ?"
+        return by if form == 0 else f"who is {participle(verb)} by {agent} ?"
+    who = f"who is {progressive(verb)} {patient} ?"
+    return who if form == 0 else f"whom is {agent} {progressive(verb)} ?"
+
+
+MAKERS: dict[str, Callable[[Speaker], Draft]] = {
+    "acceptability": acceptability,
+    "sentiment": sentiment,
+    "paraphrase": paraphrase,
+    "inference": inference,
+    "similarity": similarity,
+    "span": span,
+}

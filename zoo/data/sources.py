@@ -1,0 +1,57 @@
+"""Where a task's examples come from: the generator, `$ZOO_DATA`, or the hub at a pinned commit."""
+
+import hashlib
+from dataclasses import replace
+
+from zoo.data import glue, pocket, squad
+from zoo.data.examples import Split
+from zoo.errors import DataError, Problem
+from zoo.paths import data_folder
+from zoo.spec.suite import DataSource, TaskSettings
+from zoo.spec.task import Task
+
+POCKET_TRAIN, POCKET_DEV = 2000, 500
+
+
+def load_train(task: Task, settings: TaskSettings, source: DataSource) -> Split:
+    """The training examples of a task, cut to the suite's limit."""
+    return _limited(_load(task, "train", settings, source), settings.train)
+
+
+def load_evaluation(task: Task, settings: TaskSettings, source: DataSource) -> dict[str, Split]:
+    """The scored splits of a task by name, each cut to the suite's limit."""
+    return {
+        name: _limited(_load(task, name, settings, source), settings.dev)
+        for name in task.evaluation
+    }
+
+
+def content_sha256(split: Split) -> str:
+    """Identity of the examples themselves, whichever way they came."""
+    whole = hashlib.sha256()
+    for example in split.examples:
+        whole.update(repr(example).encode())
+    return whole.hexdigest()
+
+
+def _load(task: Task, name: str, settings: TaskSettings, source: DataSource) -> Split:
+    if task.source == "pocket":
+        wanted = (settings.train or POCKET_TRAIN) if name == "train" else settings.dev or POCKET_DEV
+        return pocket.split(
+            task.name, "train" if name == "train" else "dev", wanted, source.pocket_seed
+        )
+    folder = data_folder()
+    if task.source == "glue":
+        if folder is not None:
+            return glue.read_split(task, name, folder)
+        return glue.load_split(task, name, source.glue)
+    if folder is not None:
+        return squad.read_split(task, name, folder)
+    revision = source.squad_v2 if task.unanswerable else source.squad
+    return squad.load_split(task, name, revision)
+
+
+def _limited(split: Split, limit: int | None) -> Split:
+    if not split.examples:
+        raise DataError(Problem(f"split {split.name}", "there are no examples", "at least one"))
+    return split if limit is None else replace(split, examples=split.examples[:limit])

@@ -1,0 +1,1 @@
+"""The language methods are written in: taps, terms, stages, surgery, methods."""

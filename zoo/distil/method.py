@@ -1,0 +1,42 @@
+"""A method: hyper-parameters with the papers' values as defaults, and the stages they make."""
+
+from typing import ClassVar, Literal, NamedTuple
+
+from zoo.distil.stage import Stage
+from zoo.spec.base import Spec
+from zoo.spec.shape import Shape
+
+
+class MisfitError(ValueError):
+    """A method cannot be used between two shapes; `key` is the hyper-parameter that decides."""
+
+    def __init__(self, key: str, given: str, allowed: str = "") -> None:
+        self.key, self.given, self.allowed = key, given, allowed
+        super().__init__(given)
+
+
+class Setting(NamedTuple):
+    """What a method may know when it writes its stages: shapes, never weights."""
+
+    student: Shape
+    teacher: Shape
+    kind: Literal["classification", "regression", "span"]
+
+
+class Method(Spec):
+    """The base of all methods: one final subclass per file of `zoo/methods/`.
+
+    A subclass has a field `name: Literal["<file>"]` and says in its docstring what it does, with
+    the paper's equations. What follows from its fields and two shapes stands in `stages`.
+    """
+
+    reads_corpus: ClassVar[bool] = False
+    """Whether it has a corpus stage: such a method is task-agnostic."""
+
+    def stages(self, setting: Setting) -> tuple[Stage, ...]:
+        """The stages, in order: corpus stages first, then task stages.
+
+        Raises:
+            MisfitError: the method cannot be used between these shapes.
+        """
+        raise NotImplementedError

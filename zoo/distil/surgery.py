@@ -1,0 +1,72 @@
+"""Changes to a model's structure: before a stage, at every step of it, and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Seat:
+    """What surgery works on.
+
+    `student` is the model as the spec starts it, or as the stage before left it; `teacher` loads
+    the stage's teacher (frozen, in evaluation mode) and is only called by surgery that needs it.
+    """
+
+    student: PreTrainedModel
+    teacher: Callable[[], PreTrainedModel]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stage is: `step` counts optimiser steps from 1, of `steps`."""
+
+    step: int
+    steps: int
+
+    @property
+    def fraction(self) -> float:
+        """The share that is done before this step, 0 to 1."""
+        return (self.step - 1) / self.steps
+
+
+class Surgery(Protocol):
+    """Opens a stage's trainee, may edit it at every step, and closes it to a plain model.
+
+    `edit` runs after backward and before clipping and the optimiser's step. The trainee answers
+    to `forward` and to the anatomy of its family as any student does. What an edit must remember
+    between steps stands in the trainee's buffers, so that resuming restores it.
+    """
+
+    def open(self, seat: Seat) -> PreTrainedModel:
+        """The model that this stage trains."""
+        ...
+
+    def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: Progress) -> None:
+        """Change gradients, moments or structure before the optimiser steps."""
+        ...
+
+    def close(self, trainee: PreTrainedModel) -> PreTrainedModel:
+        """The plain model that the stage leaves behind."""
+        ...
+
+
+class Continue:
+    """No surgery: the stage trains the model it is given."""
+
+    def open(self, seat: Seat) -> PreTrainedModel:
+        """The student itself."""
+        return seat.student
+
+    def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: Progress) -> None:
+        """Leave everything as it is."""
+
+    def close(self, trainee: PreTrainedModel) -> PreTrainedModel:
+        """The student itself."""
+        return trainee

@@ -1,0 +1,57 @@
+"""One loss at one place, and how much it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from zoo.models.tap import Tap
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zoo.losses.batch import Batch
+
+Loss = Callable[["Tensor", "Tensor", "Batch"], "Tensor"]
+"""(student, teacher or labels, batch) -> scalar; pure, and blind to models."""
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """A weight that moves linearly from `start` to `end` over the stage."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Term:
+    """One loss at one place.
+
+    `teacher` is None for losses against the batch's labels. `project` names a learnt linear map
+    from the student's width to the teacher's that is applied to the student's side first; terms
+    that name the same one share it. The engine owns it and never saves it with the student.
+    """
+
+    name: str
+    loss: Loss
+    student: Tap
+    teacher: Tap | None = None
+    weight: float | Ramp = 1.0
+    project: str | None = None
+
+    def weight_at(self, progress: float) -> float:
+        """The weight when `progress` (0 to 1) of the stage is done."""
+        if isinstance(self.weight, Ramp):
+            return self.weight.start + (self.weight.end - self.weight.start) * progress
+        return self.weight
+
+    @property
+    def settings(self) -> str:
+        """The loss and its settings, for people."""
+        if isinstance(self.loss, partial):
+            stated = ", ".join(f"{key}={value}" for key, value in self.loss.keywords.items())
+            return f"{self.loss.func.__name__}({stated})"
+        return str(getattr(self.loss, "__name__", self.loss))

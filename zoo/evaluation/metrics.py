@@ -1,0 +1,138 @@
+"""The official metrics of the tasks, on the natural scale (0..1, correlations -1..1)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+from zoo.errors import MeasurementError, Problem
+from zoo.evaluation.answers import majority_answer
+from zoo.spec.task import Task, TaskKind
+
+Values = NDArray[Any]
+Numbers = NDArray[Any] | Sequence[int] | Sequence[float]
+Answers = Sequence[tuple[str, ...]]
+
+
+def score(task: Task, labels: Numbers, predictions: Numbers) -> dict[str, float | None]:
+    """All metrics of a classification or regression task; None where one is not defined.
+
+    Args:
+        task: what is scored; the metrics are those it declares.
+        labels: (N,) class ids or numbers.
+        predictions: (N,) class ids (not logits) or numbers.
+
+    Raises:
+        MeasurementError: nothing to score, lengths that differ, numbers that are not finite, class
+            ids the task does not have, or a span task (`spans.score_spans` scores those).
+    """
+    truth, answered = np.asarray(labels), np.asarray(predictions)
+    problems = _unfit(task, truth, answered)
+    if problems:
+        raise MeasurementError(*problems)
+    return {name: METRICS[name](truth, answered) for name in task.metrics}
+
+
+def majority(
+    task: Task, train_labels: Numbers | Answers, dev_labels: Numbers | Answers
+) -> dict[str, float | None]:
+    """What a constant answer scores on dev: the bar that any trained model must clear.
+
+    The answer is the commonest class of train (the lowest of equals), the mean of train for
+    regression, and for spans the commonest answer of train ("" for a question without answers),
+    where the labels are the gold answers of each question.
+
+    Raises:
+        MeasurementError: nothing to score or labels that do not fit the task.
+    """
+    if not len(train_labels):
+        raise MeasurementError(Problem(task.name, "there are no training labels to take it from"))
+    if task.kind is TaskKind.SPAN:
+        return dict(majority_answer(cast("Answers", train_labels), cast("Answers", dev_labels)))
+    train_values = np.asarray(train_labels)
+    problems = foreign(task, "train labels", train_values)
+    if problems:
+        raise MeasurementError(*problems)
+    if task.kind is TaskKind.REGRESSION:
+        answer = train_values.mean()
+    else:
+        answer = np.bincount(train_values).argmax()
+    return score(task, np.asarray(dev_labels), np.full(len(dev_labels), answer))
+
+
+def accuracy(labels: Values, predictions: Values) -> float | None:
+    """Share of equal class ids; (N,) and (N,)."""
+    return float(accuracy_score(labels, predictions))
+
+
+def f1(labels: Values, predictions: Values) -> float | None:
+    """F1 of class 1; (N,) and (N,) of 0 and 1; 0 where no 1 is found or asked for."""
+    return float(f1_score(labels, predictions, pos_label=1, average="binary", zero_division=0.0))
+
+
+def matthews(labels: Values, predictions: Values) -> float | None:
+    """Matthews correlation of class ids; (N,) and (N,); 0 where either side has one class only."""
+    if _constant(labels) or _constant(predictions):
+        return 0.0
+    return float(matthews_corrcoef(labels, predictions))
+
+
+def pearson(labels: Values, predictions: Values) -> float | None:
+    """Linear correlation; (N,) and (N,); None where either side is constant."""
+    if _constant(labels) or _constant(predictions):
+        return None
+    return float(stats.pearsonr(_exact(labels), _exact(predictions)).statistic)
+
+
+def spearman(labels: Values, predictions: Values) -> float | None:
+    """Correlation of ranks, equals sharing their mean rank; (N,) and (N,); None as for Pearson."""
+    if _constant(labels) or _constant(predictions):
+        return None
+    return float(stats.spearmanr(_exact(labels), _exact(predictions)).statistic)
+
+
+METRICS: dict[str, Callable[[Values, Values], float | None]] = {
+    "accuracy": accuracy,
+    "f1": f1,
+    "matthews": matthews,
+    "pearson": pearson,
+    "spearman": spearman,
+}
+
+
+def foreign(task: Task, side: str, values: Values) -> list[Problem]:
+    """What is wrong with `values` (N,) as labels or answers of the task, which `side` names."""
+    where, classes = f"{task.name}: {side}", len(task.labels)
+    if task.kind is TaskKind.REGRESSION:
+        wrong, allowed = ~np.isfinite(values), "finite numbers"
+    elif not np.issubdtype(values.dtype, np.integer):
+        return [Problem(where, f"values of type {values.dtype}", "class ids as integers")]
+    else:
+        wrong, allowed = (values < 0) | (values >= classes), f"class ids 0 to {classes - 1}"
+    if not wrong.any():
+        return []
+    first = int(wrong.argmax())
+    given = f"{int(wrong.sum())} of {values.size} values, the first is {values[first]} at {first}"
+    return [Problem(where, given, allowed)]
+
+
+def _unfit(task: Task, labels: Values, predictions: Values) -> list[Problem]:
+    """Why these labels and predictions cannot be scored, if they cannot."""
+    if task.kind is TaskKind.SPAN:
+        return [Problem(task.name, "spans are not scored by labels", "", "use score_spans")]
+    if labels.ndim != 1 or labels.shape != predictions.shape or not labels.size:
+        shapes = f"labels of shape {labels.shape} and predictions of shape {predictions.shape}"
+        return [Problem(task.name, shapes, "two vectors of one length, not empty")]
+    sides = (("labels", labels), ("predictions", predictions))
+    return [problem for side, values in sides for problem in foreign(task, side, values)]
+
+
+def _constant(values: Values) -> bool:
+    return bool((values == values[0]).all())
+
+
+def _exact(values: Values) -> NDArray[np.float64]:
+    return np.asarray(values, np.float64)

@@ -1,0 +1,1 @@
+"""Checkpoints as ONNX files, compared with their source before anyone can use them."""

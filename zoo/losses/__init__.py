@@ -1,0 +1,1 @@
+"""Distillation losses: pure functions of student, teacher or labels, and a batch."""

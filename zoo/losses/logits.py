@@ -1,0 +1,76 @@
+"""Losses on logits: soft labels of a teacher, hard labels of a data set.
+
+Logits of every layout are first laid out as rows of one distribution each (see `rows`), so that
+one loss serves classes, spans and tokens. KL(p||q) = sum p (log p - log q), teacher first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo.lazy import torch
+from zoo.losses.batch import Batch, Layout
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_MASKED = -1e4
+"""Score of a position that cannot be chosen; finite, so that bf16 gives no NaN."""
+
+
+def soft_labels(
+    student: Tensor,
+    teacher: Tensor,
+    batch: Batch,
+    *,
+    temperature: float = 1.0,
+    scaled: bool = True,
+) -> Tensor:
+    """KL divergence of softened outputs, mean over rows; scalar.
+
+    `scaled` multiplies by temperature^2, which keeps the gradient's size (Hinton et al. 2015,
+    section 2). Rows: one per example (classes), start and end per example over the answerable
+    positions (span), one per real token (tokens). For a number (VALUE) there is no distribution:
+    the loss is the squared difference of the outputs, without temperature.
+    """
+    if batch.layout is Layout.VALUE:
+        return (student.float() - teacher.float()).square().mean()
+    student_rows, teacher_rows = rows(student, batch), rows(teacher, batch)
+    student_log = torch.log_softmax(student_rows.float() / temperature, dim=-1)
+    teacher_log = torch.log_softmax(teacher_rows.float() / temperature, dim=-1)
+    divergence = torch.nn.functional.kl_div(
+        student_log, teacher_log, reduction="batchmean", log_target=True
+    )
+    return divergence * temperature**2 if scaled else divergence
+
+
+def hard_labels(student: Tensor, labels: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy with the labels; scalar.
+
+    Classes: mean over examples. Span: mean of the start's and the end's. Tokens: mean over the
+    positions that ask for a prediction (label not -100); 0 when none does. A number (VALUE): mean
+    squared error.
+    """
+    if batch.layout is Layout.VALUE:
+        return (student.float().squeeze(-1) - labels.float()).square().mean()
+    if batch.layout is Layout.TOKENS:
+        asked = labels != -100
+        if not bool(asked.any()):
+            return student.float().sum() * 0.0
+        return torch.nn.functional.cross_entropy(student[asked].float(), labels[asked])
+    targets = labels.T.reshape(-1) if batch.layout is Layout.SPAN else labels
+    return torch.nn.functional.cross_entropy(rows(student, batch).float(), targets)
+
+
+def rows(logits: Tensor, batch: Batch) -> Tensor:
+    """The distributions in `logits`, one per row: (B, C), (2B, S) or (real tokens, V).
+
+    Span rows are all starts, then all ends, with the positions that cannot be chosen masked.
+    """
+    if batch.layout is Layout.TOKENS:
+        return logits[batch.real]
+    if batch.layout is Layout.SPAN:
+        allowed = batch.real if batch.answerable is None else batch.answerable
+        starts_ends = torch.cat([logits[..., 0], logits[..., 1]]).float()
+        return starts_ends.masked_fill(~allowed.repeat(2, 1), _MASKED)
+    return logits

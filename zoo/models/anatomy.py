@@ -1,0 +1,109 @@
+"""Where the parts lie in each Hugging Face family: a table, and the few questions asked of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from zoo.errors import CheckpointError, Problem
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Names within one family. Layer parts are relative to a layer, the rest to the base model."""
+
+    embeddings: str
+    positions: str
+    layers: str
+    query: str
+    key: str
+    value: str
+    attention_output: str
+    token_types: bool
+
+
+_BERT = Anatomy(
+    embeddings="embeddings",
+    positions="embeddings.position_embeddings",
+    layers="encoder.layer",
+    query="attention.self.query",
+    key="attention.self.key",
+    value="attention.self.value",
+    attention_output="attention.output.dense",
+    token_types=True,
+)
+_DISTILBERT = Anatomy(
+    embeddings="embeddings",
+    positions="embeddings.position_embeddings",
+    layers="transformer.layer",
+    query="attention.q_lin",
+    key="attention.k_lin",
+    value="attention.v_lin",
+    attention_output="attention.out_lin",
+    token_types=False,
+)
+FAMILIES = {"bert": _BERT, "roberta": _BERT, "electra": _BERT, "distilbert": _DISTILBERT}
+
+LAYER_TO_DISTILBERT = {
+    "attention.self.query": "attention.q_lin",
+    "attention.self.key": "attention.k_lin",
+    "attention.self.value": "attention.v_lin",
+    "attention.output.dense": "attention.out_lin",
+    "attention.output.LayerNorm": "sa_layer_norm",
+    "intermediate.dense": "ffn.lin1",
+    "output.dense": "ffn.lin2",
+    "output.LayerNorm": "output_layer_norm",
+}
+"""BERT's names within a layer, and DistilBERT's for the same tensors."""
+
+
+def anatomy_of(model: PreTrainedModel) -> Anatomy:
+    """The anatomy of a model's family.
+
+    Raises:
+        CheckpointError: its family is not one of the table.
+    """
+    family = str(model.config.model_type)
+    if family not in FAMILIES:
+        raise CheckpointError(
+            Problem(
+                f"a model of type {family!r}",
+                "the parts of this family are not known",
+                ", ".join(sorted(FAMILIES)),
+                "add a row to FAMILIES in zoo/models/anatomy.py",
+            )
+        )
+    return FAMILIES[family]
+
+
+def encoder_of(model: PreTrainedModel) -> nn.Module:
+    """The base model: embeddings and layers without any head."""
+    base: nn.Module = getattr(model, model.base_model_prefix)
+    return base
+
+
+def embeddings_of(model: PreTrainedModel) -> nn.Module:
+    """The embedding layer."""
+    return encoder_of(model).get_submodule(anatomy_of(model).embeddings)
+
+
+def layers_of(model: PreTrainedModel) -> nn.ModuleList:
+    """The transformer layers, first to last."""
+    layers = encoder_of(model).get_submodule(anatomy_of(model).layers)
+    assert isinstance(layers, nn.ModuleList)
+    return layers
+
+
+def part_parameters(model: PreTrainedModel, part: str) -> Iterator[nn.Parameter]:
+    """The parameters of a part: positions, embeddings, encoder (all layers), or head (the rest)."""
+    parts = {
+        "positions": encoder_of(model).get_submodule(anatomy_of(model).positions).parameters,
+        "embeddings": embeddings_of(model).parameters,
+        "encoder": layers_of(model).parameters,
+    }
+    if part in parts:
+        yield from parts[part]()
+        return
+    inside = {id(parameter) for parameter in encoder_of(model).parameters()}
+    yield from (parameter for parameter in model.parameters() if id(parameter) not in inside)

@@ -1,0 +1,128 @@
+"""Capturing what a term looks at: forward hooks on the parts that the anatomy names."""
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+from transformers import PreTrainedModel
+
+from zoo.errors import Problem, TrainingError
+from zoo.losses.batch import Batch, Layout
+from zoo.models.anatomy import anatomy_of, embeddings_of, layers_of
+from zoo.models.tap import Site, Tap
+
+Captured = Mapping[Tap, Tensor]
+
+
+class Capture:
+    """A model that returns, beside running, what stands at the wanted taps.
+
+    Attention kernels do not matter: queries, keys and values are read where they are made, scores
+    are computed from them, and the context is the output projection's input.
+    """
+
+    def __init__(self, model: PreTrainedModel, taps: Collection[Tap]) -> None:
+        self.model = model
+        self.taps = frozenset(taps)
+        self._held: dict[Tap, Tensor] = {}
+        self._handles: list[RemovableHandle] = []
+        for tap in sorted(self._sources()):
+            self._handles.append(self._attach(tap))
+
+    def close(self) -> None:
+        """Take the hooks off the model."""
+        for handle in self._handles:
+            handle.remove()
+
+    def __call__(self, batch: Batch) -> Captured:
+        """Run the model on a batch.
+
+        Raises:
+            TrainingError: a wanted tap stayed empty.
+        """
+        self._held.clear()
+        output = self.model(**model_inputs(self.model, batch))
+        captured = {tap: self._read(tap, output, batch) for tap in self.taps}
+        self._held.clear()
+        return captured
+
+    def _sources(self) -> set[Tap]:
+        """The taps that need a hook: scores are made of queries and keys, logits need none."""
+        sources: set[Tap] = set()
+        for tap in self.taps:
+            if tap.site is Site.SCORES:
+                sources |= {Tap(Site.QUERY, tap.layer), Tap(Site.KEY, tap.layer)}
+            elif tap.site is not Site.LOGITS:
+                sources.add(tap)
+        return sources
+
+    def _attach(self, tap: Tap) -> RemovableHandle:
+        if tap.site is Site.EMBEDDINGS:
+            return embeddings_of(self.model).register_forward_hook(self._keep_output(tap))
+        layer, anatomy = layers_of(self.model)[tap.layer], anatomy_of(self.model)
+        if tap.site is Site.CONTEXT:
+            projection = layer.get_submodule(anatomy.attention_output)
+            return projection.register_forward_pre_hook(self._keep_input(tap))
+        names = {Site.QUERY: anatomy.query, Site.KEY: anatomy.key, Site.VALUE: anatomy.value}
+        part = layer.get_submodule(names[tap.site]) if tap.site in names else layer
+        return part.register_forward_hook(self._keep_output(tap))
+
+    def _keep_output(self, tap: Tap) -> Callable[[nn.Module, Any, Any], None]:
+        def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            self._held[tap] = output[0] if isinstance(output, tuple) else output
+
+        return keep
+
+    def _keep_input(self, tap: Tap) -> Callable[[nn.Module, Any], None]:
+        def keep(_module: nn.Module, inputs: Any) -> None:
+            self._held[tap] = inputs[0]
+
+        return keep
+
+    def _read(self, tap: Tap, output: Any, batch: Batch) -> Tensor:
+        if tap.site is Site.LOGITS:
+            return logits_of(output, batch.layout)
+        if tap.site is Site.SCORES:
+            query = self._heads(Tap(Site.QUERY, tap.layer))
+            key = self._heads(Tap(Site.KEY, tap.layer))
+            return query @ key.mT / math.sqrt(query.shape[-1])
+        if tap.site in (Site.QUERY, Site.KEY, Site.VALUE):
+            return self._heads(tap)
+        return self._kept(tap)
+
+    def _heads(self, tap: Tap) -> Tensor:
+        """(B, S, H) -> (B, A, S, D)."""
+        flat = self._kept(tap)
+        heads = int(self.model.config.num_attention_heads)
+        return flat.reshape(*flat.shape[:-1], heads, -1).transpose(1, 2)
+
+    def _kept(self, tap: Tap) -> Tensor:
+        held = self._held.get(tap)
+        if held is None or held.numel() == 0:
+            raise TrainingError(
+                Problem(
+                    f"tap {tap} of a {self.model.config.model_type}",
+                    "nothing was captured there; a loss on it would silently be zero",
+                    remedy="check the family's row in zoo/models/anatomy.py",
+                )
+            )
+        return held
+
+
+def model_inputs(model: PreTrainedModel, batch: Batch) -> dict[str, Tensor]:
+    """What the model's forward takes of a batch."""
+    inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
+    if anatomy_of(model).token_types and int(model.config.type_vocab_size) > 1:
+        inputs["token_type_ids"] = batch.token_type_ids
+    return inputs
+
+
+def logits_of(output: Any, layout: Layout) -> Tensor:
+    """The logits of a Hugging Face output in our layout; span is (B, S, 2)."""
+    if layout is Layout.SPAN:
+        return torch.stack([output.start_logits, output.end_logits], dim=-1)
+    logits: Tensor = output.logits
+    return logits

@@ -1,0 +1,106 @@
+"""Checkpoints: plain transformers folders plus a small zoo.json that says what they are."""
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from zoo.errors import CheckpointError, Problem
+from zoo.models.build import Head, load_weights
+from zoo.paths import new_folder
+from zoo.spec.base import Spec
+
+IDENTITY_FILE = "zoo.json"
+
+
+class Identity(Spec):
+    """What a checkpoint is: where it stands in the zoo, and the digest of what made it."""
+
+    schema_version: int = 1
+    suite: str
+    entry: str
+    stage: str
+    """pretrained, transferred or trained."""
+    task: str | None = None
+    seed: int
+    digest: str
+    """sha256 of the resolved spec that made it."""
+
+
+def save_checkpoint(
+    folder: Path,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    identity: Identity,
+) -> None:
+    """Write a checkpoint: the whole folder appears, or nothing does."""
+    with new_folder(folder) as fresh:
+        model.save_pretrained(fresh)
+        tokenizer.save_pretrained(fresh)
+        text = json.dumps(identity.model_dump(mode="json"), indent=2, sort_keys=True)
+        (fresh / IDENTITY_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def load_checkpoint(folder: Path, head: Head) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model and tokenizer of one of the zoo's checkpoints, with the head it was saved with.
+
+    Raises:
+        CheckpointError: it is not one of the zoo's, is incomplete, or answers another task.
+    """
+    identity = read_identity(folder)
+    wanted = head.task.name if head.task else None
+    if identity.task != wanted:
+        raise CheckpointError(
+            Problem(
+                str(folder),
+                f"this checkpoint answers {identity.task or 'masked pieces'}",
+                f"one for {wanted or 'masked pieces'}",
+            )
+        )
+    return load_weights(folder, head, seed=identity.seed), load_tokenizer(folder)
+
+
+def read_identity(folder: Path) -> Identity:
+    """The zoo.json of a checkpoint.
+
+    Raises:
+        CheckpointError: there is none, or it is not ours.
+    """
+    path = folder / IDENTITY_FILE
+    try:
+        return Identity.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(
+            Problem(
+                str(path),
+                "this checkpoint is missing or not one of the zoo's",
+                remedy="build it with `dvc repro`, or `dvc checkout` to restore it",
+            )
+        ) from error
+    except ValidationError as error:
+        raise CheckpointError(
+            Problem(str(path), f"not an identity of a checkpoint: {error.errors()[0]['msg']}")
+        ) from error
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer in a model folder.
+
+    Raises:
+        CheckpointError: there is none, or it knows no words.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            Problem(str(folder), f"there is no tokenizer here: {str(error).splitlines()[0]}")
+        ) from error
+    assert isinstance(tokenizer, PreTrainedTokenizerBase)
+    if len(tokenizer) < 10:
+        raise CheckpointError(
+            Problem(str(folder), f"this tokenizer knows {len(tokenizer)} pieces", "a vocabulary")
+        )
+    return tokenizer

@@ -1,0 +1,200 @@
+"""Where things lie in a project, and how files are written: wholly or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.errors import Problem, UsageError, ZooError, at
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folders of one checkout of the zoo.
+
+    `specs`, `pipelines` and `results` are committed; `build` holds what this machine made (DVC
+    outputs) and `scratch` what only a running or interrupted stage needs.
+    """
+
+    root: Path
+
+    @property
+    def specs(self) -> Path:
+        """The declared suites."""
+        return self.root / "specs"
+
+    @property
+    def pipelines(self) -> Path:
+        """The DVC pipelines written from the specs."""
+        return self.root / "pipelines"
+
+    @property
+    def results(self) -> Path:
+        """The published records and tables."""
+        return self.root / "results"
+
+    @property
+    def build(self) -> Path:
+        """Checkpoints, exports and records made on this machine; never committed."""
+        return self.root / "build"
+
+    @property
+    def scratch(self) -> Path:
+        """State of running and interrupted stages; never an output, never committed."""
+        return self.root / ".zoo"
+
+    def entry(self, suite: str, entry: str) -> "EntryFolder":
+        """Where the stages of one entry leave what they make."""
+        return EntryFolder(self.build / suite / entry)
+
+    def inside(self, relative: str | Path) -> Path:
+        """`relative` as a path of this project.
+
+        Raises:
+            UsageError: it would leave the project.
+        """
+        path = (self.root / relative).resolve()
+        if not path.is_relative_to(self.root.resolve()):
+            raise UsageError(
+                Problem(str(relative), "this path leaves the project", f"a path below {self.root}")
+            )
+        return path
+
+    def relative(self, path: Path) -> str:
+        """`path` as it is written in specs, records and messages: from the root, with slashes."""
+        try:
+            return path.resolve().relative_to(self.root.resolve()).as_posix()
+        except ValueError:
+            return str(path)
+
+
+@dataclass(frozen=True)
+class EntryFolder:
+    """What the stages of one entry leave: checkpoints, records, exports."""
+
+    root: Path
+
+    @property
+    def pretrained(self) -> Path:
+        """A teacher's weights before any task."""
+        return self.root / "pretrained"
+
+    @property
+    def transferred(self) -> Path:
+        """A student's weights after its corpus stages."""
+        return self.root / "transferred"
+
+    @property
+    def gate(self) -> Path:
+        """Which tasks a teacher is good enough for."""
+        return self.root / "gate.json"
+
+    def checkpoint(self, run: str) -> Path:
+        """The model of a run."""
+        return self.root / "runs" / run / "checkpoint"
+
+    def training(self, run: str) -> Path:
+        """The training record of a run."""
+        return self.root / "runs" / run / f"training-{run}.json"
+
+    @property
+    def score(self) -> Path:
+        """Score and size records, and predictions."""
+        return self.root / "score"
+
+    @property
+    def export(self) -> Path:
+        """ONNX files and their records."""
+        return self.root / "export"
+
+    @property
+    def latency(self) -> Path:
+        """Latency records and samples."""
+        return self.root / "latency"
+
+
+def find_project(start: Path | None = None) -> Project:
+    """The project that `start` (the working folder by default) lies in.
+
+    Raises:
+        UsageError: no folder above it holds `specs/`.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "specs").is_dir():
+            return Project(folder)
+    raise UsageError(
+        Problem(
+            str(here),
+            "this folder does not lie in a zoo",
+            "a folder in or below one that holds specs/",
+            "change into a checkout of the zoo",
+        )
+    )
+
+
+def data_folder() -> Path | None:
+    """The folder that replaces the hub (`ZOO_DATA`), if one is named."""
+    named = os.environ.get("ZOO_DATA")
+    return Path(named) if named else None
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write `content` to `path` atomically: after a crash there is the old file or the new one."""
+    payload = content.encode() if isinstance(content, str) else content
+    with _reported(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(payload)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A fresh folder that takes the place of `path` when the block ends without an error."""
+    with _reported(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        temporary.chmod(0o755)
+        try:
+            yield temporary
+            replace_folder(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def replace_folder(source: Path, target: Path) -> None:
+    """Put `source` in the place of `target`; the old folder goes only once the new one stands."""
+    if not target.exists():
+        source.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
+    target.rename(old / "gone")
+    source.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ZooError(
+            Problem(
+                at(path),
+                f"cannot be written: {error.strerror or error}",
+                remedy="free space or mend the permissions; nothing that stood there was changed",
+            )
+        ) from error

@@ -1,0 +1,1 @@
+"""DVC pipelines: compiled from specs, written by `zoo sync`, run by `dvc repro`."""

@@ -1,0 +1,140 @@
+"""Writing pipelines: a small dvc.yaml per entry, its jobs as JSON, the code's fingerprints."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import Problem, UsageError
+from zoo.paths import Project, write_file
+from zoo.pipeline.compile import BOARD, Pipeline, compile_suite
+from zoo.pipeline.fingerprint import BY_METHOD, ROOTS, fingerprint
+from zoo.spec.load import LoadedSuite
+
+DEFAULT_SUITE = "pocket"
+CODE = "pipelines/code.json"
+LARGEST = 50
+"""Stages per dvc.yaml: beyond it DVC's own work grows faster than the stages (docs/log.md)."""
+
+
+def pipeline_files(suites: dict[str, LoadedSuite]) -> dict[str, str]:
+    """Every generated file of the pipelines: path from the root, and content."""
+    files: dict[str, str] = {}
+    methods: set[str] = set()
+    for loaded in suites.values():
+        for pipeline in compile_suite(loaded):
+            files |= _files_of(pipeline)
+            methods |= {stage.method for stage in pipeline.stages if stage.method}
+    files[CODE] = _json(_fingerprints(methods))
+    return files
+
+
+def write_pipelines(project: Project, files: dict[str, str]) -> list[str]:
+    """Write what differs and remove what is no longer declared; returns the changed paths."""
+    changed = []
+    for path, content in files.items():
+        target = project.root / path
+        if not target.is_file() or target.read_text(encoding="utf-8") != content:
+            write_file(target, content)
+            changed.append(path)
+    for path in _left_over(project, files):
+        (project.root / path).unlink()
+        changed.append(path)
+    return changed
+
+
+def drift(project: Project, files: dict[str, str]) -> Iterator[Problem]:
+    """What `zoo sync` would change."""
+    for path, content in files.items():
+        target = project.root / path
+        if not target.is_file():
+            yield Problem(path, "is missing", remedy="run `zoo sync` and commit what it writes")
+        elif target.read_text(encoding="utf-8") != content:
+            given = "the code it stands for has changed" if path == CODE else "differs from specs"
+            yield Problem(path, given, remedy="run `zoo sync` and commit what it writes")
+    for path in _left_over(project, files):
+        yield Problem(path, "no spec declares it", remedy="run `zoo sync` and commit")
+
+
+def board_file(suite: str) -> str:
+    """The dvc.yaml that builds a whole suite."""
+    return "dvc.yaml" if suite == DEFAULT_SUITE else f"pipelines/{suite}/dvc.yaml"
+
+
+def _left_over(project: Project, files: dict[str, str]) -> list[str]:
+    generated = [*project.pipelines.rglob("dvc.yaml"), *project.pipelines.rglob("*.json")]
+    return sorted({project.relative(path) for path in generated} - set(files))
+
+
+def _files_of(pipeline: Pipeline) -> dict[str, str]:
+    suite, entry = pipeline.suite, pipeline.entry
+    folder = f"pipelines/{suite}" if entry == BOARD else f"pipelines/{suite}/{entry}"
+    params = f"{folder}/params.json"
+    jobs = {stage.name: stage.job.model_dump(mode="json") for stage in pipeline.stages}
+    target = board_file(suite) if entry == BOARD else f"{folder}/dvc.yaml"
+    up = "/".join([".."] * target.count("/")) or "."
+    source = f"specs/{suite}" if entry == BOARD else f"specs/{suite}/{entry}"
+    return {params: _json(jobs), target: _dvc_yaml(pipeline, source, params, up)}
+
+
+def _dvc_yaml(pipeline: Pipeline, source: str, params: str, up: str) -> str:
+    lines = [f"# Written by `zoo sync` from {source}; edit that, not this.", "stages:"]
+    for stage in pipeline.stages:
+        where = f"{pipeline.suite}/{pipeline.entry}"
+        code = f"{stage.kind}.{stage.method}" if stage.kind in BY_METHOD and stage.method else None
+        code = code or (f"{stage.kind}.teacher" if stage.kind in BY_METHOD else stage.kind)
+        lines += [
+            f"  {stage.name}:",
+            f"    wdir: {up}",
+            f"    cmd: zoo stage {where} {stage.name}",
+            *_list("deps", stage.dependencies),
+            "    params:",
+            f"      - {params}: [{stage.name}]",
+            f"      - {CODE}: [{code}]",
+            *_list("outs", stage.outputs),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _list(key: str, values: tuple[str, ...]) -> list[str]:
+    return [f"    {key}:", *(f"      - {value}" for value in values)] if values else []
+
+
+def _fingerprints(methods: set[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for kind in ROOTS:
+        if kind in BY_METHOD:
+            by_method = {method: fingerprint(kind, method) for method in sorted(methods)}
+            found[kind] = {**by_method, "teacher": fingerprint(kind)}
+        else:
+            found[kind] = fingerprint(kind)
+    return found
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"
+
+
+def board_params(project: Project, suite: str) -> Path:
+    """The params.json of a suite's board."""
+    return project.pipelines / suite / "params.json"
+
+
+def job_of(project: Project, suite: str, entry: str, name: str) -> str:
+    """The JSON of one stage's job, as written in its params.json.
+
+    Raises:
+        UsageError: there is no such stage.
+    """
+    board = board_params(project, suite)
+    path = board if entry == BOARD else project.pipelines / suite / entry / "params.json"
+    try:
+        jobs: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        remedy = "see `zoo list`; write pipelines with `zoo sync`"
+        given = "there is no pipeline of this entry"
+        raise UsageError(Problem(f"{suite}/{entry}", given, remedy=remedy)) from error
+    if name not in jobs:
+        known = ", ".join(sorted(jobs))
+        raise UsageError(Problem(f"{suite}/{entry}", f"there is no stage {name!r}", known))
+    return json.dumps(jobs[name])

@@ -1,0 +1,1 @@
+"""Records: one JSON file per measured fact, typed, with its environment and digest."""

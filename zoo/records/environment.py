@@ -1,0 +1,93 @@
+"""What a measurement was taken on: machine, libraries, code."""
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from zoo.spec.base import Spec
+
+_LIBRARIES = ("distilzoo", "torch", "transformers", "tokenizers", "onnxruntime", "onnx", "numpy")
+_CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "amx_bf16", "amx_int8")
+
+
+class Environment(Spec):
+    """One machine with one set of libraries; a number without it is not a result."""
+
+    system: str
+    python: str
+    processor: str
+    cores: int
+    instruction_sets: tuple[str, ...]
+    device: str
+    """`cpu`, or the name of the GPU."""
+    libraries: dict[str, str]
+    commit: str
+    """Of the project; `unknown` outside a checkout, with `+changes` where files differ."""
+
+
+def capture_environment(root: Path, device: str = "cpu") -> Environment:
+    """The environment of this process."""
+    return Environment(
+        system=platform.system(),
+        python=platform.python_version(),
+        processor=_processor(),
+        cores=os.cpu_count() or 1,
+        instruction_sets=_instruction_sets(),
+        device=device,
+        libraries={name: found for name in _LIBRARIES if (found := _version(name))},
+        commit=_commit(root),
+    )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def _cpu_lines() -> tuple[str, ...]:
+    try:
+        return tuple(Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines())
+    except OSError:
+        return ()
+
+
+def _processor() -> str:
+    for line in _cpu_lines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _instruction_sets() -> tuple[str, ...]:
+    for line in _cpu_lines():
+        if line.startswith("flags"):
+            flags = set(line.split())
+            return tuple(flag for flag in _CPU_FLAGS if flag in flags)
+    return ()
+
+
+@cache
+def _commit(root: Path) -> str:
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", "zoo", "specs")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{head}+changes" if changed else head
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(  # noqa: S603
+        ["git", "-C", str(root), *arguments],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    return done.stdout.strip()

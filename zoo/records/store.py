@@ -1,0 +1,70 @@
+"""Records on disk: sorted JSON, numbers rounded to six places, every file checked on reading."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from zoo.errors import Problem, ZooError, at
+from zoo.paths import write_file
+from zoo.records.records import Record
+
+PLACES = 6
+KINDS = ("training", "score", "size", "export", "latency")
+_ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write a record under its own name."""
+    write_file(folder / f"{record.name}.json", record_text(record))
+
+
+def record_text(record: Record) -> str:
+    """The one text of a record."""
+    return json.dumps(_rounded(record.model_dump(mode="json")), indent=1, sort_keys=True) + "\n"
+
+
+def read_record(path: Path) -> Record:
+    """Read one record.
+
+    Raises:
+        ZooError: the file is not a record, or another's.
+    """
+    try:
+        record = _ADAPTER.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        said = error.errors()[0] if isinstance(error, ValidationError) else None
+        key = ".".join(map(str, said["loc"])) if said else ""
+        raise ZooError(
+            Problem(
+                at(path, None, key),
+                f"this is not a record of the zoo: {said['msg'] if said else error}",
+                remedy="restore it from git, or build it again with `dvc repro`",
+            )
+        ) from error
+    if path.name != f"{record.name}.json":
+        raise ZooError(
+            Problem(str(path), f"this record calls itself {record.name}", remedy="rename it back")
+        )
+    return record
+
+
+def read_records(folder: Path) -> list[Record]:
+    """All records directly or further below a folder, in the order of their paths."""
+    return [read_record(path) for path in record_files(folder)]
+
+
+def record_files(folder: Path) -> list[Path]:
+    """The files below a folder that are named like records."""
+    return sorted(path for path in folder.rglob("*.json") if path.name.partition("-")[0] in KINDS)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, PLACES)
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_rounded(inner) for inner in value]
+    return value

@@ -1,0 +1,1 @@
+"""What users declare: suites, teachers, students, methods, tasks and how they are measured."""

@@ -1,0 +1,63 @@
+"""The base of every spec: frozen, closed, and identified by its content."""
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9.\-]{0,63}$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+"""A name of a suite, entry or teacher: also a folder and a part of stage names."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+PositiveInt = Annotated[int, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What every random generator in use takes."""
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+_STEP = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*"
+BelowData = Annotated[str, Field(pattern=rf"^{_STEP}(/{_STEP})*$")]
+"""A path below `$ZOO_DATA`: no step begins with a dot, so that none leaves the folder."""
+HubId = Annotated[str, Field(pattern=rf"^{_STEP}/{_STEP}$")]
+"""Owner and name on the hub; no step begins with a dot, so that it never reads as a folder."""
+WORDS = {
+    NAME_PATTERN: "at most 64 small letters, digits, dots and dashes",
+    r"^[0-9a-f]{64}$": "64 hexadecimal digits, in small letters",
+    r"^[0-9a-f]{40}$": "a full commit hash: 40 hexadecimal digits, in small letters",
+    rf"^{_STEP}(/{_STEP})*$": "a path below $ZOO_DATA, none of whose steps begins with a dot",
+    rf"^{_STEP}/{_STEP}$": "owner/name, as on the hub",
+}
+"""The patterns above as a person would say them."""
+
+
+class Spec(BaseModel):
+    """A declared value: no field can be changed, none can be added."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of `value`: sorted keys, no blanks, every default spelled out.
+
+    Comments, key order and defaults made explicit in a YAML file do not show here; a different
+    value always does.
+    """
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical text: the identity of a checkpoint, a record and a board row."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def misfit(key: str, given: str, allowed: str = "") -> PydanticCustomError:
+    """What a validator raises when fields do not fit; `key` is the one to change, or empty."""
+    text = f"{given}; allowed: {allowed}" if allowed else given
+    context = {"key": key, "given": given, "allowed": allowed, "text": text}
+    return PydanticCustomError("misfit", "{text}", context)

@@ -1,0 +1,209 @@
+"""What must fit between specs: teachers, shapes, tasks, budgets, all before a weight is loaded."""
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from zoo.errors import suggestion
+from zoo.spec.base import Spec
+from zoo.spec.entry import Entry
+from zoo.spec.finding import Finding
+from zoo.spec.shape import Shape
+from zoo.spec.student import Student, copied_layers
+from zoo.spec.suite import Suite
+from zoo.spec.task import TASKS, Task
+from zoo.spec.teacher import PretrainedSource, Teacher
+
+
+class Catalogue(Protocol):
+    """The methods there are, and what they say of shapes; the folder `zoo/methods/` is the one."""
+
+    @property
+    def classes(self) -> Mapping[str, type[Spec]]:
+        """Method classes by name."""
+        ...
+
+    def misfits(
+        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task]
+    ) -> list[Finding]:
+        """Why this method cannot be used between these shapes; paths are below `method`."""
+        ...
+
+    def reads_corpus(self, method: Spec) -> bool:
+        """Whether the method has a corpus stage."""
+        ...
+
+
+def suite_findings(
+    suite: Suite, entries: set[str], teacher_names: set[str], teachers: Mapping[str, Teacher]
+) -> Iterator[Finding]:
+    """What in suite.yaml does not fit its neighbours; `teachers` are those without errors."""
+    if suite.twin is not None and suite.twin not in entries:
+        yield _no_entry(suite.twin, entries)
+    for name in sorted(entries & teacher_names):
+        yield Finding((), f"{name!r} names both an entry and a teacher", remedy="rename one")
+    if suite.corpus_optimise is not None:
+        path, most = ("corpus_optimise", "max_length"), suite.corpus_optimise.max_length
+        yield from _too_long(path, most, teachers)
+    for task, settings in suite.tasks.items():
+        yield from _too_long(("tasks", task, "max_length"), settings.max_length, teachers)
+        if settings.max_query + 3 >= settings.max_length and TASKS[task].kind == "span":
+            yield Finding(
+                ("tasks", task, "max_query"),
+                f"a question of {settings.max_query} pieces leaves no room for the context",
+                f"less than max_length - 3 = {settings.max_length - 3}",
+            )
+
+
+def _too_long(
+    path: tuple[str, ...], max_length: int, teachers: Mapping[str, Teacher]
+) -> Iterator[Finding]:
+    shortest = min(teachers, key=lambda name: teachers[name].shape.positions, default=None)
+    if shortest is not None and max_length > (most := teachers[shortest].shape.positions):
+        given = f"{max_length} pieces do not fit the {most} positions of teacher {shortest!r}"
+        yield Finding(path, given, f"up to {most}")
+
+
+def teacher_findings(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
+    """What in a teacher's file does not fit its suite."""
+    for key, named in (("tasks", teacher.tasks), ("gates", teacher.gates)):
+        for task in named:
+            yield from _unknown_task((key, task), task, suite)
+    source = teacher.source
+    if isinstance(source, PretrainedSource):
+        positions = source.shape.positions
+        if source.optimise.max_length > positions:
+            yield Finding(
+                ("source", "optimise", "max_length"),
+                f"{source.optimise.max_length} pieces do not fit the positions",
+                f"up to {positions}",
+            )
+        if source.shape.family != "bert":
+            yield Finding(
+                ("source", "shape", "family"),
+                f"{source.shape.family} cannot be pretrained here",
+                "bert",
+            )
+        if (source.vocabulary.kind == "file") != (source.vocabulary.path is not None):
+            yield _vocabulary_path(source.vocabulary.path)
+
+
+def _vocabulary_path(stated: str | None) -> Finding:
+    path = ("source", "vocabulary", "path")
+    if stated is None:
+        return Finding(path, "kind: file needs a path", "a vocab.txt below $ZOO_DATA")
+    return Finding(path, "only kind: file has a path", remedy="remove it, or state kind: file")
+
+
+def entry_findings(
+    entry: Entry,
+    suite: Suite,
+    teachers: Mapping[str, Teacher],
+    catalogue: Catalogue,
+    entries: set[str],
+) -> Iterator[Finding]:
+    """What in an entry's file does not fit its suite, its teacher and its method."""
+    for task in entry.tasks:
+        yield from _unknown_task(("tasks", task), task, suite)
+    yield from _corpus_findings(entry, suite, catalogue)
+    if entry.twin is not None and entry.twin not in entries:
+        yield _no_entry(entry.twin, entries)
+    teacher = teachers.get(entry.teacher)
+    if teacher is None:
+        yield Finding(
+            ("teacher",),
+            f"there is no teacher {entry.teacher!r} in this suite",
+            ", ".join(sorted(teachers)),
+            suggestion(entry.teacher, teachers) or f"add teachers/{entry.teacher}.yaml",
+        )
+        return
+    if entry.corpus_optimise is not None:
+        path, most = ("corpus_optimise", "max_length"), entry.corpus_optimise.max_length
+        yield from _too_long(path, most, {entry.teacher: teacher})
+    try:
+        shape = entry.student.shape(teacher.shape)
+    except ValidationError as error:
+        yield _heads_finding(entry.student, teacher.shape, error.errors()[0]["ctx"])
+        return
+    yield from _start_findings(entry, shape, teacher.shape)
+    tasks = [TASKS[name] for name in suite.tasks]
+    for finding in catalogue.misfits(entry.method, shape, teacher.shape, tasks):
+        yield finding._replace(path=("method", *finding.path))
+
+
+def _heads_finding(student: Student, teacher: Shape, misfit: Mapping[str, str]) -> Finding:
+    given, allowed = misfit["given"], misfit["allowed"]
+    if student.heads is not None:
+        return Finding(("student", "heads"), given, allowed)
+    multiple = f"a multiple of the teacher's {teacher.heads} heads"
+    return Finding(("student", "hidden"), given, multiple, f"or state heads too: {allowed}")
+
+
+def _no_entry(twin: str, entries: set[str]) -> Finding:
+    given = f"there is no entry {twin!r}"
+    return Finding(("twin",), given, ", ".join(sorted(entries)), suggestion(twin, entries))
+
+
+def _unknown_task(path: tuple[str, ...], task: str, suite: Suite) -> Iterator[Finding]:
+    if task not in suite.tasks:
+        yield Finding(
+            path,
+            "the suite has no such task",
+            ", ".join(sorted(suite.tasks)),
+            suggestion(task, suite.tasks),
+        )
+
+
+def _corpus_findings(entry: Entry, suite: Suite, catalogue: Catalogue) -> Iterator[Finding]:
+    if not catalogue.reads_corpus(entry.method):
+        if entry.corpus_optimise is not None:
+            yield Finding(
+                ("corpus_optimise",), "this method has no corpus stage", remedy="remove it"
+            )
+        return
+    if suite.corpus is None:
+        yield Finding(
+            ("method",), "this method reads a corpus", remedy="declare `corpus` in suite.yaml"
+        )
+    if entry.corpus_optimise is None and suite.corpus_optimise is None:
+        yield Finding(
+            ("method",),
+            "this method's corpus stage has no budget",
+            remedy="declare `corpus_optimise` here or in suite.yaml",
+        )
+
+
+_COPIES = {
+    ("bert", "distilbert"),
+    *((family, family) for family in ("bert", "roberta", "distilbert")),
+}
+
+
+def _start_findings(entry: Entry, student: Shape, teacher: Shape) -> Iterator[Finding]:
+    try:
+        copied = copied_layers(entry.student.start, student.layers, teacher.layers)
+    except ValueError as error:
+        given, _, allowed = str(error).partition("; allowed: ")
+        key = "layers" if student.layers > teacher.layers else "start"
+        yield Finding(("student", key), given, allowed)
+        return
+    if not copied:
+        return
+    for name in ("hidden", "intermediate"):
+        ours, theirs = getattr(student, name), getattr(teacher, name)
+        if ours != theirs:
+            yield Finding(
+                ("student", name),
+                f"the copied layers have {name} {theirs}, not {ours}",
+                f"{theirs}, or any with start: fresh",
+                "state start: fresh, or remove this key",
+            )
+    kin = [ours for theirs, ours in sorted(_COPIES) if theirs == teacher.family]
+    if student.family not in kin:
+        yield Finding(
+            ("student", "family"),
+            f"layers of {teacher.family} cannot be copied into {student.family}",
+            f"{', '.join(kin)}, or any with start: fresh" if kin else "any with start: fresh",
+            "state start: fresh, or remove this key",
+        )

@@ -1,0 +1,57 @@
+"""An entry: one YAML in a suite, teacher x student x method."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Any, Union
+
+from pydantic import Field, SerializeAsAny, ValidationInfo, WrapValidator, create_model
+
+from zoo.spec.base import Name, Spec
+from zoo.spec.optimise import Optimise, TaskChange
+from zoo.spec.student import Student
+from zoo.spec.teacher import TaskName
+
+
+def _by_name(value: Any, _handler: Any, info: ValidationInfo) -> Spec:
+    """The method's class is picked by its `name` from the classes in the validation's context."""
+    if isinstance(value, Spec):
+        return value
+    classes: Mapping[str, type[Spec]] = (info.context or {})["methods"]
+    return classes[value["name"]].model_validate(value)
+
+
+MethodField = Annotated[SerializeAsAny[Spec], WrapValidator(_by_name)]
+
+
+class Entry(Spec):
+    """One file `specs/<suite>/<entry>.yaml`."""
+
+    note: str = ""
+    """Anything for people; changes nothing."""
+    teacher: Name
+    """A file under the suite's `teachers/`, without its ending."""
+    student: Student
+    """What is trained."""
+    method: MethodField
+    """How; `name` picks a file of `zoo/methods/`."""
+    optimise: Optimise | None = None
+    """How the student is trained on a task; the suite's when absent."""
+    corpus_optimise: Optimise | None = None
+    """How it is trained on the corpus, for methods with a corpus stage; the suite's when absent."""
+    tasks: dict[TaskName, TaskChange] = Field(default_factory=dict)
+    """What single tasks change in `optimise`."""
+    twin: Name | None = None
+    """The entry this one is compared with; the suite's when absent."""
+
+
+def entry_model(methods: Mapping[str, type[Spec]]) -> type[Entry]:
+    """`Entry` with `method` as the discriminated union of these classes: for files and schema."""
+    return _entry_model(tuple(methods[name] for name in sorted(methods)))
+
+
+@lru_cache(maxsize=8)
+def _entry_model(classes: tuple[type[Spec], ...]) -> type[Entry]:
+    union: Any = Union[classes]  # noqa: UP007
+    told = Entry.model_fields["method"].description
+    field: Any = (Annotated[union, Field(discriminator="name", description=told)], ...)
+    return create_model("Entry", __base__=Entry, __doc__=Entry.__doc__, method=field)

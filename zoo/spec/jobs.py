@@ -1,0 +1,112 @@
+"""Jobs: what one DVC stage does, complete, as it stands in a pipeline's params.json.
+
+A stage reads its own job and nothing else of the specs, so that DVC's look at the job decides
+exactly when the stage must run again.
+"""
+
+from zoo.spec.base import Spec, digest
+from zoo.spec.bench import Bench, ExportLimits
+from zoo.spec.corpus import Corpus
+from zoo.spec.entry import MethodField
+from zoo.spec.optimise import Optimise
+from zoo.spec.recipe import RunRecipe, StudentRecipe, run_key
+from zoo.spec.suite import DataSource, TaskSettings
+from zoo.spec.teacher import Source
+
+
+class Job(Spec):
+    """The base of all jobs: for which entry of which suite."""
+
+    suite: str
+    entry: str
+
+
+class PretrainJob(Job):
+    """Bring a teacher's pretrained weights: from the hub, a folder, or by pretraining."""
+
+    source: Source
+
+    @property
+    def digest(self) -> str:
+        """Identity of the weights."""
+        return digest(self.source)
+
+
+class TransferJob(Job):
+    """Train a student on the corpus, before any task: nothing here speaks of tasks."""
+
+    teacher: str
+    source: Source
+    student: StudentRecipe
+    method: MethodField
+    corpus: Corpus
+    optimise: Optimise
+    seed: int
+
+    @property
+    def digest(self) -> str:
+        """Identity of the transferred weights: where they stand plays no part."""
+        return digest(self.model_dump(mode="json", exclude={"suite", "entry", "teacher"}))
+
+
+class TrainJob(Job):
+    """Train some runs of an entry on their tasks."""
+
+    teacher: str
+    runs: tuple[RunRecipe, ...]
+
+
+class Measured(Spec):
+    """A run to be measured: where it stands, the data of its task, and its digest."""
+
+    task: str
+    seed: int
+    settings: TaskSettings
+    data: DataSource
+    digest: str
+
+    @property
+    def key(self) -> str:
+        """The run's name within its entry."""
+        return run_key(self.task, self.seed)
+
+
+class ScoreJob(Job):
+    """Score every run of an entry on its dev splits, and count its parameters."""
+
+    method: str
+    """`teacher` for a teacher's own entry."""
+    teacher: str
+    twin: str | None
+    runs: tuple[Measured, ...]
+
+
+class GateJob(Job):
+    """Decide for which tasks a teacher may be distilled from."""
+
+    gates: dict[str, float]
+    seed: int
+    tasks: tuple[str, ...]
+
+
+class ExportJob(Job):
+    """Export one run of each task to ONNX, and compare."""
+
+    runs: tuple[Measured, ...]
+    limits: ExportLimits
+
+
+class LatencyJob(Job):
+    """Time one run of each task beside its teacher's."""
+
+    teacher: str
+    runs: tuple[Measured, ...]
+    teacher_seed: int
+    bench: Bench
+
+
+class BoardJob(Job):
+    """Make the suite's tables from all records; `entry` is `board`."""
+
+    entries: tuple[str, ...]
+    """Every entry that must have records, teachers first."""

@@ -1,0 +1,197 @@
+"""Reading suites: every problem of every file, each with file, line, key and what is allowed."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from zoo.errors import Problem, SpecError, UsageError, at, suggestion
+from zoo.paths import Project
+from zoo.spec.base import NAME_PATTERN, WORDS, Spec
+from zoo.spec.cross import Catalogue, entry_findings, suite_findings, teacher_findings
+from zoo.spec.entry import Entry, entry_model
+from zoo.spec.explain import explain
+from zoo.spec.finding import Finding
+from zoo.spec.suite import Suite
+from zoo.spec.teacher import Teacher
+from zoo.spec.yaml import Document, read_yaml
+
+Model = TypeVar("Model", bound=Spec)
+BOARD = "board"
+"""No entry and no teacher may be called so: it is the name of the suite's own pipeline."""
+
+
+@dataclass(frozen=True)
+class LoadedSuite:
+    """One suite with its teachers and entries, validated each for itself and together."""
+
+    name: str
+    suite: Suite
+    teachers: dict[str, Teacher]
+    entries: dict[str, Entry]
+
+
+def suite_names(project: Project) -> list[str]:
+    """The suites of a project, by name."""
+    return sorted(path.parent.name for path in project.specs.glob("*/suite.yaml"))
+
+
+def load_suites(project: Project, catalogue: Catalogue) -> dict[str, LoadedSuite]:
+    """Load every suite.
+
+    Raises:
+        SpecError: with all problems of all files.
+    """
+    loaded: dict[str, LoadedSuite] = {}
+    problems = list(_folders_without_suite(project))
+    for name in suite_names(project):
+        try:
+            loaded[name] = load_suite(project, name, catalogue)
+        except SpecError as error:
+            problems.extend(error.problems)
+    if not loaded and not problems:
+        problems.append(
+            Problem(str(project.specs), "there is no suite here", "a folder that holds suite.yaml")
+        )
+    if problems:
+        raise SpecError(*problems)
+    return loaded
+
+
+def load_suite(project: Project, name: str, catalogue: Catalogue) -> LoadedSuite:
+    """Load one suite.
+
+    Raises:
+        UsageError: there is no such suite.
+        SpecError: with all problems of all its files.
+    """
+    known = suite_names(project)
+    if name not in known:
+        raise UsageError(
+            Problem(name, "there is no such suite", ", ".join(known), suggestion(name, known))
+        )
+    folder = project.specs / name
+    reader = _Reader(project, catalogue)
+    reader.check_name(folder, name)
+    reader.refuse_overlooked(folder)
+    suite = reader.read(folder / "suite.yaml", Suite)
+    teacher_files = _spec_files(folder / "teachers")
+    teachers = reader.read_all(teacher_files, Teacher)
+    entry_files = [path for path in _spec_files(folder) if path.name != "suite.yaml"]
+    entries = reader.read_all(entry_files, reader.entry_model)
+    if suite is not None:
+        stems = [{path.stem for path in files} for files in (teacher_files, entry_files)]
+        _fit_together(reader, folder, LoadedSuite(name, suite, teachers, entries), *stems)
+    if suite is None or reader.problems:
+        raise SpecError(*reader.problems)
+    return LoadedSuite(name, suite, teachers, entries)
+
+
+def _folders_without_suite(project: Project) -> Iterator[Problem]:
+    for folder in sorted(project.specs.glob("[!.]*/")):
+        if not (folder / "suite.yaml").is_file():
+            shown = project.relative(folder)
+            yield Problem(
+                shown, "there is no suite.yaml here", remedy="add it, or remove the folder"
+            )
+
+
+def _spec_files(folder: Path) -> list[Path]:
+    """The YAML files of a folder; hidden ones are editors' and half-written ones."""
+    return sorted(folder.glob("[!.]*.yaml"))
+
+
+def _fit_together(
+    reader: "_Reader",
+    folder: Path,
+    loaded: LoadedSuite,
+    teacher_names: set[str],
+    entry_names: set[str],
+) -> None:
+    """Note what does not fit between files; the names are of all files, also broken ones."""
+    suite, teachers = loaded.suite, loaded.teachers
+    found = suite_findings(suite, entry_names, teacher_names, teachers)
+    reader.note(folder / "suite.yaml", found)
+    for key, teacher in teachers.items():
+        reader.note(folder / f"teachers/{key}.yaml", teacher_findings(teacher, suite))
+    for key, entry in loaded.entries.items():
+        broken = entry.teacher in teacher_names and entry.teacher not in teachers
+        if not broken:  # a broken teacher is reported in its own file
+            found = entry_findings(entry, suite, teachers, reader.catalogue, entry_names)
+            reader.note(folder / f"{key}.yaml", found)
+
+
+class _Reader:
+    """Reads spec files and keeps what is wrong with them."""
+
+    def __init__(self, project: Project, catalogue: Catalogue) -> None:
+        self.project = project
+        self.catalogue = catalogue
+        self.entry_model = entry_model(catalogue.classes)
+        self._documents: dict[Path, Document] = {}
+        self._problems: dict[Path, list[Problem]] = {}
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All problems, file by file as they were read."""
+        return [problem for found in self._problems.values() for problem in found]
+
+    def read_all(self, paths: Iterable[Path], model: type[Model]) -> dict[str, Model]:
+        read: dict[str, Model] = {}
+        for path in paths:
+            self.check_name(path, path.stem)
+            value = self.read(path, model)
+            if value is not None:
+                read[path.stem] = value
+        return read
+
+    def read(self, path: Path, model: type[Model]) -> Model | None:
+        self._problems.setdefault(path, [])
+        shown = self.project.relative(path)
+        try:
+            document = self._documents[path] = read_yaml(path, shown)
+        except SpecError as error:
+            self._problems[path].extend(error.problems)
+            return None
+        if not isinstance(document.content, dict):
+            given = "the file is empty" if document.content is None else "this is not a mapping"
+            keys = ", ".join(model.model_fields)
+            self._problems[path].append(Problem(at(shown, 1), given, f"the keys {keys}"))
+            return None
+        try:
+            return model.model_validate(document.content, strict=True)
+        except ValidationError as error:
+            self._problems[path].extend(explain(error, document, model))
+            return None
+
+    def note(self, path: Path, found: Iterable[Finding]) -> None:
+        """Keep findings on a file that was read, in the order of its lines."""
+        document = self._documents[path]
+        in_order = sorted(found, key=lambda finding: document.line(finding.path))
+        self._problems[path].extend(map(document.problem, in_order))
+
+    def check_name(self, path: Path, name: str) -> None:
+        if name == BOARD or not re.fullmatch(NAME_PATTERN, name):
+            why = "is kept for the suite's tables" if name == BOARD else "cannot name a spec"
+            problem = Problem(
+                self.project.relative(path), f"{name!r} {why}", WORDS[NAME_PATTERN], "rename it"
+            )
+            self._problems.setdefault(path, []).append(problem)
+
+    def refuse_overlooked(self, folder: Path) -> None:
+        """Files that look like specs but would never be read."""
+        read = {*_spec_files(folder), *_spec_files(folder / "teachers")}
+        for path in sorted(folder.rglob("[!.]*")):
+            if path.suffix.lower() in (".yml", ".yaml") and path not in read:
+                here = path.parent in (folder, folder / "teachers")
+                remedy = f"rename it to {path.stem}.yaml" if here else "move it"
+                problem = Problem(
+                    self.project.relative(path),
+                    "this file would be overlooked",
+                    "<entry>.yaml beside suite.yaml, and teachers/<teacher>.yaml",
+                    remedy,
+                )
+                self._problems.setdefault(path, []).append(problem)

@@ -1,0 +1,77 @@
+"""How a model is trained: budget, optimiser, schedule, precision."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from zoo.spec.base import Fraction, PositiveInt, Spec, misfit
+
+
+class Optimise(Spec):
+    """One phase of training."""
+
+    epochs: float | None = Field(None, gt=0)
+    """Passes over the data; either this or `steps`."""
+    steps: PositiveInt | None = None
+    """Optimiser steps; either this or `epochs`."""
+    learning_rate: float = Field(5e-5, gt=0, lt=1)
+    """Peak learning rate."""
+    batch_size: PositiveInt = 32
+    """Sequences per optimiser step."""
+    accumulate: PositiveInt = 1
+    """Parts a batch is cut into to save memory; each part's mean loss counts alike."""
+    warmup: Fraction = 0.1
+    """Share of the steps over which the learning rate rises linearly from 0."""
+    decay: Literal["linear", "constant"] = "linear"
+    """What follows the warm-up."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Decoupled; biases and layer norms have none."""
+    beta1: float = Field(0.9, ge=0, lt=1)
+    """AdamW's decay of the first moment."""
+    beta2: float = Field(0.999, ge=0, lt=1)
+    """AdamW's decay of the second moment."""
+    epsilon: float = Field(1e-8, gt=0)
+    """AdamW's term in the denominator."""
+    clip: float | None = Field(1.0, gt=0)
+    """Largest norm of the whole gradient; none when null."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16: forward and backward under autocast, weights and optimiser in fp32."""
+    teacher_precision: Literal["fp32", "bf16"] = "fp32"
+    """Precision of the frozen teacher's weights."""
+    dropout: Fraction | None = None
+    """Dropout of the trained model everywhere; the model's own values when null."""
+    max_length: int = Field(128, ge=8)
+    """Longest sequence in pieces; used for corpora (tasks state their own)."""
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            allowed = "exactly one of epochs and steps"
+            if self.epochs is None:
+                raise misfit("", "neither epochs nor steps are stated", allowed)
+            raise misfit("steps", "epochs are stated too", allowed)
+        if self.batch_size % self.accumulate:
+            given = f"{self.accumulate} parts do not divide a batch of {self.batch_size}"
+            raise misfit("accumulate", given, f"a divisor of {self.batch_size}")
+        return self
+
+
+class TaskChange(Spec):
+    """What one task changes in an entry's optimisation."""
+
+    epochs: float | None = Field(None, gt=0)
+    """Passes over the task's training set."""
+    learning_rate: float | None = Field(None, gt=0, lt=1)
+    """Peak learning rate."""
+    batch_size: PositiveInt | None = None
+    """Sequences per optimiser step."""
+
+
+def changed(optimise: Optimise, change: TaskChange | None) -> Optimise:
+    """`optimise` with what one task changes; a task's epochs replace a budget in steps."""
+    if change is None:
+        return optimise
+    stated = change.model_dump(exclude_none=True)
+    if "epochs" in stated:
+        stated["steps"] = None
+    return Optimise.model_validate({**optimise.model_dump(), **stated})

@@ -1,0 +1,140 @@
+"""JSON Schema of the spec files: for editors, and to say in messages what is allowed."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from zoo.spec.base import WORDS, Spec
+from zoo.spec.entry import entry_model
+from zoo.spec.suite import Suite
+from zoo.spec.teacher import Teacher
+
+Node = Mapping[str, Any]
+Path_ = tuple[str | int, ...]
+
+_KINDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+    "null": "null",
+    "object": "a mapping",
+}
+_BOUNDS = {
+    "exclusiveMinimum": "above",
+    "minimum": "from",
+    "exclusiveMaximum": "below",
+    "maximum": "up to",
+}
+
+
+def json_schemas(methods: Mapping[str, type[Spec]]) -> dict[str, dict[str, Any]]:
+    """JSON Schema of suite.yaml, of a teacher's file and of an entry with these methods."""
+    models: dict[str, type[BaseModel]] = {
+        "suite": Suite,
+        "teacher": Teacher,
+        "entry": entry_model(methods),
+    }
+    return {name: model.model_json_schema() for name, model in models.items()}
+
+
+class Schema:
+    """The schema of one kind of file, walked along the locations of validation errors."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self._root: Node = model.model_json_schema()
+
+    def locate(self, location: Path_) -> tuple[Path_, Node]:
+        """The keys a person wrote, without the labels of unions, and what the last one takes."""
+        path: list[str | int] = []
+        node = self._resolved(self._root)
+        for step in location:
+            if step == "[key]" or self._is_label(node, step):
+                node = self._chosen(node, step)
+                continue
+            path.append(step)
+            node = self._below(node, step)
+        return tuple(path), node
+
+    def keys(self, node: Node) -> list[str]:
+        """The keys of a mapping."""
+        return sorted(node.get("properties", {}))
+
+    def takes(self, node: Node) -> str:
+        """What a value may be, in words."""
+        node = self._resolved(node)
+        return f"{self._takes(node)}, or null" if node.get("nullable") else self._takes(node)
+
+    def _takes(self, node: Node) -> str:
+        if "anyOf" in node:
+            return ", or ".join(dict.fromkeys(self.takes(choice) for choice in node["anyOf"]))
+        if "enum" in node or "const" in node:
+            return ", ".join(map(str, node.get("enum") or [node["const"]]))
+        if "discriminator" in node:
+            return f"a mapping with the key {node['discriminator']['propertyName']}"
+        if "pattern" in node:
+            return WORDS.get(node["pattern"], f"text that matches {node['pattern']}")
+        if node.get("type") == "array":
+            return self._list(node)
+        return _KINDS.get(str(node.get("type")), "another value") + _range(node)
+
+    def _list(self, node: Node) -> str:
+        least = node.get("minItems", 0)
+        items = node.get("items")
+        of = f", each item {self.takes(items)}" if items else ""
+        return f"a list{' that is not empty' if least else ''}{of}"
+
+    def _below(self, node: Node, step: str | int) -> Node:
+        if step in node.get("properties", {}):
+            return self._resolved(node["properties"][step])
+        fixed = node.get("prefixItems", ())
+        if isinstance(step, int) and step < len(fixed):
+            return self._resolved(fixed[step])
+        inner = node.get("items", node.get("additionalProperties"))
+        return self._resolved(inner) if isinstance(inner, Mapping) else {}
+
+    @staticmethod
+    def _is_label(node: Node, step: str | int) -> bool:
+        return "anyOf" in node or step in node.get("discriminator", {}).get("mapping", {})
+
+    def _chosen(self, node: Node, step: str | int) -> Node:
+        mapping = node.get("discriminator", {}).get("mapping", {})
+        if step in mapping:
+            return self._resolved({"$ref": mapping[step]})
+        if str(step).startswith("tuple"):
+            return next(choice for choice in node["anyOf"] if choice.get("type") == "array")
+        return node
+
+    def _resolved(self, node: Node) -> Node:
+        """`node` with its reference followed; `X | null` is X, marked as nullable."""
+        while "$ref" in node:
+            node = self._root["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+        choices = [choice for choice in node.get("anyOf", ()) if choice.get("type") != "null"]
+        if len(choices) == 1:
+            return {**self._resolved(choices[0]), "nullable": True}
+        return node
+
+
+@lru_cache(maxsize=16)
+def schema_of(model: type[BaseModel]) -> Schema:
+    """The schema of a model; made once, and only when a file has errors."""
+    return Schema(model)
+
+
+def _range(node: Node) -> str:
+    """The bounds of a number in words."""
+    bounds = {key: node[key] for key in _BOUNDS if key in node}
+    if node.get("type") == "integer":
+        bounds = _inclusive(bounds)
+    said = " and ".join(f"{word} {bounds[key]:,}" for key, word in _BOUNDS.items() if key in bounds)
+    return re.sub(r"^( from \S+) and up to ", r"\1 to ", f" {said}".rstrip(), count=1)
+
+
+def _inclusive(bounds: Mapping[str, int]) -> dict[str, int]:
+    """Bounds of whole numbers, themselves allowed."""
+    shift = {"exclusiveMinimum": ("minimum", 1), "exclusiveMaximum": ("maximum", -1)}
+    renamed = ((shift.get(key, (key, 0)), value) for key, value in bounds.items())
+    return {key: value + step for (key, step), value in renamed}

@@ -1,0 +1,101 @@
+"""Teachers: where their pretrained weights come from, and how they are fine-tuned."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from zoo.spec.base import BelowData, HubId, Revision, Seed, Sha256, Spec
+from zoo.spec.corpus import Corpus
+from zoo.spec.optimise import Optimise, TaskChange
+from zoo.spec.shape import Shape
+from zoo.spec.task import TASKS
+
+
+class HubSource(Spec):
+    """A model of the hub, at one revision."""
+
+    kind: Literal["hub"] = "hub"
+    id: HubId
+    """Owner and name on the hub."""
+    revision: Revision
+    """Full commit hash: a branch or tag can move."""
+    shape: Shape
+    """Checked against the model's own configuration when it is loaded."""
+
+
+class FolderSource(Spec):
+    """A Hugging Face model folder below `$ZOO_DATA`."""
+
+    kind: Literal["folder"] = "folder"
+    path: BelowData
+    """Relative to `$ZOO_DATA`."""
+    sha256: Sha256
+    """Of its model.safetensors."""
+    shape: Shape
+    """Checked against the folder's config.json when it is loaded."""
+
+
+class Vocabulary(Spec):
+    """The WordPiece vocabulary a pretrained teacher gets."""
+
+    kind: Literal["words", "wordpiece", "file"]
+    """`words`: the most frequent whole words and all characters; `wordpiece`: trained on the
+    corpus; `file`: a vocab.txt below `$ZOO_DATA`."""
+    path: BelowData | None = None
+    """The vocab.txt, for `file`."""
+
+
+class PretrainedSource(Spec):
+    """A model that the pipeline itself pretrains by masked language modelling."""
+
+    kind: Literal["pretrained"] = "pretrained"
+    shape: Shape
+    """What is built; `vocabulary` is the most pieces the tokenizer may have."""
+    vocabulary: Vocabulary
+    """How its tokenizer is made."""
+    corpus: Corpus
+    """What it reads."""
+    optimise: Optimise
+    """How it is pretrained."""
+    mask_fraction: float = Field(0.15, gt=0, lt=1)
+    """Share of the positions that are predicted (BERT: 0.15)."""
+    start: Literal["random", "neighbours"] = "random"
+    """`neighbours`: heads of the first layers begin by looking at their neighbours, which spares a
+    small model most of the time it needs to find positions."""
+    seed: Seed = 0
+    """Seed of weights, masking and order."""
+
+
+Source = Annotated[HubSource | FolderSource | PretrainedSource, Field(discriminator="kind")]
+
+
+def _known_task(name: str) -> str:
+    if name not in TASKS:
+        raise PydanticCustomError("unknown_task", "there is no task {name!r}", {"name": name})
+    return name
+
+
+TaskName = Annotated[
+    str, AfterValidator(_known_task), Field(json_schema_extra={"enum": sorted(TASKS)})
+]
+
+
+class Teacher(Spec):
+    """One file under `specs/<suite>/teachers/`."""
+
+    note: str = ""
+    """Anything for people; changes nothing."""
+    source: Source
+    """Where the pretrained weights come from."""
+    optimise: Optimise
+    """How it is fine-tuned on each task."""
+    tasks: dict[TaskName, TaskChange] = Field(default_factory=dict)
+    """What single tasks change in `optimise`."""
+    gates: dict[TaskName, float] = Field(default_factory=dict)
+    """Least primary score (natural scale) it must reach before anyone distils from it."""
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of its encoder."""
+        return self.source.shape

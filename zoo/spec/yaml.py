@@ -1,0 +1,190 @@
+"""YAML with the line of every key: parsed by libyaml, scalars read by the YAML 1.2 core schema.
+
+YAML 1.1, which PyYAML implements, reads `no` as false and `5e-5` as text; both would be traps in a
+spec, so only the parser is used from there (docs/decisions/0003-yaml.md).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.errors import Problem, SpecError, at
+from zoo.spec.finding import Finding
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INT = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), float("inf")),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+_DEEPEST = 20
+"""Levels of nesting; specs have five at most."""
+_LONGEST = 30
+"""Characters of a whole number; a longer one is no setting of anything, and slow to read."""
+
+Path_ = tuple[str | int, ...]
+
+
+@dataclass
+class Document:
+    """The content of one YAML file, and the line (from 1) at which each path of keys stands."""
+
+    file: str
+    content: Any
+    lines: dict[Path_, int] = field(default_factory=dict)
+
+    def line(self, path: Path_) -> int:
+        """The line of `path`, or of the nearest of its parents that stands in the file."""
+        while path not in self.lines and path:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+    def problem(self, finding: Finding) -> Problem:
+        """What was found, with its place in this file."""
+        place = at(self.file, self.line(finding.path), ".".join(map(str, finding.path)))
+        return Problem(place, finding.given, finding.allowed, finding.remedy)
+
+
+def read_yaml(path: Path, shown: str) -> Document:
+    """Read one file; `shown` is its name in messages.
+
+    Raises:
+        SpecError: it cannot be read, is not UTF-8, is not YAML, or holds what a spec may not:
+            repeated keys, anchors, aliases, tags, keys that are not text, several documents.
+    """
+    text = _read_text(path, shown)
+    builder = _Builder(Document(shown, None))
+    try:
+        builder.read(yaml.parse(text, Loader=_LOADER))
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        given = f"the character U+{ord(text[error.position]):04X} stands here"
+        problem = Problem(at(shown, line), given, "printable text", "remove it")
+        raise SpecError(problem) from error
+    except yaml.YAMLError as error:
+        raise SpecError(*builder.problems, _syntax_problem(shown, text, error)) from error
+    if builder.problems:
+        raise SpecError(*builder.problems)
+    return builder.document
+
+
+def _read_text(path: Path, shown: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise SpecError(
+            Problem(at(shown, line), "this is not UTF-8 text", remedy="save the file as UTF-8")
+        ) from error
+    except OSError as error:
+        raise SpecError(
+            Problem(shown, f"cannot be read: {error.strerror or error}", "a readable file")
+        ) from error
+
+
+def _syntax_problem(shown: str, text: str, error: yaml.YAMLError) -> Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    said = getattr(error, "problem", None) or str(error).splitlines()[0]
+    last = max(len(text.splitlines()), 1)  # the parser's end of file lies a line below it
+    line = min(mark.line + 1, last) if mark else None
+    return Problem(
+        at(shown, line),
+        f"this is not YAML: {said}",
+        remedy="mend the indentation, quotes or brackets at or above this line",
+    )
+
+
+class _Builder:
+    """Turns the parser's events into plain values, noting lines and all that is not allowed."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
+        self._events: Iterator[Any] = iter(())
+
+    def read(self, events: Iterator[Any]) -> None:
+        self._events = events
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent) and self.document.lines:
+                line = event.start_mark.line + 1
+                self._refuse((), line, "a second YAML document", "put it into a file of its own")
+                return
+            if isinstance(event, yaml.NodeEvent):
+                self.document.content = self._build(event, ())
+
+    def _build(self, event: Any, path: Path_) -> Any:
+        line = event.start_mark.line + 1
+        self.document.lines.setdefault(path, line)
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            kind = "alias" if isinstance(event, yaml.AliasEvent) else "anchor"
+            self._refuse(path, line, f"a YAML {kind}", "write the values out at each place")
+        elif event.tag is not None:
+            self._refuse(path, line, f"the YAML tag {event.tag!r}", "remove it")
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event, path)
+        if isinstance(event, yaml.AliasEvent):
+            return None
+        if len(path) == _DEEPEST:
+            place = at(self.document.file, line)
+            raise SpecError(Problem(place, "nested too deeply", f"{_DEEPEST} levels at most"))
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(path)
+        return self._sequence(path)
+
+    def _sequence(self, path: Path_) -> tuple[Any, ...]:
+        built: list[Any] = []
+        for event in self._events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            built.append(self._build(event, (*path, len(built))))
+        return tuple(built)  # as frozen specs hold them
+
+    def _mapping(self, path: Path_) -> dict[str, Any]:
+        built: dict[str, Any] = {}
+        for event in self._events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            line = event.start_mark.line + 1
+            if not isinstance(event, yaml.ScalarEvent) or event.anchor or event.tag:
+                self._refuse(path, line, "a key that is not plain text", "write a word")
+                self._build(event, (*path, "?"))
+                self._build(next(self._events), (*path, "?"))
+                continue
+            key = str(event.value)
+            here = (*path, key)
+            if key in built:
+                first = self.document.lines[here]
+                self._refuse(here, line, f"this key stands already at line {first}", "keep one")
+            self.document.lines.setdefault(here, line)
+            value = self._build(next(self._events), here)
+            built.setdefault(key, value)
+        return built
+
+    def _scalar(self, event: Any, path: Path_) -> Any:
+        text = str(event.value)
+        if not event.implicit[0]:
+            return text
+        if text in _CONSTANTS:
+            return _CONSTANTS[text]
+        if _INT.fullmatch(text):
+            if len(text) > _LONGEST:
+                line = event.start_mark.line + 1
+                self._refuse(path, line, f"a number of {len(text)} digits", "write a shorter one")
+                return None
+            return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+        if _FLOAT.fullmatch(text):
+            return float(text)
+        return text
+
+    def _refuse(self, path: Path_, line: int, given: str, remedy: str) -> None:
+        place = at(self.document.file, line, ".".join(map(str, path)))
+        self.problems.append(Problem(place, given, remedy=remedy))

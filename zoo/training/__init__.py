@@ -1,0 +1,1 @@
+"""Training: one loop for every method, the plan it follows, its journal and its resumption."""

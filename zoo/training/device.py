@@ -1,0 +1,32 @@
+"""Where training runs, decided by the machine and never by a spec or a command line."""
+
+import os
+
+import torch
+
+from zoo.errors import Problem, UsageError
+
+
+def training_device() -> torch.device:
+    """`$ZOO_DEVICE` (cpu, cuda, cuda:1) if set, else CUDA where there is some, else the CPU.
+
+    Raises:
+        UsageError: the named device is not there.
+    """
+    named = os.environ.get("ZOO_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(named)
+    except RuntimeError as error:
+        raise UsageError(
+            Problem("ZOO_DEVICE", f"{named!r} is no device", "cpu, cuda, cuda:<number>")
+        ) from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            Problem("ZOO_DEVICE", "there is no CUDA device here", "cpu", "unset ZOO_DEVICE")
+        )
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """The device as records name it: `cpu`, or the name of the GPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -1,0 +1,64 @@
+"""The journal of a stage: every event as a line of JSON, and a short progress line for people."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+Reporter = Callable[[str], None]
+
+PLAIN_SECONDS = 10.0
+"""How often progress is told where the output is not a terminal."""
+
+
+class Journal:
+    """Appends events to a JSONL file and tells how a stage goes."""
+
+    def __init__(self, path: Path, *, quiet: bool = False) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a", encoding="utf-8")
+        self._quiet = quiet
+        self._started = self._told = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+
+    def write(self, event: str, facts: Mapping[str, object]) -> None:
+        """Note an event with its facts; the time is added."""
+        line = {"event": event, "time": round(time.time(), 3), **facts}
+        self._file.write(json.dumps(line, sort_keys=True) + "\n")
+        self._file.flush()
+
+    def progress(self, label: str, step: int, steps: int, losses: Mapping[str, float]) -> None:
+        """Note a step, and tell it if enough time has gone by."""
+        self.write("step", {"label": label, "step": step, "steps": steps, **losses})
+        now = time.monotonic()
+        if self._quiet or (now - self._told < (0.5 if self._terminal else PLAIN_SECONDS)):
+            return
+        self._told = now
+        left = (now - self._started) / step * (steps - step)
+        shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        self._say(f"  {label}: step {step} of {steps}, about {left:.0f} s left  {shown}")
+
+    def tell(self, text: str) -> None:
+        """Tell a line that stays, and restart the clock of the next progress line."""
+        self._started = self._told = time.monotonic()
+        if not self._quiet:
+            self._clear()
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    def close(self) -> None:
+        """End the progress line and close the file."""
+        if not self._quiet:
+            self._clear()
+        self._file.close()
+
+    def _say(self, text: str) -> None:
+        if self._terminal:
+            sys.stderr.write(f"\r\x1b[2K{text[:110]}")
+            sys.stderr.flush()
+        else:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    def _clear(self) -> None:
+        if self._terminal:
+            sys.stderr.write("\r\x1b[2K")

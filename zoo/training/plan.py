@@ -1,0 +1,64 @@
+"""The plan of a training: a method's stages with their budgets, before anything is loaded."""
+
+from dataclasses import dataclass
+
+from zoo.distil.method import Setting
+from zoo.distil.stage import Masking, Stage
+from zoo.distil.term import Term
+from zoo.losses.logits import hard_labels
+from zoo.methods import stages_of
+from zoo.models.tap import LOGITS
+from zoo.spec.jobs import TransferJob
+from zoo.spec.optimise import Optimise
+from zoo.spec.recipe import Recipe
+from zoo.spec.task import TASKS
+from zoo.spec.teacher import PretrainedSource
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stage with the optimisation it gets; its budget is the stage's share of it."""
+
+    stage: Stage
+    optimise: Optimise
+
+    def steps(self, batches_per_epoch: int) -> int:
+        """Optimiser steps of this phase."""
+        whole = self.optimise.steps or self.optimise.epochs * batches_per_epoch  # type: ignore[operator]  # one is stated
+        return max(1, round(whole * self.stage.share))
+
+
+def pretraining_plan(source: PretrainedSource) -> tuple[Phase, ...]:
+    """Masked language modelling from a random start."""
+    stage = Stage(
+        "masked language modelling",
+        "corpus",
+        (Term("mlm", hard_labels, LOGITS),),
+        masking=Masking(source.mask_fraction),
+    )
+    return (Phase(stage, source.optimise),)
+
+
+def student_stages(recipe: Recipe, task: str) -> tuple[Stage, ...]:
+    """All stages of a student's entry on a task."""
+    assert recipe.student is not None
+    assert recipe.method is not None
+    setting = Setting(recipe.student.shape, recipe.teacher.source.shape, TASKS[task].kind.value)
+    return stages_of(recipe.method, setting)
+
+
+def transfer_plan(job: TransferJob) -> tuple[Phase, ...]:
+    """The corpus stages of a student's entry; they do not depend on a task's kind."""
+    setting = Setting(job.student.shape, job.source.shape, "classification")
+    stages = stages_of(job.method, setting)
+    return tuple(Phase(stage, job.optimise) for stage in stages if stage.data == "corpus")
+
+
+def task_plan(recipe: Recipe, task: str) -> tuple[Phase, ...]:
+    """What one run of an entry does on its task, whether it is a teacher's or a student's."""
+    optimise = recipe.task_optimise(task)
+    if recipe.student is None:
+        stage = Stage("fine-tuning", "task", (Term("labels", hard_labels, LOGITS),))
+        return (Phase(stage, optimise),)
+    stages = student_stages(recipe, task)
+    return tuple(Phase(stage, optimise) for stage in stages if stage.data == "task")

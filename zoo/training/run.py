@@ -1,0 +1,242 @@
+"""The training stages: bring a teacher, transfer a student on the corpus, train runs on tasks."""
+
+import time
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from zoo.data.batches import CorpusFeed, Encoded, TaskFeed, encode
+from zoo.data.sources import content_sha256, load_train
+from zoo.distil.stage import Data
+from zoo.models.build import MASKED_LM, Head, build, inherit, load_weights
+from zoo.models.checkpoint import Identity, load_checkpoint, load_tokenizer, save_checkpoint
+from zoo.models.neighbours import look_at_neighbours
+from zoo.paths import Project, write_file
+from zoo.records.environment import capture_environment
+from zoo.records.records import PhaseRecord, TrainingRecord
+from zoo.records.store import record_text
+from zoo.spec.corpus import Corpus
+from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
+from zoo.spec.recipe import RunRecipe, StudentRecipe, run_key
+from zoo.spec.student import copied_layers
+from zoo.spec.task import TASKS
+from zoo.spec.teacher import PretrainedSource
+from zoo.training.corpus import corpus_blocks, corpus_documents
+from zoo.training.device import device_name, training_device
+from zoo.training.fetch import fetch_source
+from zoo.training.gates import refuse_ungated
+from zoo.training.journal import Journal
+from zoo.training.loop import Outcome, Work, train
+from zoo.training.plan import Phase, pretraining_plan, task_plan, transfer_plan
+from zoo.training.resume import Scratch
+from zoo.training.vocabulary import make_tokenizer
+
+
+def pretrain(project: Project, job: PretrainJob) -> None:
+    """Leave a teacher's pretrained weights and tokenizer in its entry's folder."""
+    folder = project.entry(job.suite, job.entry)
+    source = job.source
+    if isinstance(source, PretrainedSource):
+        model, tokenizer = _pretrained(project, job, source)
+        seed = source.seed
+    else:
+        model, tokenizer = fetch_source(source)
+        seed = 0
+    identity = Identity(
+        suite=job.suite, entry=job.entry, stage="pretrained", seed=seed, digest=job.digest
+    )
+    save_checkpoint(folder.pretrained, model, tokenizer, identity)
+
+
+def transfer(project: Project, job: TransferJob) -> None:
+    """Train a student on the corpus, beside the pretrained teacher."""
+    folder = project.entry(job.suite, job.entry)
+    pretrained = project.entry(job.suite, job.teacher).pretrained
+    teacher, tokenizer = load_checkpoint(pretrained, MASKED_LM)
+    work = Work(
+        phases=transfer_plan(job),
+        student=_started(job.student, MASKED_LM, teacher, job.seed),
+        teacher=lambda _data: _frozen(teacher),
+        feed=_corpus_feed(project, job.corpus, tokenizer, job.seed),
+        seed=job.seed,
+        journal=_journal(project, job.suite, job.entry, "transfer"),
+        scratch=Scratch(project.scratch / "training" / job.digest),
+        device=training_device(),
+    )
+    outcome = _run(work)
+    identity = Identity(
+        suite=job.suite, entry=job.entry, stage="transferred", seed=job.seed, digest=job.digest
+    )
+    save_checkpoint(folder.transferred, outcome.model.cpu(), tokenizer, identity)
+
+
+def train_runs(project: Project, job: TrainJob) -> None:
+    """Train the runs of a job, one after the other; runs that a killed attempt finished stay."""
+    for run in job.runs:
+        _train_run(project, job, run)
+
+
+def _train_run(project: Project, job: TrainJob, run: RunRecipe) -> None:
+    folder = project.entry(job.suite, job.entry)
+    head = Head(TASKS[run.task])
+    began = time.monotonic()
+    student, tokenizer = _seated(project, job, run, head)
+    split = load_train(TASKS[run.task], run.settings, run.data)
+    encoded = encode(TASKS[run.task], split, run.settings, tokenizer)
+    work = Work(
+        phases=task_plan(run.recipe, run.task),
+        student=student,
+        teacher=_task_teacher(project, job, run, head),
+        feed=_task_feed(encoded, run.seed),
+        seed=run.seed,
+        journal=_journal(project, job.suite, job.entry, run.key),
+        scratch=Scratch(project.scratch / "training" / run.digest),
+        device=training_device(),
+    )
+    outcome = _run(work)
+    identity = Identity(
+        suite=job.suite,
+        entry=job.entry,
+        stage="trained",
+        task=run.task,
+        seed=run.seed,
+        digest=run.digest,
+    )
+    save_checkpoint(folder.checkpoint(run.key), outcome.model.cpu(), tokenizer, identity)
+    record = TrainingRecord(
+        suite=job.suite,
+        entry=job.entry,
+        task=run.task,
+        seed=run.seed,
+        digest=run.digest,
+        environment=capture_environment(project.root, device_name(work.device)),
+        seconds=time.monotonic() - began,
+        threads=torch.get_num_threads(),
+        examples=len(split.examples),
+        data_sha256=content_sha256(split),
+        phases=_phase_records(outcome),
+    )
+    write_file(folder.training(run.key), record_text(record))
+
+
+def _run(work: Work) -> Outcome:
+    try:
+        return train(work)
+    finally:
+        work.journal.close()
+
+
+def _pretrained(
+    project: Project, job: PretrainJob, source: PretrainedSource
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Pretrain by masked language modelling, with a tokenizer made of the same text."""
+    tokenizer = make_tokenizer(
+        source.vocabulary,
+        source.shape.vocabulary,
+        corpus_documents(source.corpus),
+        source.shape.positions,
+    )
+    # The model has the declared rows even where the tokenizer needs fewer: shapes stay exact.
+    model = build(source.shape, MASKED_LM, seed=source.seed)
+    if source.start == "neighbours":
+        look_at_neighbours(model, seed=source.seed)
+    work = Work(
+        phases=pretraining_plan(source),
+        student=model,
+        teacher=_no_teacher,
+        feed=_corpus_feed(project, source.corpus, tokenizer, source.seed),
+        seed=source.seed,
+        journal=_journal(project, job.suite, job.entry, "pretrain"),
+        scratch=Scratch(project.scratch / "training" / job.digest),
+        device=training_device(),
+    )
+    return _run(work).model.cpu(), tokenizer
+
+
+def _seated(
+    project: Project, job: TrainJob, run: RunRecipe, head: Head
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model a run starts from, and its tokenizer."""
+    recipe = run.recipe
+    if recipe.student is None:
+        pretrained = project.entry(job.suite, job.entry).pretrained
+        return load_weights(pretrained, head, seed=run.seed), load_tokenizer(pretrained)
+    if recipe.corpus is not None:
+        transferred = project.entry(job.suite, job.entry).transferred
+        return load_weights(transferred, head, seed=run.seed), load_tokenizer(transferred)
+    pretrained = project.entry(job.suite, job.teacher).pretrained
+    teacher, tokenizer = load_checkpoint(pretrained, MASKED_LM)
+    return _started(recipe.student, head, teacher, run.seed), tokenizer
+
+
+def _started(
+    student: StudentRecipe, head: Head, teacher: PreTrainedModel, seed: int
+) -> PreTrainedModel:
+    """A student with the first weights its spec declares."""
+    model = build(student.shape, head, seed=seed)
+    depth = int(teacher.config.num_hidden_layers)
+    layers = copied_layers(student.start, student.shape.layers, depth)
+    if layers:
+        inherit(model, teacher, layers)
+    return model
+
+
+def _task_teacher(
+    project: Project, job: TrainJob, run: RunRecipe, head: Head
+) -> Callable[[Data], PreTrainedModel]:
+    """Loads the teacher that was fine-tuned on the run's task, once, when it is first needed."""
+
+    @cache
+    def load(_data: Data) -> PreTrainedModel:
+        folder = project.entry(job.suite, job.teacher)
+        refuse_ungated(folder.gate, job.teacher, run.task)
+        checkpoint = folder.checkpoint(run_key(run.task, run.teacher_seed))
+        return _frozen(load_checkpoint(checkpoint, head)[0])
+
+    return load
+
+
+def _no_teacher(_data: Data) -> PreTrainedModel:
+    message = "pretraining has no teacher"
+    raise AssertionError(message)
+
+
+def _frozen(model: PreTrainedModel) -> PreTrainedModel:
+    return model.eval().requires_grad_(requires_grad=False)
+
+
+def _corpus_feed(
+    project: Project, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, seed: int
+) -> Callable[[Phase], CorpusFeed]:
+    def feed(phase: Phase) -> CorpusFeed:
+        length = phase.optimise.max_length
+        blocks = corpus_blocks(corpus, tokenizer, project.scratch, length=length, pair=True)
+        masking = phase.stage.masking
+        return CorpusFeed(
+            blocks,
+            tokenizer,
+            phase.optimise.batch_size,
+            seed,
+            (masking.fraction, masking.smoothing),
+        )
+
+    return feed
+
+
+def _task_feed(encoded: Encoded, seed: int) -> Callable[[Phase], TaskFeed]:
+    return lambda phase: TaskFeed(encoded, phase.optimise.batch_size, seed)
+
+
+def _journal(project: Project, suite: str, entry: str, what: str) -> Journal:
+    journal = Journal(project.scratch / "journal" / suite / entry / f"{what}.jsonl")
+    journal.tell(f"{suite}/{entry} {what}")
+    return journal
+
+
+def _phase_records(outcome: Outcome) -> tuple[PhaseRecord, ...]:
+    return tuple(
+        PhaseRecord(name=phase.name, steps=phase.steps, left=phase.left, losses=dict(phase.losses))
+        for phase in outcome.phases
+    )

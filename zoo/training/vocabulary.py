@@ -1,0 +1,84 @@
+"""Tokenizers for teachers that are pretrained here."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import BertTokenizer, PreTrainedTokenizerBase
+
+from zoo.errors import DataError, Problem
+from zoo.paths import data_folder
+from zoo.spec.teacher import Vocabulary
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def make_tokenizer(
+    vocabulary: Vocabulary, size: int, documents: Iterable[str], max_length: int
+) -> PreTrainedTokenizerBase:
+    """A lower-case BERT tokenizer of at most `size` pieces.
+
+    Raises:
+        DataError: the vocabulary file is missing, too large, or lacks a special piece.
+    """
+    if vocabulary.kind == "file":
+        pieces = _from_file(str(vocabulary.path), size)
+    elif vocabulary.kind == "words":
+        pieces = _whole_words(documents, size)
+    else:
+        pieces = _trained(documents, size)
+    return BertTokenizer(
+        vocab={piece: index for index, piece in enumerate(pieces)}, model_max_length=max_length
+    )
+
+
+def _from_file(path: str, size: int) -> list[str]:
+    folder = data_folder()
+    file = (folder or Path()) / path
+    if folder is None or not file.is_file():
+        raise DataError(
+            Problem(str(file), "there is no such vocabulary", "a vocab.txt below $ZOO_DATA")
+        )
+    pieces = file.read_text(encoding="utf-8").splitlines()
+    missing = [piece for piece in SPECIAL if piece not in pieces]
+    if missing or len(pieces) > size:
+        given = f"lacks {', '.join(missing)}" if missing else f"holds {len(pieces)} pieces"
+        raise DataError(Problem(str(file), given, f"at most {size} pieces with all of {SPECIAL}"))
+    return pieces
+
+
+def _whole_words(documents: Iterable[str], size: int) -> list[str]:
+    """Special pieces, every character (alone and inside a word), then the most frequent words."""
+    counts: Counter[str] = Counter()
+    split = _pre_tokenizer()
+    normalise = _normalizer()
+    for document in documents:
+        words = split.pre_tokenize_str(normalise.normalize_str(document))
+        counts.update(word for word, _ in words)
+    characters = sorted({character for word in counts for character in word})
+    pieces = [*SPECIAL, *characters, *(f"##{character}" for character in characters)]
+    ranked = sorted(counts, key=lambda word: (-counts[word], word))
+    known = set(pieces)
+    pieces += [word for word in ranked if word not in known]
+    return pieces[:size]
+
+
+def _trained(documents: Iterable[str], size: int) -> list[str]:
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
+    tokenizer.normalizer = _normalizer()
+    tokenizer.pre_tokenizer = _pre_tokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size, special_tokens=SPECIAL, show_progress=False
+    )
+    tokenizer.train_from_iterator(documents, trainer)
+    vocabulary = tokenizer.get_vocab()
+    return sorted(vocabulary, key=lambda piece: vocabulary[piece])
+
+
+def _normalizer() -> normalizers.BertNormalizer:
+    return normalizers.BertNormalizer(lowercase=True)
+
+
+def _pre_tokenizer() -> pre_tokenizers.BertPreTokenizer:
+    return pre_tokenizers.BertPreTokenizer()
