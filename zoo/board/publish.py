@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from zoo.board.page import PAGE_NAME, as_page
 from zoo.board.render import as_csv, as_json, as_markdown
-from zoo.board.table import Row, make_rows
+from zoo.board.table import Row, make_rows, of_scored_runs
 from zoo.errors import Problem, ZooError
 from zoo.paths import Project, new_folder, write_file
-from zoo.records.store import read_records, record_files
+from zoo.records.records import Record, ScoreRecord
+from zoo.records.store import read_record, read_records, record_files, record_text
 from zoo.spec.jobs import BoardJob
 
 
@@ -16,24 +18,15 @@ def build_board(project: Project, job: BoardJob) -> None:
     Raises:
         ZooError: an entry has no records.
     """
-    rows = built_rows(project, job.suite)
-    missing = sorted(set(job.entries) - {row.entry for row in rows})
-    if missing:
-        raise ZooError(
-            Problem(
-                f"the board of {job.suite}",
-                f"there are no scores of {', '.join(missing)}",
-                remedy="build them with `dvc repro`",
-            )
-        )
+    rows = _complete(built_rows(project, job), job)
     with new_folder(project.build / job.suite / "board") as folder:
         for name, text in tables(rows, job.suite).items():
             (folder / name).write_text(text, encoding="utf-8")
 
 
-def built_rows(project: Project, suite: str) -> list[Row]:
-    """Rows of what this machine built; empty where it built nothing."""
-    return make_rows(read_records(project.build / suite))
+def built_rows(project: Project, job: BoardJob) -> list[Row]:
+    """Rows of what this machine built of the board's entries; empty where it built nothing."""
+    return make_rows(_built_records(project, job))
 
 
 def published_rows(project: Project, suite: str) -> list[Row]:
@@ -42,60 +35,39 @@ def published_rows(project: Project, suite: str) -> list[Row]:
 
 
 def tables(rows: list[Row], suite: str) -> dict[str, str]:
-    """The three tables by file name: the same rows give the same bytes."""
+    """The tables by file name: the same rows give the same bytes."""
     return {
+        PAGE_NAME: as_page(rows, suite),
         "leaderboard.csv": as_csv(rows),
         "leaderboard.json": as_json(rows),
         "leaderboard.md": as_markdown(rows, suite),
     }
 
 
-def publish_suite(project: Project, suite: str) -> list[str]:
-    """Replace the published records and predictions of a suite by the built ones.
+def publish_suite(project: Project, job: BoardJob) -> list[str]:
+    """Replace all that is published of a suite, at once, by what this machine built.
+
+    Returns the files, relative to the project.
 
     Raises:
-        ZooError: this machine has not built the suite.
+        ZooError: this machine has not built the suite, or not all of its entries.
     """
-    built = project.build / suite
-    _require_board(project, suite)
-    with new_folder(project.results / suite) as folder:
-        for source, target in _published_files(built).items():
-            write_file(folder / target, source.read_bytes())
-        write_file(folder / "durations.json", _durations(project, suite))
-    return write_tables(project, suite)
+    files = _published_files(project, job)
+    folder = project.results / job.suite
+    with new_folder(folder) as fresh:
+        for name, content in files.items():
+            write_file(fresh / name, content)
+    return [project.relative(folder / name) for name in sorted(files)]
 
 
-def would_publish(project: Project, suite: str) -> list[str]:
-    """The files that `publish_suite` would write, relative to the suite's results."""
-    _require_board(project, suite)
-    return sorted(map(str, _published_files(project.build / suite).values()))
+def would_publish(project: Project, job: BoardJob) -> list[str]:
+    """The files that `publish_suite` would write, relative to the project.
 
-
-def _require_board(project: Project, suite: str) -> None:
-    if not (project.build / suite / "board").is_dir():
-        raise ZooError(
-            Problem(
-                f"suite {suite}",
-                "its board was not built on this machine",
-                remedy=f"run `zoo run {suite}` first",
-            )
-        )
-
-
-def _published_files(built: Path) -> dict[Path, Path]:
-    """Built file -> its path below the suite's results: records and predictions."""
-    files = {}
-    for source in record_files(built):
-        files[source] = Path("records") / _entry(built, source) / source.name
-    for source in sorted(built.glob("*/score/predictions/*.parquet")):
-        files[source] = Path("predictions") / _entry(built, source) / source.name
-    return files
-
-
-def _durations(project: Project, suite: str) -> str:
-    """Seconds of each stage on this machine, from which others estimate theirs."""
-    path = project.scratch / "durations" / f"{suite}.json"
-    return path.read_text(encoding="utf-8") if path.is_file() else "{}\n"
+    Raises:
+        ZooError: as `publish_suite`.
+    """
+    folder = project.results / job.suite
+    return [project.relative(folder / name) for name in sorted(_published_files(project, job))]
 
 
 def write_tables(project: Project, suite: str) -> list[str]:
@@ -109,5 +81,53 @@ def write_tables(project: Project, suite: str) -> list[str]:
     return changed
 
 
-def _entry(built: Path, source: Path) -> str:
-    return source.relative_to(built).parts[0]
+def _built_records(project: Project, job: BoardJob) -> list[Record]:
+    """Of the board's entries only: an entry that is no longer declared may still lie there."""
+    built = project.build / job.suite
+    files = [path for entry in job.entries for path in record_files(built / entry)]
+    return of_scored_runs(map(read_record, files))
+
+
+def _complete(rows: list[Row], job: BoardJob) -> list[Row]:
+    missing = sorted(set(job.entries) - {row.entry for row in rows})
+    if missing:
+        raise ZooError(
+            Problem(
+                f"the board of {job.suite}",
+                f"there are no scores of {', '.join(missing)}",
+                remedy=f"build them with `zoo run {job.suite}`",
+            )
+        )
+    return rows
+
+
+def _published_files(project: Project, job: BoardJob) -> dict[str, str | bytes]:
+    """What is published, by its path below the suite's results."""
+    _require_board(project, job.suite)
+    records = _built_records(project, job)
+    files: dict[str, str | bytes] = dict(tables(_complete(make_rows(records), job), job.suite))
+    for record in records:
+        files[f"records/{record.entry}/{record.name}.json"] = record_text(record)
+        if isinstance(record, ScoreRecord):
+            stored = project.entry(job.suite, record.entry).score / "predictions"
+            name = f"predictions/{record.entry}/{record.predictions}"
+            files[name] = (stored / record.predictions).read_bytes()
+    files["durations.json"] = _durations(project, job.suite)
+    return files
+
+
+def _require_board(project: Project, suite: str) -> None:
+    if not (project.build / suite / "board").is_dir():
+        raise ZooError(
+            Problem(
+                f"suite {suite}",
+                "its board was not built on this machine",
+                remedy=f"run `zoo run {suite}` first",
+            )
+        )
+
+
+def _durations(project: Project, suite: str) -> str:
+    """Seconds of each stage on this machine, from which others estimate theirs."""
+    path: Path = project.scratch / "durations" / f"{suite}.json"
+    return path.read_text(encoding="utf-8") if path.is_file() else "{}\n"

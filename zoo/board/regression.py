@@ -79,37 +79,48 @@ def _compared_scores(
 ) -> Comparison:
     theirs, ours = published.metrics[published.primary], built.metrics[built.primary]
     told = tuple("undefined" if value is None else f"{value:.4f}" for value in (theirs, ours))
-    name = f"{published.task}-{published.split}-{published.seed}.parquet"
-    before = read_predictions(
-        project.results / published.suite / "predictions" / published.entry / name, published.digest
-    )
-    after = read_predictions(
-        project.entry(built.suite, built.entry).score / "predictions" / name, built.digest
-    )
+    stored = project.results / published.suite / "predictions" / published.entry
+    before = read_predictions(stored / published.predictions, published.digest)
+    fresh = project.entry(built.suite, built.entry).score / "predictions"
+    after = read_predictions(fresh / built.predictions, built.digest)
     if before.ids != after.ids or before.gold != after.gold:
         return Comparison(fact, "differs", "other examples", told[1])
     if before.answers == after.answers:
         return Comparison(fact, "same", *told)
-    low, high = paired_interval(TASKS[published.task], before, after)
-    difference = (ours or 0.0) - (theirs or 0.0)
-    if high < 0 and difference < -MARGIN:
-        return Comparison(fact, "regressed", *told)
-    if low > 0 and difference > MARGIN:
-        return Comparison(fact, "improved", *told)
-    return Comparison(fact, "within noise", *told)
+    return Comparison(fact, _verdict(TASKS[published.task], before, after, theirs, ours), *told)
+
+
+def _verdict(
+    task: Task, before: Predictions, after: Predictions, theirs: float | None, ours: float | None
+) -> Verdict:
+    if theirs is None or ours is None:
+        lost, won = theirs is not None, ours is not None
+        return "regressed" if lost else "improved" if won else "within noise"
+    low, high = paired_interval(task, before, after)
+    if high < 0 and ours - theirs < -MARGIN:
+        return "regressed"
+    if low > 0 and ours - theirs > MARGIN:
+        return "improved"
+    return "within noise"
 
 
 def paired_interval(task: Task, before: Predictions, after: Predictions) -> tuple[float, float]:
-    """Bootstrap interval of the primary metric's difference (after - before) over examples."""
+    """Bootstrap interval of the primary metric's difference (after - before) over examples.
+
+    Resamples in which either metric is undefined are left out; without any left nothing is known,
+    and the interval is infinite.
+    """
     metric = _resampled(task, before), _resampled(task, after)
     generator = np.random.default_rng(0)
     count = len(before.ids)
     differences = []
     for _ in range(RESAMPLES):
         rows = generator.integers(0, count, count)
-        values = metric[0](rows), metric[1](rows)
-        if None not in values:
-            differences.append((values[1] or 0.0) - (values[0] or 0.0))
+        theirs, ours = metric[0](rows), metric[1](rows)
+        if theirs is not None and ours is not None:
+            differences.append(ours - theirs)
+    if not differences:
+        return float("-inf"), float("inf")
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(differences, [tail, 1 - tail])
     return float(low), float(high)

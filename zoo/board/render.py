@@ -30,13 +30,17 @@ def as_csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def as_markdown(rows: Sequence[Row], suite: str) -> str:
-    """A line per entry, a column per task; the best student of a column is bold."""
+def as_markdown(rows: Sequence[Row], suite: str, *, ranked: bool = True) -> str:
+    """A line per entry, a column per task; the best student of a column is bold.
+
+    Teachers come first, then the best mean; entries keep the order of the rows if not `ranked`.
+    """
     if not rows:
         return f"# {suite}\n\nNo records yet.\n"
     columns = sorted({(row.task, row.split) for row in rows})
     lines = [_header(rows, columns), _majority_line(rows, columns)]
-    lines += [_entry_line(rows, columns, entry) for entry in _ranked(rows, columns)]
+    entries = _ranked(rows, columns) if ranked else list(dict.fromkeys(row.entry for row in rows))
+    lines += [_entry_line(rows, columns, entry) for entry in entries]
     notes = _notes(rows, columns)
     return "\n".join([f"# {suite}", "", *_table(lines), "", *notes]) + "\n"
 

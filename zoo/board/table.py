@@ -64,9 +64,16 @@ class Row(Spec):
 
 def make_rows(records: Iterable[Record]) -> list[Row]:
     """The rows of a suite, teachers first, then entries by name, tasks in the order of names."""
-    facts = _Facts(records)
+    facts = _Facts(of_scored_runs(records))
     rows = [facts.row(*key) for key in facts.scores]
     return sorted(rows, key=lambda row: (row.method != "teacher", row.entry, row.task, row.split))
+
+
+def of_scored_runs(records: Iterable[Record]) -> list[Record]:
+    """The records of runs that are scored: what is left of an earlier spec's runs plays no part."""
+    given = list(records)
+    scored = {(r.entry, r.digest) for r in given if isinstance(r, ScoreRecord)}
+    return [record for record in given if (record.entry, record.digest) in scored]
 
 
 class _Facts:

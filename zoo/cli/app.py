@@ -34,6 +34,12 @@ def _print(text: str) -> None:
     print(text.rstrip("\n"))  # noqa: T201
 
 
+def _end(text: str, code: int) -> None:
+    """Print, and end with a code that tells what the text does: 0 fine, 1 failed, 2 bad specs."""
+    _print(text)
+    raise typer.Exit(code)
+
+
 @app.command()
 def check(
     schema: Annotated[
@@ -44,7 +50,10 @@ def check(
     """Check all specs: every problem, with file, line, key and what is allowed."""
     from zoo.cli import check as verb  # noqa: PLC0415
 
-    _print(verb.schema(schema) if schema else verb.check(as_json=as_json))
+    if schema:
+        _print(verb.schema(schema))
+    else:
+        _end(*verb.check(as_json=as_json))
 
 
 @app.command()
@@ -124,7 +133,7 @@ def regression(suite: SuiteOption = "pocket", as_json: Json = False) -> None:
     """Compare what this machine built with the published records; fails where it is worse."""
     from zoo.cli import regression as verb  # noqa: PLC0415
 
-    _print(verb.regression(suite, as_json=as_json))
+    _end(*verb.regression(suite, as_json=as_json))
 
 
 @app.command()

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zoo.board.page import PAGE_NAME
 from zoo.board.publish import built_rows, publish_suite, published_rows, would_publish
 from zoo.board.render import as_csv, as_json, as_markdown
 from zoo.board.table import Row
 from zoo.errors import Problem, UsageError, suggestion
 from zoo.paths import Project, find_project
+from zoo.pipeline.sync import board_job
 from zoo.spec.load import suite_names
 
 FORMATS = ("table", "csv", "json", "md")
@@ -42,21 +44,31 @@ def board(query: Query, form: str) -> str:
         return as_csv(rows)
     if form == "json":
         return as_json(rows)
-    text = as_markdown(rows, query.suite)
-    return text if form == "md" else _aligned(text)
+    text = as_markdown(rows, query.suite, ranked=query.sort is None)
+    return text if form == "md" else f"{_aligned(text)}\npage: {_page(project, query)}\n"
 
 
 def publish(suite: str, *, dry_run: bool) -> str:
-    """Take the built records into results/."""
+    """Take the built records into results/.
+
+    Raises:
+        UsageError: there is no such suite.
+        ZooError: this machine has not built it.
+    """
     project = find_project()
     _known(suite, suite_names(project), "suite")
+    job = board_job(project, suite)
     if dry_run:
-        return "\n".join(["would be published:", *would_publish(project, suite)])
-    return "\n".join(["published:", *publish_suite(project, suite)])
+        return "\n".join(["would be published:", *would_publish(project, job)])
+    files = publish_suite(project, job)
+    return f"published {len(files)} files in {project.relative(project.results / suite)}"
 
 
 def _rows(project: Project, query: Query) -> list[Row]:
-    rows = built_rows(project, query.suite) if query.built else published_rows(project, query.suite)
+    if query.built:
+        rows = built_rows(project, board_job(project, query.suite))
+    else:
+        rows = published_rows(project, query.suite)
     if not rows:
         where = "built on this machine" if query.built else "published"
         raise UsageError(
@@ -67,6 +79,11 @@ def _rows(project: Project, query: Query) -> list[Row]:
             )
         )
     return rows
+
+
+def _page(project: Project, query: Query) -> str:
+    folder = project.build / query.suite / "board" if query.built else project.results / query.suite
+    return project.relative(folder / PAGE_NAME)
 
 
 def _known(given: str, known: Sequence[str], what: str) -> None:

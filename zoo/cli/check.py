@@ -9,11 +9,11 @@ from zoo.spec.load import load_suites
 from zoo.spec.schema import json_schemas
 
 
-def check(*, as_json: bool) -> str:
-    """Load every suite.
+def check(*, as_json: bool) -> tuple[str, int]:
+    """Load every suite; returns what to print, and the exit code.
 
     Raises:
-        SpecError: with all problems; as JSON when that is asked for.
+        SpecError: with all problems, unless they are asked for as JSON.
     """
     try:
         suites = load_suites(find_project(), METHODS)
@@ -21,17 +21,18 @@ def check(*, as_json: bool) -> str:
         if not as_json:
             raise
         problems = [vars(problem) for problem in error.problems]
-        raise SpecError(_Verbatim(json.dumps({"problems": problems}, indent=1))) from None
+        return json.dumps({"problems": problems, "suites": {}}, indent=1), error.exit_code
     counts = {
         name: {"teachers": len(loaded.teachers), "entries": len(loaded.entries)}
         for name, loaded in suites.items()
     }
     if as_json:
-        return json.dumps({"problems": [], "suites": counts}, indent=1)
-    return "\n".join(
+        return json.dumps({"problems": [], "suites": counts}, indent=1), 0
+    lines = [
         f"{name}: {count['teachers']} teachers, {count['entries']} entries, all right"
         for name, count in counts.items()
-    )
+    ]
+    return "\n".join(lines), 0
 
 
 def schema(kind: str) -> str:
@@ -47,13 +48,3 @@ def schema(kind: str) -> str:
             Problem("--schema", f"{kind!r} has no schema", known, suggestion(kind, schemas))
         )
     return json.dumps(schemas[kind], indent=1)
-
-
-class _Verbatim(Problem):
-    """A problem that is already the text to print."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(where="", given=text)
-
-    def __str__(self) -> str:
-        return self.given

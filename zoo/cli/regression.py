@@ -4,18 +4,26 @@ import json
 from collections import Counter
 
 from zoo.board.regression import Comparison, compare
-from zoo.errors import Problem, UsageError, ZooError
+from zoo.errors import Problem, UsageError, ZooError, suggestion
 from zoo.paths import find_project
+from zoo.spec.load import suite_names
 
 
-def regression(suite: str, *, as_json: bool) -> str:
-    """Every published fact with its verdict.
+def regression(suite: str, *, as_json: bool) -> tuple[str, int]:
+    """Every published fact with its verdict; returns what to print, and the exit code.
 
     Raises:
-        UsageError: nothing is published.
-        ZooError: something is worse, other or missing.
+        UsageError: there is no such suite, or nothing of it is published.
+        ZooError: something is worse, other or missing, unless that is asked for as JSON.
     """
-    compared = list(compare(find_project(), suite))
+    project = find_project()
+    known = suite_names(project)
+    if suite not in known:
+        near = suggestion(suite, known)
+        raise UsageError(
+            Problem(f"--suite {suite}", "there is no such suite", ", ".join(known), near)
+        )
+    compared = list(compare(project, suite))
     if not compared:
         raise UsageError(
             Problem(
@@ -25,15 +33,17 @@ def regression(suite: str, *, as_json: bool) -> str:
             )
         )
     failed = [_problem(comparison) for comparison in compared if comparison.failed]
+    if as_json:
+        text = json.dumps([vars(comparison) for comparison in compared], indent=1)
+        return text, 1 if failed else 0
     if failed:
         raise ZooError(*failed)
-    if as_json:
-        return json.dumps([vars(comparison) for comparison in compared], indent=1)
     lines = [
         f"{c.verdict:<12}  {c.fact}: published {c.published}, built {c.built}" for c in compared
     ]
     counts = Counter(comparison.verdict for comparison in compared)
-    return "\n".join([*lines, ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items()))])
+    total = ", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.items()))
+    return "\n".join([*lines, total]), 0
 
 
 def _problem(comparison: Comparison) -> Problem:

@@ -6,21 +6,22 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from zoo.errors import Problem, UsageError, suggestion
+from zoo.errors import Problem, UsageError, ZooError, suggestion
 from zoo.methods import METHODS
 from zoo.paths import Project, find_project
-from zoo.pipeline.sync import board_file
-from zoo.spec.load import LoadedSuite, load_suite, suite_names
+from zoo.pipeline.sync import board_file, drift, pipeline_files
+from zoo.spec.load import LoadedSuite, load_suites, suite_names
 
 
 def run(target: str, *, jobs: int, dry_run: bool) -> int:
-    """Bring a target up to date; returns DVC's exit code.
+    """Bring a target up to date; returns the exit code: 1 where DVC stopped.
 
     With several jobs, entries that do not depend on each other are built beside each other, each
     by a DVC of its own that waits for the repository's lock.
 
     Raises:
         UsageError: there is no such suite or entry.
+        ZooError: the pipelines are not those that the specs and the code declare.
     """
     project = find_project()
     suite, _, entry = target.partition("/")
@@ -29,15 +30,21 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
         raise UsageError(
             Problem(target, "there is no such suite", ", ".join(known), suggestion(suite, known))
         )
-    loaded = load_suite(project, suite, METHODS)
+    suites = load_suites(project, METHODS)
+    loaded = suites[suite]
+    target_file = _entry_file(loaded, entry) if entry else board_file(suite)
+    # Otherwise DVC would build what was declared before, and call it up to date.
+    stale = list(drift(project, pipeline_files(suites)))
+    if stale:
+        raise ZooError(*stale)
     if entry:
-        return _repro(project, [_entry_file(loaded, entry)], dry_run=dry_run)
+        return _repro(project, [target_file], dry_run=dry_run)
     if jobs > 1 and not dry_run:
         for group in (loaded.teachers, loaded.entries):
             code = _beside_each_other(project, loaded, sorted(group), jobs)
             if code:
                 return code
-    return _repro(project, [board_file(suite)], dry_run=dry_run)
+    return _repro(project, [target_file], dry_run=dry_run)
 
 
 def _entry_file(loaded: LoadedSuite, entry: str) -> str:
@@ -68,6 +75,5 @@ def _repro(project: Project, targets: list[str], *, dry_run: bool) -> int:
         command.append("--dry")
     scripts = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
-    return subprocess.run(  # noqa: S603
-        command, cwd=project.root, env=environment, check=False
-    ).returncode
+    done = subprocess.run(command, cwd=project.root, env=environment, check=False)  # noqa: S603
+    return 1 if done.returncode else 0

@@ -23,6 +23,8 @@ def stage(entry: str, name: str) -> None:
     """
     project = find_project()
     suite, _, rest = entry.partition("/")
+    if not rest:
+        raise UsageError(Problem(entry, "this names no entry", "<suite>/<entry>"))
     job_text = job_of(project, suite, rest, name)
     kind = name.partition("-")[0]
     if kind not in RUNNERS:
@@ -39,6 +41,8 @@ def stage(entry: str, name: str) -> None:
     # transformers draws a bar for every file it reads; ours tells the stage instead.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")
+    # Waiting OpenMP threads otherwise spin: beside a busy neighbour a step takes many times longer.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     progress = Progress(project, suite)
     progress.announce(rest, name)
     began = time.monotonic()

@@ -55,14 +55,22 @@ _LAYOUTS = {
 
 
 def read_split(task: Task, split: str, folder: Path) -> Split:
-    """One split from `<folder>/glue/<TASK>/<split>.tsv`; cells are tab-separated, never quoted.
+    """One split from `<folder>/glue/<TASK>/<split>.tsv`.
+
+    Raises:
+        DataError: as `read_file`.
+    """
+    return read_file(task, split, folder / "glue" / task.folder / f"{split}.tsv")
+
+
+def read_file(task: Task, split: str, file: Path) -> Split:
+    """One split from a file in the layout of the release; cells are tab-separated, never quoted.
 
     Raises:
         DataError: the file is missing or empty, a column is missing, rows are truncated, a label is
             not allowed, or bytes are not UTF-8; all problems of the file at once.
     """
     required_split(task, split)
-    file = folder / "glue" / task.folder / f"{split}.tsv"
     problems: list[Problem] = []
     lines = text_lines(file, problems)
     columns = _LAYOUTS[task.name].columns or _header(task, file, lines, problems)

@@ -21,6 +21,16 @@ _HUB_COLUMNS = ("id", "question", "context", "answers")
 def read_split(task: Task, split: str, folder: Path) -> Split:
     """One split from `<folder>/squad/<split>-<version>.json`.
 
+    Raises:
+        DataError: as `read_file`.
+    """
+    version = task.name.removeprefix("squad-")
+    return read_file(task, split, folder / "squad" / f"{split}-{version}.json")
+
+
+def read_file(task: Task, split: str, file: Path) -> Split:
+    """One split from a file in the official layout.
+
     Questions are stripped; contexts stand as they are. An answer that is not at its offset moves to
     its nearest occurrence in the context.
 
@@ -29,9 +39,7 @@ def read_split(task: Task, split: str, folder: Path) -> Split:
             in its context; an id comes twice; all problems of the file at once.
     """
     required_split(task, split)
-    version = task.name.removeprefix("squad-")
-    file = required(folder / "squad" / f"{split}-{version}.json")
-    return _split(task, split, _file_rows(_parsed(file)), str(file))
+    return _split(task, split, _file_rows(_parsed(required(file))), str(file))
 
 
 def load_split(task: Task, split: str, revision: str) -> Split:

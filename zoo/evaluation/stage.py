@@ -61,8 +61,7 @@ def _score_run(
             constant=len(set(predictions.answers)) == 1,
         )
         write_record(folder, record)
-        stored = folder / "predictions" / f"{run.task}-{name}-{run.seed}.parquet"
-        write_predictions(stored, predictions, run.digest)
+        write_predictions(folder / "predictions" / record.predictions, predictions, run.digest)
     write_record(folder, _size_record(model, checkpoint, job, run, environment))
 
 

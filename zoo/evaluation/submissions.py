@@ -2,9 +2,8 @@
 
 import json
 import math
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -194,26 +193,11 @@ def _labels(task: Task, path: Path) -> list[float]:
 
 
 def _read_split(task: Task, path: Path) -> Split:
-    """The examples of one file, wherever it lies; the readers of the data room want a folder."""
+    """The examples of one labelled file, wherever it lies."""
     if not path.is_file():
         raise DataError(Problem(at(path), "there is no such file", "", "name the labelled split"))
-    read, split = (
-        squad.read_split if task.source == "squad" else glue.read_split,
-        task.evaluation[0],
-    )
-    version = task.name.removeprefix("squad-")
-    place = {"squad": f"squad/dev-{version}.json", "glue": f"glue/{task.folder}/{split}.tsv"}
-    with tempfile.TemporaryDirectory() as folder:
-        link = Path(folder, place[task.source])
-        link.parent.mkdir(parents=True)
-        link.symlink_to(path.resolve())
-        try:
-            return read(task, split, Path(folder))
-        except DataError as error:
-            there = [
-                replace(p, where=p.where.replace(str(link), str(path))) for p in error.problems
-            ]
-            raise DataError(*there) from error
+    read_file = squad.read_file if task.source == "squad" else glue.read_file
+    return read_file(task, task.evaluation[0], path)
 
 
 def _server_labels(task: Task) -> tuple[str, ...]:
