@@ -85,7 +85,7 @@ def at(file: Path | str, line: int | None = None, key: str = "") -> str:
 
 
 def suggestion(given: str, known: Iterable[str]) -> str:
-    """A remedy for a misspelt name: the nearest known one, or the list of all."""
+    """A remedy for a misspelt name: the nearest known one, or nothing."""
     names = sorted(known)
     near = difflib.get_close_matches(given, names, n=1)
     return f"did you mean {near[0]!r}?" if near else ""

@@ -1,5 +1,6 @@
 """Where things lie in a project, and how files are written: wholly or not at all."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -167,12 +168,14 @@ def new_folder(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
         temporary.chmod(0o755)
-        try:
+    try:
+        with _reported(path, only=_NO_ROOM):
             yield temporary
+        with _reported(path):
             replace_folder(temporary, path)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def replace_folder(source: Path, target: Path) -> None:
@@ -182,15 +185,26 @@ def replace_folder(source: Path, target: Path) -> None:
         return
     old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
     target.rename(old / "gone")
-    source.rename(target)
+    try:
+        source.rename(target)
+    except BaseException:
+        (old / "gone").rename(target)
+        old.rmdir()
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+"""What whoever fills a folder meets because of the folder; other errors are its own."""
+
+
 @contextmanager
-def _reported(path: Path) -> Iterator[None]:
+def _reported(path: Path, *, only: frozenset[int] | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if only is not None and error.errno not in only:
+            raise
         raise ZooError(
             Problem(
                 at(path),

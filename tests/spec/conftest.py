@@ -7,6 +7,8 @@ import pytest
 
 from zoo.methods import METHODS
 from zoo.paths import Project
+from zoo.pipeline.compile import entry_recipe, run_recipes
+from zoo.spec.base import digest
 from zoo.spec.load import LoadedSuite, load_suite
 
 SUITE = """\
@@ -29,6 +31,8 @@ optimise:
 corpus_optimise:
   steps: 10
   max_length: 64
+bench:
+  length: 64
 twin: finetune
 """
 
@@ -104,6 +108,7 @@ FILES = {
 """The good suite: file below `specs/small/`, and content."""
 
 Load = Callable[[dict[str, str]], LoadedSuite]
+Digests = dict[tuple[str, str], str]
 
 
 @pytest.fixture
@@ -118,6 +123,12 @@ def load(tmp_path: Path) -> Load:
 
 
 @pytest.fixture
+def write() -> Callable[..., None]:
+    """Writes files below `specs/<name>/` of a project."""
+    return write_suite
+
+
+@pytest.fixture
 def files() -> dict[str, str]:
     """The good suite's files."""
     return dict(FILES)
@@ -128,3 +139,28 @@ def write_suite(root: Path, files: dict[str, str], name: str = "small") -> None:
         path = root / "specs" / name / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
+
+
+@pytest.fixture
+def edit(load: Load) -> Callable[[str, str, str], LoadedSuite]:
+    """Loads the good suite with one text of one file replaced."""
+
+    def edited_and_loaded(file: str, old: str, new: str) -> LoadedSuite:
+        assert FILES[file].count(old) == 1
+        return load({file: FILES[file].replace(old, new)})
+
+    return edited_and_loaded
+
+
+@pytest.fixture
+def digests() -> Callable[[LoadedSuite], Digests]:
+    """Every digest of a suite: of recipes under (entry, ""), of runs under (entry, run)."""
+
+    def all_digests(loaded: LoadedSuite) -> Digests:
+        found: Digests = {}
+        for name in (*loaded.teachers, *loaded.entries):
+            found[name, ""] = digest(entry_recipe(loaded, name))
+            found |= {(name, run.key): run.digest for run in run_recipes(loaded, name)}
+        return found
+
+    return all_digests

@@ -9,7 +9,9 @@ from pathlib import Path
 from zoo.errors import Problem, UsageError, ZooError, suggestion
 from zoo.methods import METHODS
 from zoo.paths import Project, find_project
-from zoo.pipeline.sync import board_file, drift, pipeline_files
+from zoo.pipeline.compile import BOARD
+from zoo.pipeline.pending import pending
+from zoo.pipeline.sync import drift, pipeline_file, pipeline_files
 from zoo.spec.load import LoadedSuite, load_suites, suite_names
 
 
@@ -32,22 +34,25 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
         )
     suites = load_suites(project, METHODS)
     loaded = suites[suite]
-    target_file = _entry_file(loaded, entry) if entry else board_file(suite)
+    if entry:
+        _require_entry(loaded, entry)
     # Otherwise DVC would build what was declared before, and call it up to date.
     stale = list(drift(project, pipeline_files(suites)))
     if stale:
         raise ZooError(*stale)
-    if entry:
-        return _repro(project, [target_file], dry_run=dry_run)
-    if jobs > 1 and not dry_run:
+    if dry_run:
+        lines = list(pending(project, loaded, entry or BOARD))
+        print("\n".join(["would be built:", *lines]) if lines else "everything is up to date")  # noqa: T201
+        return 0
+    if jobs > 1 and not entry:
         for group in (loaded.teachers, loaded.entries):
             code = _beside_each_other(project, loaded, sorted(group), jobs)
             if code:
                 return code
-    return _repro(project, [target_file], dry_run=dry_run)
+    return _repro(project, pipeline_file(suite, entry or BOARD))
 
 
-def _entry_file(loaded: LoadedSuite, entry: str) -> str:
+def _require_entry(loaded: LoadedSuite, entry: str) -> None:
     known = [*loaded.teachers, *loaded.entries]
     if entry not in known:
         raise UsageError(
@@ -58,21 +63,18 @@ def _entry_file(loaded: LoadedSuite, entry: str) -> str:
                 suggestion(entry, known),
             )
         )
-    return f"pipelines/{loaded.name}/{entry}/dvc.yaml"
 
 
 def _beside_each_other(project: Project, loaded: LoadedSuite, names: list[str], jobs: int) -> int:
-    files = [_entry_file(loaded, name) for name in names]
+    files = [pipeline_file(loaded.name, name) for name in names]
     with ThreadPoolExecutor(jobs) as pool:
-        codes = list(pool.map(lambda file: _repro(project, [file], dry_run=False), files))
+        codes = list(pool.map(lambda file: _repro(project, file), files))
     return next((code for code in codes if code), 0)
 
 
-def _repro(project: Project, targets: list[str], *, dry_run: bool) -> int:
+def _repro(project: Project, file: str) -> int:
     # Without --wait-for-lock DVC gives up after 3 s and work that is done is lost.
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *targets]
-    if dry_run:
-        command.append("--dry")
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", file]
     scripts = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
     done = subprocess.run(command, cwd=project.root, env=environment, check=False)  # noqa: S603

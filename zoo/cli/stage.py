@@ -41,6 +41,7 @@ def stage(entry: str, name: str) -> None:
     # transformers draws a bar for every file it reads; ours tells the stage instead.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     # Waiting OpenMP threads otherwise spin: beside a busy neighbour a step takes many times longer.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     progress = Progress(project, suite)

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from zoo.data.corpus import Blocks
 from zoo.data.examples import SpanExample, Split, TextExample
+from zoo.data.sequences import Documents
 from zoo.data.windows import Feature, encode_spans, encode_texts
 from zoo.errors import DataError, Problem
 from zoo.losses.batch import Batch, Layout
@@ -139,11 +140,11 @@ class TaskFeed:
 
 
 class CorpusFeed:
-    """Masked batches of packed text; masks are drawn anew in every epoch."""
+    """Masked batches of text; masks are drawn anew in every epoch."""
 
     def __init__(
         self,
-        blocks: Blocks,
+        blocks: Blocks | Documents,
         tokenizer: PreTrainedTokenizerBase,
         batch_size: int,
         seed: int,
@@ -160,9 +161,10 @@ class CorpusFeed:
         special = sorted(int(piece) for piece in tokenizer.all_special_ids)
         counts = _piece_counts(blocks, len(tokenizer)) if smoothing else torch.ones(len(tokenizer))
         self._weights = draw_weights(counts, special, smoothing)
-        mask = tokenizer.mask_token_id
+        mask, pad = tokenizer.mask_token_id, tokenizer.pad_token_id
         assert isinstance(mask, int)
-        self._mask_id = mask
+        assert isinstance(pad, int)
+        self._mask_id, self._pad_id = mask, pad
         self._epoch: tuple[int, Tensor] = (-1, torch.empty(0))
 
     @property
@@ -178,8 +180,8 @@ class CorpusFeed:
             self._epoch = (epoch, torch.randperm(len(self._blocks), generator=generator))
         rows = self._epoch[1][place * self._batch_size :][: self._batch_size].tolist()
         blocks = [self._blocks[row] for row in rows]
-        input_ids = torch.from_numpy(np.stack([block.input_ids for block in blocks]))
-        segments = torch.from_numpy(np.stack([block.token_type_ids for block in blocks]))
+        input_ids = _padded([block.input_ids.tolist() for block in blocks], self._pad_id)
+        mask = _padded([[1] * len(block.input_ids) for block in blocks], 0)
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step + 500_009)
         masked = mask_pieces(
             input_ids,
@@ -191,14 +193,14 @@ class CorpusFeed:
         return Batch(
             layout=Layout.TOKENS,
             input_ids=masked.input_ids,
-            attention_mask=torch.ones_like(input_ids),
-            token_type_ids=segments,
+            attention_mask=mask,
+            token_type_ids=_padded([block.token_type_ids.tolist() for block in blocks], 0),
             labels=masked.labels,
             rows=tuple(rows),
         )
 
 
-def _piece_counts(blocks: Blocks, vocabulary: int) -> Tensor:
+def _piece_counts(blocks: Blocks | Documents, vocabulary: int) -> Tensor:
     counts = np.zeros(vocabulary, dtype=np.int64)
     shards = blocks.shards
     for start in range(0, shards.tokens, COUNTED_TOKENS):

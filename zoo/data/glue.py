@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from datasets import ClassLabel
 
 from zoo.data import hub
 from zoo.data.examples import Split, TextExample
@@ -204,7 +203,7 @@ def _example(
 
 
 def _check_label_order(task: Task, feature: object, where: str) -> None:
-    names = feature.names if isinstance(feature, ClassLabel) else []
+    names = getattr(feature, "names", None) or []  # only datasets' ClassLabel has names
     if list(task.labels) != list(names):
         raise DataError(
             Problem(

@@ -1,14 +1,19 @@
-"""Data sets of the Hugging Face hub, whole or streamed, always at a pinned revision."""
+"""Data sets of the Hugging Face hub, whole or streamed, always at a pinned revision.
+
+`datasets` takes a second to import and is needed only here, so each function brings it itself.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-
-import datasets
-from datasets.exceptions import DatasetsError
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 @dataclass(frozen=True)
@@ -25,12 +30,14 @@ class HubData:
         return f"{self.name} ({config}split {self.split!r}, revision {self.revision!r})"
 
 
-def load(source: HubData, columns: Sequence[str]) -> datasets.Dataset:
+def load(source: HubData, columns: Sequence[str]) -> Dataset:
     """The split, cut down to `columns`.
 
     Raises:
         DataError: it cannot be reached, or lacks a column.
     """
+    import datasets  # noqa: PLC0415
+
     with _reached(source):
         data = datasets.load_dataset(
             source.name, source.config, split=source.split, revision=source.revision
@@ -45,6 +52,8 @@ def stream(source: HubData, column: str) -> Iterator[str]:
     Raises:
         DataError: it cannot be reached, or lacks the column.
     """
+    import datasets  # noqa: PLC0415
+
     with _reached(source):
         rows = datasets.load_dataset(
             source.name, source.config, split=source.split, revision=source.revision, streaming=True
@@ -54,7 +63,7 @@ def stream(source: HubData, column: str) -> Iterator[str]:
             yield str(row[column])
 
 
-def rows(data: datasets.Dataset) -> Iterator[dict[str, Any]]:
+def rows(data: Dataset) -> Iterator[dict[str, Any]]:
     """The rows of a split, read a thousand at a time."""
     for batch in data.iter(batch_size=1000):
         names, columns = batch.keys(), batch.values()
@@ -77,9 +86,11 @@ def _require_columns(source: HubData, given: Iterable[str], wanted: Sequence[str
 
 @contextmanager
 def _reached(source: HubData) -> Iterator[None]:
+    import datasets  # noqa: PLC0415
+
     try:
         yield
-    except (OSError, ValueError, DatasetsError) as error:
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         offline = datasets.config.HF_HUB_OFFLINE
         online = "unset HF_HUB_OFFLINE to go online" if offline else "go online"
         raise DataError(

@@ -9,13 +9,14 @@ from typing import Literal
 from zoo.data.examples import Example, SpanExample, Split, TextExample
 from zoo.data.pocket_language import Speaker
 from zoo.data.pocket_sentences import definition, opinion, statement
-from zoo.data.pocket_tasks import MAKERS, Draft, ask, hypothesis, story
+from zoo.data.pocket_tasks import MAKERS, Draft, ask, ask_quality, hypothesis, story
 from zoo.errors import Problem, UsageError, suggestion
 
 NOISE = 0.08
 TRAIN_SHARE = 0.6
-MOST_EXAMPLES = 10_000
+MOST_EXAMPLES = 5_000
 VERDICTS = ("right", "perhaps", "wrong")
+TWISTED = 0.25
 _ONE_IN = 4
 
 
@@ -25,8 +26,8 @@ def corpus(documents: int, seed: int = 0) -> Iterator[str]:
     Half of them tell events again in other words, a quarter are reviews of one mood and a quarter
     are statements with far subjects. All words of the language are in them.
     """
-    speaker = Speaker(_random("corpus", seed))
-    makers = (_retelling, _review, _retelling, _grammar, _dictionary)
+    speaker = Speaker(_random("corpus", seed), variety=0.3)
+    makers = (_retelling, _retelling, _grammar, _retelling, _retelling, _review, _dictionary)
     for number in range(documents):
         yield "\n".join(makers[number % len(makers)](speaker))
 
@@ -99,16 +100,18 @@ def _example(identity: str, draft: Draft, noisy: bool) -> Example:
 
 
 def _retelling(speaker: Speaker) -> list[str]:
-    events = story(speaker, 1 + speaker.random.randrange(2))
+    events = story(speaker, 1 + int(speaker.chance(0.3)), told=0.5)
     sentences = [told for _, told, _ in events]
     for _ in range(4 - len(events)):
         event, _, names = events[speaker.random.randrange(len(events))]
-        form = speaker.random.randrange(4)
+        form, role = speaker.random.randrange(5), speaker.random.randrange(2)
+        question, quality = ask_quality(names[role])
         if form == 0:
             sentences.append(speaker.tell(event))
         elif form == 1:
-            role = speaker.random.randrange(2)
-            sentences.append(f"{ask(speaker, event, role)} {names[role]} .")
+            sentences.append(f"{ask(speaker, event, role, names)} {names[role]} .")
+        elif form == 2 and quality:
+            sentences.append(f"{question} {quality} .")
         else:
             label = speaker.random.randrange(3)
             sentences.append(f"{hypothesis(speaker, event, label)} {VERDICTS[label]} .")
@@ -117,11 +120,12 @@ def _retelling(speaker: Speaker) -> list[str]:
 
 def _review(speaker: Speaker) -> list[str]:
     happy = speaker.chance(0.5)
-    return [opinion(speaker, happy), opinion(speaker, happy), "i smile ." if happy else "i frown ."]
+    mood = "i smile ." if happy else "i frown ."
+    return [f"{opinion(speaker, happy, TWISTED)} {mood}" for _ in range(3)]
 
 
 def _grammar(speaker: Speaker) -> list[str]:
-    return [statement(speaker) for _ in range(3)]
+    return [statement(speaker, TWISTED) for _ in range(3)]
 
 
 def _dictionary(speaker: Speaker) -> list[str]:

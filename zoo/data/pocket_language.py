@@ -81,10 +81,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Speaker:
-    """Draws meanings, and words for them, knowing the first `share` of every list of words."""
+    """Draws meanings, and words for them, knowing the first `share` of every list of words.
+
+    With probability `variety` the rarer one of two synonyms is said.
+    """
 
     random: Random
     share: float = 1.0
+    variety: float = 0.5
 
     def draw(self, words: tuple[object, ...], *avoid: int) -> int:
         """The index of one of the known `words` that is not to be avoided."""
@@ -112,8 +116,8 @@ class Speaker:
         return Event(agent, self.draw(VERBS), patient, place)
 
     def word(self, pair: tuple[str, str]) -> str:
-        """Either of two synonyms."""
-        return pair[self.random.randrange(2)]
+        """One of two synonyms."""
+        return pair[int(self.chance(self.variety))]
 
     def noun(self, being: Being) -> str:
         """A noun for `being`; nouns are the same for one and for many, as "sheep" is."""

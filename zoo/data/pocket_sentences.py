@@ -22,11 +22,15 @@ _ONE = ("this", "every", "one")
 _MANY = ("these", "many", "several")
 
 
-def statement(speaker: Speaker, fault: Fault | None = None) -> str:
-    """A sentence whose subject and verb often stand far apart, with at most one fault."""
+def statement(speaker: Speaker, twisted: float, fault: Fault | None = None) -> str:
+    """A sentence with at most one fault; subject and verb stand far apart if it is twisted."""
     many = speaker.chance(0.5)
     subject = _phrase(speaker, many)
-    modifier = _modifier(speaker, many, broken=fault == "relative")
+    modifier = []
+    if fault == "relative" or speaker.chance(twisted):
+        modifier = _modifier(speaker, many, broken=fault == "relative")
+        if speaker.chance(0.4):
+            modifier = ["near", *_phrase(speaker, speaker.chance(0.5)), *modifier]
     words = [*subject, *modifier, *_predicate(speaker, many != (fault == "verb"))]
     if fault == "order":
         spot = speaker.random.randrange(len(subject))
@@ -41,7 +45,7 @@ def _phrase(speaker: Speaker, many: bool) -> list[str]:
 
 
 def _modifier(speaker: Speaker, many: bool, *, broken: bool) -> list[str]:
-    form = speaker.random.randrange(2 if broken else 4)
+    form = speaker.random.randrange(2 if broken else 3)
     others = speaker.chance(0.5)
     phrase = _phrase(speaker, others)
     verb = progressive(speaker.word(VERBS[speaker.draw(VERBS)]))
@@ -49,7 +53,7 @@ def _modifier(speaker: Speaker, many: bool, *, broken: bool) -> list[str]:
         return ["that", be(many != broken), verb, *phrase]
     if form == 1:
         return ["that", *phrase, be(others != broken), verb]
-    return ["near", *phrase] if form == 2 else []
+    return ["near", *phrase]
 
 
 def _predicate(speaker: Speaker, many: bool) -> list[str]:
@@ -83,29 +87,39 @@ def definition(speaker: Speaker) -> str:
     return f"{form(entry[first])} means {form(entry[1 - first])} ."
 
 
-def opinion(speaker: Speaker, happy: bool) -> str:
-    """A sentence with this verdict; a concession, a denial or a doubt may have to be undone."""
-    form = speaker.random.randrange(10)
-    if form < 5:
+def opinion(speaker: Speaker, happy: bool, twisted: float) -> str:
+    """A sentence with this verdict, to which a concession or a denial is added if it is twisted."""
+    if not speaker.chance(twisted):
         return f"{_view(speaker, happy)} ."
-    if form == 5:
-        return f"{_view(speaker, happy)} although {_view(speaker, not happy)} ."
-    if form == 6:
-        return f"although {_view(speaker, not happy)} , {_view(speaker, happy)} ."
-    if form < 9:
-        return f"{_view(speaker, not happy)} but {_view(speaker, happy)} ."
-    return f"nobody thinks that {_view(speaker, not happy)} ."
+    form = speaker.random.randrange(5)
+    good, bad = _clause(speaker, happy), _clause(speaker, not happy)
+    if form == 0:
+        return f"{_denial(speaker, happy)} ."
+    if form == 1:
+        return f"{good} although {bad} ."
+    if form == 2:
+        return f"although {bad} , {good} ."
+    if form == 3:
+        return f"{bad} but {good} ."
+    return f"nobody thinks that {bad} ."
+
+
+def _clause(speaker: Speaker, happy: bool) -> str:
+    return (_denial if speaker.chance(0.35) else _view)(speaker, happy)
+
+
+def _denial(speaker: Speaker, happy: bool) -> str:
+    words = BLAME if happy else PRAISE
+    denial = ("not", "never", "hardly")[speaker.random.randrange(3)]
+    thing = THINGS[speaker.draw(THINGS)]
+    return f"the {thing} is {denial} {words[speaker.draw(words)]}"
 
 
 def _view(speaker: Speaker, happy: bool) -> str:
-    denied = speaker.chance(0.2)
-    words = PRAISE if happy != denied else BLAME
-    between = ("not", "never", "hardly")[speaker.random.randrange(3)] if denied else ""
-    if not denied and speaker.chance(0.3):
-        between = ("very", "quite")[speaker.random.randrange(2)]
+    words = PRAISE if happy else BLAME
     thing = THINGS[speaker.draw(THINGS)]
     first = speaker.draw(words)
     verdict = [words[first]]
     if speaker.chance(0.4):
         verdict += ["and", words[speaker.draw(words, first)]]
-    return " ".join(filter(None, ("the", thing, "is", between, *verdict)))
+    return " ".join(("the", thing, "is", *verdict))

@@ -18,6 +18,11 @@ from zoo.data.pocket_language import (
 from zoo.data.pocket_sentences import FAULTS, opinion, statement
 
 ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)
+PASSIVE = 0.25
+
+
+Story = list[tuple[Event, str, tuple[str, str]]]
+"""Events, each with its sentence and the names of its agent and patient there."""
 
 
 @dataclass(frozen=True)
@@ -40,37 +45,39 @@ def acceptability(speaker: Speaker) -> Draft:
     """Is the sentence grammatical?"""
     label = speaker.random.randrange(2)
     fault = None if label else speaker.random.choice(FAULTS)
-    return Draft(statement(speaker, fault), None, label, 1 - label)
+    return Draft(statement(speaker, 0.85, fault), None, label, 1 - label)
 
 
 def sentiment(speaker: Speaker) -> Draft:
     """Is the verdict of the sentence a good one?"""
     label = speaker.random.randrange(2)
-    return Draft(opinion(speaker, bool(label)), None, label, 1 - label)
+    return Draft(opinion(speaker, bool(label), 0.85), None, label, 1 - label)
 
 
 def paraphrase(speaker: Speaker) -> Draft:
-    """Do the two sentences tell the same event? Two in three do, as in MRPC."""
-    event = speaker.event()
-    label = int(speaker.chance(0.67))
-    other = event if label else _altered(speaker, event)
+    """Do the two sentences tell the same event? Half of them do."""
+    event = speaker.event(told=0.0, placed=0.0)
+    label = speaker.random.randrange(2)
+    other = event if label else _other(speaker, event)
     return Draft(speaker.tell(event), speaker.tell(other), label, 1 - label)
 
 
-def _altered(speaker: Speaker, event: Event) -> Event:
-    form = speaker.random.randrange(4)
-    if form < 2:
+def _other(speaker: Speaker, event: Event) -> Event:
+    """Another event: the roles exchanged, or one of the two beings and the verb."""
+    if speaker.chance(0.2):
         return event.reversed
-    if form == 2:
-        return replace(event, verb=speaker.draw(VERBS, event.verb))
-    noun = speaker.draw(NOUNS, event.agent.noun, event.patient.noun)
-    return replace(event, agent=replace(event.agent, noun=noun))
+    nouns = (event.agent.noun, event.patient.noun)
+    being = replace(event.agent, noun=speaker.draw(NOUNS, *nouns))
+    changed = replace(event, verb=speaker.draw(VERBS, event.verb))
+    if speaker.chance(0.5):
+        return replace(changed, agent=being)
+    return replace(changed, patient=being)
 
 
 def inference(speaker: Speaker) -> Draft:
     """Is the second sentence true, unknown or false, given the first?"""
     label = speaker.random.randrange(3)
-    premise = replace(speaker.event(told=0.7, placed=0.6), denied=speaker.chance(0.3))
+    premise = replace(speaker.event(told=0.7, placed=0.2), denied=speaker.chance(0.2))
     mistake = (label + 1 + speaker.random.randrange(2)) % 3
     return Draft(speaker.tell(premise), hypothesis(speaker, premise, label), label, mistake)
 
@@ -86,7 +93,7 @@ def hypothesis(speaker: Speaker, premise: Event, label: int) -> str:
 def _claim(speaker: Speaker, premise: Event, label: int) -> str:
     claim = replace(premise, denied=premise.denied != (label == CONTRADICTION), place=None)
     if label == NEUTRAL:
-        claim = replace(_altered(speaker, claim), denied=speaker.chance(0.5))
+        claim = replace(_other(speaker, claim), denied=speaker.chance(0.5))
     return speaker.tell(claim, told=speaker.chance(0.3))
 
 
@@ -134,43 +141,68 @@ def _partly(speaker: Speaker, event: Event, kept: list[int]) -> tuple[Event, flo
 
 
 def span(speaker: Speaker) -> Draft:
-    """Who does it, to whom, or where? The words of the context, or nothing in one of three."""
-    events = story(speaker, 3)
-    context = " ".join(told for _, told, _ in events)
+    """Who does it, to whom, or of which quality? Words of the context, or nothing."""
+    while True:
+        events = story(speaker, 2, told=0.7)
+        context = " ".join(told for _, told, _ in events)
+        draft = _question(speaker, events, context)
+        if not draft.answer or context.count(draft.answer) == 1:
+            return draft
+
+
+def _question(speaker: Speaker, events: Story, context: str) -> Draft:
     event, _, names = events[speaker.random.randrange(len(events))]
-    answered = speaker.chance(0.67)
-    asked = event if answered else event.reversed
     form = speaker.random.randrange(2)
-    answer = names[form] if answered else ""
-    wrong = names[1 - form]
-    return Draft(ask(speaker, asked, form), context, None, None, answer, wrong)
+    if speaker.chance(0.7):
+        question, answer = ask_quality(names[form])
+        return Draft(question, context, None, None, answer, names[1 - form])
+    if speaker.chance(0.8):
+        question = ask(speaker, event, form, names)
+        return Draft(question, context, None, None, names[form], names[1 - form])
+    used = [noun for told, _, _ in events for noun in (told.agent.noun, told.patient.noun)]
+    absent = speaker.event(*used, told=0.0)
+    return Draft(ask(speaker, absent, form), context, None, None, "", names[form])
 
 
-def story(speaker: Speaker, length: int) -> list[tuple[Event, str, tuple[str, str]]]:
-    """Events of different beings, each with its sentence and the names of agent and patient."""
-    told: list[tuple[Event, str, tuple[str, str]]] = []
+def ask_quality(name: str) -> tuple[str, str]:
+    """A question for the quality of a being that is called `name`, and its answer or nothing."""
+    article, *quality, noun = name.split()
+    return f"how is {article} {noun} ?", " ".join(quality)
+
+
+def story(speaker: Speaker, length: int, told: float = 0.15) -> Story:
+    """Events of different beings, each with its sentence and the names of agent and patient.
+
+    `told` is how often a being's quality is told.
+    """
+    events: Story = []
     used: list[int] = []
     for _ in range(length):
-        event = speaker.event(*used)
+        event = speaker.event(*used, told=told)
         used += [event.agent.noun, event.patient.noun]
         names = (speaker.name(event.agent), speaker.name(event.patient))
-        told.append((event, _sentence(speaker, event, names), names))
-    return told
+        events.append((event, _sentence(speaker, event, names), names))
+    return events
 
 
 def _sentence(speaker: Speaker, event: Event, names: tuple[str, str]) -> str:
     verb = speaker.word(VERBS[event.verb])
     clause = f"{names[0]} is {progressive(verb)} {names[1]}"
-    if speaker.chance(0.4):
+    if speaker.chance(PASSIVE):
         clause = f"{names[1]} is {participle(verb)} by {names[0]}"
     return f"{clause} ." if event.place is None else f"{clause} {speaker.place(event.place)} ."
 
 
-def ask(speaker: Speaker, event: Event, form: int) -> str:
-    """A question for the agent (form 0) or the patient (form 1) of an event."""
-    agent, patient = (speaker.name(being, told=False) for being in (event.agent, event.patient))
+def ask(speaker: Speaker, event: Event, form: int, names: tuple[str, str] | None = None) -> str:
+    """A question for the agent (form 0) or the patient (form 1) of an event.
+
+    The other being is called as in `names`, or in any words.
+    """
+    agent, patient = names or tuple(
+        speaker.name(being, told=False) for being in (event.agent, event.patient)
+    )
     verb = speaker.word(VERBS[event.verb])
-    if speaker.chance(0.4):
+    if speaker.chance(PASSIVE):
         by = f"by whom is {patient} {participle(verb)} ?"
         return by if form == 0 else f"who is {participle(verb)} by {agent} ?"
     who = f"who is {progressive(verb)} {patient} ?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.lazy import torch
+from zoo.losses.precision import full
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,6 +16,6 @@ if TYPE_CHECKING:
 def token_cosine(student: Tensor, teacher: Tensor, batch: Batch) -> Tensor:
     """1 - cosine of (B, S, H) hidden states, mean over real tokens; scalar (DistilBERT)."""
     cosines = torch.nn.functional.cosine_similarity(
-        student[batch.real].float(), teacher[batch.real].float(), dim=-1
+        full(student[batch.real]), full(teacher[batch.real].detach()), dim=-1
     )
     return (1.0 - cosines).mean()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from zoo.lazy import torch
 from zoo.losses.batch import Batch, Layout
+from zoo.losses.precision import full
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,10 +35,10 @@ def soft_labels(
     the loss is the squared difference of the outputs, without temperature.
     """
     if batch.layout is Layout.VALUE:
-        return (student.float() - teacher.float()).square().mean()
-    student_rows, teacher_rows = rows(student, batch), rows(teacher, batch)
-    student_log = torch.log_softmax(student_rows.float() / temperature, dim=-1)
-    teacher_log = torch.log_softmax(teacher_rows.float() / temperature, dim=-1)
+        return (full(student) - full(teacher.detach())).square().mean()
+    student_rows, teacher_rows = rows(student, batch), rows(teacher.detach(), batch)
+    student_log = torch.log_softmax(full(student_rows) / temperature, dim=-1)
+    teacher_log = torch.log_softmax(full(teacher_rows) / temperature, dim=-1)
     divergence = torch.nn.functional.kl_div(
         student_log, teacher_log, reduction="batchmean", log_target=True
     )
@@ -52,14 +53,14 @@ def hard_labels(student: Tensor, labels: Tensor, batch: Batch) -> Tensor:
     squared error.
     """
     if batch.layout is Layout.VALUE:
-        return (student.float().squeeze(-1) - labels.float()).square().mean()
+        return (full(student).squeeze(-1) - full(labels)).square().mean()
     if batch.layout is Layout.TOKENS:
         asked = labels != -100
         if not bool(asked.any()):
-            return student.float().sum() * 0.0
-        return torch.nn.functional.cross_entropy(student[asked].float(), labels[asked])
+            return full(student).sum() * 0.0
+        return torch.nn.functional.cross_entropy(full(student[asked]), labels[asked])
     targets = labels.T.reshape(-1) if batch.layout is Layout.SPAN else labels
-    return torch.nn.functional.cross_entropy(rows(student, batch).float(), targets)
+    return torch.nn.functional.cross_entropy(full(rows(student, batch)), targets)
 
 
 def rows(logits: Tensor, batch: Batch) -> Tensor:
@@ -71,6 +72,6 @@ def rows(logits: Tensor, batch: Batch) -> Tensor:
         return logits[batch.real]
     if batch.layout is Layout.SPAN:
         allowed = batch.real if batch.answerable is None else batch.answerable
-        starts_ends = torch.cat([logits[..., 0], logits[..., 1]]).float()
+        starts_ends = full(torch.cat([logits[..., 0], logits[..., 1]]))
         return starts_ends.masked_fill(~allowed.repeat(2, 1), _MASKED)
     return logits

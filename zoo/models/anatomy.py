@@ -96,7 +96,10 @@ def layers_of(model: PreTrainedModel) -> nn.ModuleList:
 
 
 def part_parameters(model: PreTrainedModel, part: str) -> Iterator[nn.Parameter]:
-    """The parameters of a part: positions, embeddings, encoder (all layers), or head (the rest)."""
+    """The parameters of a part: positions, embeddings, encoder (all layers), or head (the rest).
+
+    A decoder tied to the word embeddings belongs to them, a pooler to the head.
+    """
     parts = {
         "positions": encoder_of(model).get_submodule(anatomy_of(model).positions).parameters,
         "embeddings": embeddings_of(model).parameters,
@@ -105,5 +108,6 @@ def part_parameters(model: PreTrainedModel, part: str) -> Iterator[nn.Parameter]
     if part in parts:
         yield from parts[part]()
         return
-    inside = {id(parameter) for parameter in encoder_of(model).parameters()}
+    body = (*parts["embeddings"](), *parts["encoder"]())
+    inside = {id(parameter) for parameter in body}
     yield from (parameter for parameter in model.parameters() if id(parameter) not in inside)

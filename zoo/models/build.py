@@ -1,13 +1,16 @@
 """Building models from shapes, and giving students their first weights."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
     AutoModelForMaskedLM,
+    AutoModelForPreTraining,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
     BertConfig,
@@ -20,9 +23,12 @@ from transformers import (
 
 from zoo.errors import CheckpointError, Problem
 from zoo.models.anatomy import (
+    FAMILIES,
     LAYER_TO_DISTILBERT,
     embeddings_of,
+    encoder_of,
     layers_of,
+    part_parameters,
 )
 from zoo.spec.shape import Shape
 from zoo.spec.task import Task, TaskKind
@@ -33,15 +39,19 @@ ATTENTION = "eager"
 
 @dataclass(frozen=True)
 class Head:
-    """What a model answers: masked pieces when `task` is None, a task otherwise."""
+    """What a model answers: masked pieces when `task` is None, a task otherwise.
+
+    `pooled` keeps a pretrained pooler beside the masked-piece head, for tasks to come.
+    """
 
     task: Task | None = None
+    pooled: bool = False
 
     @property
     def auto_class(self) -> Any:
         """The transformers class that builds it."""
         if self.task is None:
-            return AutoModelForMaskedLM
+            return AutoModelForPreTraining if self.pooled else AutoModelForMaskedLM
         if self.task.kind is TaskKind.SPAN:
             return AutoModelForQuestionAnswering
         return AutoModelForSequenceClassification
@@ -61,13 +71,16 @@ class Head:
 MASKED_LM = Head()
 
 
-def build(shape: Shape, head: Head, *, seed: int) -> PreTrainedModel:
+def build(
+    shape: Shape, head: Head, *, seed: int, initializer_range: float | None = None
+) -> PreTrainedModel:
     """A model with random weights that depend on nothing but the shape, the head and the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = head.auto_class.from_config(
-            configuration(shape, head), attn_implementation=ATTENTION
-        )
+        config = configuration(shape, head)
+        if initializer_range is not None:
+            config.initializer_range = initializer_range
+        model = head.auto_class.from_config(config, attn_implementation=ATTENTION)
     assert isinstance(model, PreTrainedModel)
     return model
 
@@ -76,7 +89,8 @@ def load_weights(folder: Path, head: Head, *, seed: int) -> PreTrainedModel:
     """The model in a Hugging Face folder under a head; a head the folder lacks is random.
 
     Raises:
-        CheckpointError: the folder holds no safetensors, or they do not fit its configuration.
+        CheckpointError: the folder holds no safetensors, or they do not fit its configuration, or
+            lack a part of the encoder.
     """
     if not (folder / "model.safetensors").is_file():
         raise CheckpointError(
@@ -90,22 +104,47 @@ def load_weights(folder: Path, head: Head, *, seed: int) -> PreTrainedModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            model = head.auto_class.from_pretrained(
+            model, report = head.auto_class.from_pretrained(
                 folder,
                 use_safetensors=True,
                 local_files_only=True,
                 trust_remote_code=False,
                 attn_implementation=ATTENTION,
                 dtype=torch.float32,
+                output_loading_info=True,
                 **head.settings,
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             reason = str(error).splitlines()[0]
             raise CheckpointError(
-                Problem(str(folder), f"this model cannot be loaded: {reason}")
+                Problem(
+                    str(folder),
+                    f"this model cannot be loaded: {reason}",
+                    remedy="fetch or build it again",
+                )
             ) from error
     assert isinstance(model, PreTrainedModel)
+    _refuse_gaps(folder, model, report["missing_keys"])
     return model
+
+
+def _refuse_gaps(folder: Path, model: PreTrainedModel, missing: Collection[str]) -> None:
+    """Only a head may be missing; transformers itself fills any gap with random weights."""
+    body = {id(p) for part in ("embeddings", "encoder") for p in part_parameters(model, part)}
+    gaps = sorted(
+        name
+        for name, parameter in model.named_parameters()
+        if name in missing and id(parameter) in body
+    )
+    if gaps:
+        raise CheckpointError(
+            Problem(
+                str(folder),
+                f"its weights lack {len(gaps)} tensors of the encoder, the first is {gaps[0]}",
+                "weights that fit config.json",
+                "fetch or build it again",
+            )
+        )
 
 
 def configuration(shape: Shape, head: Head) -> PretrainedConfig:
@@ -138,8 +177,22 @@ def configuration(shape: Shape, head: Head) -> PretrainedConfig:
 
 
 def shape_of(config: PretrainedConfig) -> Shape:
-    """The shape that a configuration describes."""
+    """The shape that a configuration describes.
+
+    Raises:
+        CheckpointError: no shape describes it.
+    """
     family = str(config.model_type)
+    width = getattr(config, "embedding_size", config.hidden_size)
+    if family not in FAMILIES or width != config.hidden_size:
+        given = f"embeddings of width {width} beside hidden states of {config.hidden_size}"
+        raise CheckpointError(
+            Problem(
+                f"a configuration of type {family!r}",
+                given if family in FAMILIES else "this family is not known",
+                f"{', '.join(sorted(FAMILIES))}, with embeddings as wide as hidden states",
+            )
+        )
     inner = config.hidden_dim if family == "distilbert" else config.intermediate_size
     extra = 2 if family == "roberta" else 0
     return Shape(
@@ -155,9 +208,10 @@ def shape_of(config: PretrainedConfig) -> Shape:
 
 @torch.no_grad()
 def inherit(student: PreTrainedModel, teacher: PreTrainedModel, layers: tuple[int, ...]) -> None:
-    """Copy the teacher's embeddings, the named layers, and the masked-LM decoder if both have one.
+    """Copy the teacher's embeddings, the named layers, and what both have of pooler and decoder.
 
-    From BERT to DistilBERT the token types are dropped (DistilBERT's released extraction).
+    From BERT to DistilBERT the token types are dropped; the transform before the decoder stays
+    random (DistilBERT's released extraction, without its `--vocab_transform`).
 
     Raises:
         CheckpointError: a tensor has no counterpart of its size.
@@ -166,6 +220,9 @@ def inherit(student: PreTrainedModel, teacher: PreTrainedModel, layers: tuple[in
     _copy(embeddings_of(student), embeddings_of(teacher), {}, skip="token_type_embeddings")
     for ours, theirs in zip(layers_of(student), layers, strict=True):
         _copy(ours, layers_of(teacher)[theirs], renamed)
+    poolers = [getattr(encoder_of(model), "pooler", None) for model in (student, teacher)]
+    if poolers[0] is not None and poolers[1] is not None:
+        _copy(poolers[0], poolers[1], {})
     _copy_decoder(student, teacher)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,12 @@ class Capture:
         self._handles: list[RemovableHandle] = []
         for tap in sorted(self._sources()):
             self._handles.append(self._attach(tap))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Take the hooks off the model."""

@@ -78,9 +78,14 @@ def read_identity(folder: Path) -> Identity:
                 remedy="build it with `dvc repro`, or `dvc checkout` to restore it",
             )
         ) from error
-    except ValidationError as error:
+    except ValueError as error:
+        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise CheckpointError(
-            Problem(str(path), f"not an identity of a checkpoint: {error.errors()[0]['msg']}")
+            Problem(
+                str(path),
+                f"not an identity of a checkpoint: {first}",
+                remedy="build it with `dvc repro`, or `dvc checkout` to restore it",
+            )
         ) from error
 
 

@@ -20,6 +20,7 @@ from zoo.spec.jobs import (
 )
 from zoo.spec.load import LoadedSuite
 from zoo.spec.recipe import Recipe, RunRecipe, StudentRecipe, TeacherRecipe, run_key
+from zoo.spec.task import TASKS
 from zoo.training.plan import student_stages
 
 BOARD = "board"
@@ -55,7 +56,8 @@ def compile_suite(loaded: LoadedSuite) -> list[Pipeline]:
         for pipeline in pipelines
         for stage in pipeline.stages
         for output in stage.outputs
-        if stage.kind in ("score", "export", "latency")
+        if stage.kind in ("train", "score", "export", "latency")
+        if not output.endswith("/checkpoint")
     ]
     return [*pipelines, _board_pipeline(loaded, tuple(measured))]
 
@@ -87,7 +89,7 @@ def run_recipes(loaded: LoadedSuite, name: str) -> list[RunRecipe]:
             recipe=recipe.only(task),
             task=task,
             settings=settings,
-            data=suite.data,
+            data=suite.data.only(TASKS[task]),
             seed=seed,
             teacher_seed=suite.seeds[0],
         )

@@ -37,7 +37,7 @@ def fingerprint(stage: str, method: str | None = None) -> str:
         roots.append(f"zoo.methods.{method}")
     whole = hashlib.sha256()
     for module in sorted(closure(tuple(roots))):
-        whole.update(f"{module}\n{_bare_code(_file(module))}\n".encode())
+        whole.update(f"{module}\n{bare_code(_file(module).read_text(encoding='utf-8'))}\n".encode())
     return whole.hexdigest()
 
 
@@ -50,7 +50,7 @@ def closure(roots: tuple[str, ...]) -> set[str]:
         if module in found or not _exists(module):
             continue
         found.add(module)
-        waiting += _imports(module)
+        waiting += _imports(_file(module))
         if "." in module:
             waiting.append(module.rpartition(".")[0])
     return found
@@ -66,9 +66,9 @@ def _exists(module: str) -> bool:
 
 
 @cache
-def _imports(module: str) -> tuple[str, ...]:
+def _imports(path: Path) -> tuple[str, ...]:
     named: list[str] = []
-    tree = ast.parse(_file(module).read_text(encoding="utf-8"))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped = {
         id(node) for block in ast.walk(tree) if _for_types(block) for node in ast.walk(block)
     }
@@ -93,20 +93,32 @@ def _for_types(node: ast.AST) -> bool:
 
 
 @cache
-def _bare_code(path: Path) -> str:
-    """The source without comments, docstrings (of fields too) and blank lines."""
-    source = path.read_text(encoding="utf-8")
-    lines = source.splitlines()
+def bare_code(source: str) -> str:
+    """The source without comments, docstrings (of fields too) and blank lines.
+
+    Text in other strings stays as it is, blank lines and all.
+    """
+    lines = source.split("\n")
+    unended: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        (row, column), (end_row, _) = token.start, token.end
         if token.type == tokenize.COMMENT:
-            row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
+        elif tokenize.tok_name[token.type] in _TEXTS:
+            unended.update(range(row, end_row))
     for node in ast.walk(ast.parse(source)):
         if _is_docstring(node):
             assert isinstance(node, ast.Expr)
-            for row in range(node.lineno, (node.end_lineno or node.lineno) + 1):
-                lines[row - 1] = ""
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+            unended -= _blank(lines, node)
+    return "\n".join(
+        line if row in unended else line.rstrip()
+        for row, line in enumerate(lines, start=1)
+        if line.strip() or {row - 1, row} & unended
+    )
+
+
+_TEXTS = ("STRING", "FSTRING_MIDDLE", "TSTRING_MIDDLE")
+"""Tokens that may go on over lines; an f-string is one STRING before Python 3.12."""
 
 
 def _is_docstring(node: ast.AST) -> bool:
@@ -115,3 +127,13 @@ def _is_docstring(node: ast.AST) -> bool:
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
     )
+
+
+def _blank(lines: list[str], node: ast.Expr) -> set[int]:
+    """Take a string that stands alone out of the lines; returns the rows it reached over."""
+    first, last = node.lineno, node.end_lineno or node.lineno
+    # Columns count bytes.
+    before = lines[first - 1].encode()[: node.col_offset].decode()
+    after = lines[last - 1].encode()[node.end_col_offset :].decode()
+    lines[first - 1 : last] = [before + after, *([""] * (last - first))]
+    return set(range(first, last))

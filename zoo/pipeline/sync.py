@@ -1,28 +1,35 @@
 """Writing pipelines: a small dvc.yaml per entry, its jobs as JSON, the code's fingerprints."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import Problem, UsageError
+from zoo.errors import Problem, SpecError, UsageError, at
 from zoo.paths import Project, write_file
 from zoo.pipeline.compile import BOARD, Pipeline, compile_suite
 from zoo.pipeline.fingerprint import BY_METHOD, ROOTS, fingerprint
+from zoo.spec.jobs import BoardJob
 from zoo.spec.load import LoadedSuite
 
 DEFAULT_SUITE = "pocket"
 CODE = "pipelines/code.json"
 LARGEST = 50
-"""Stages per dvc.yaml: beyond it DVC's own work grows faster than the stages (docs/log.md)."""
+"""Most stages per dvc.yaml: beyond it DVC's own work grows faster than the stages."""
 
 
 def pipeline_files(suites: dict[str, LoadedSuite]) -> dict[str, str]:
-    """Every generated file of the pipelines: path from the root, and content."""
+    """Every generated file of the pipelines: path from the root, and content.
+
+    Raises:
+        SpecError: an entry has more stages than a dvc.yaml can bear.
+    """
     files: dict[str, str] = {}
     methods: set[str] = set()
     for loaded in suites.values():
         for pipeline in compile_suite(loaded):
+            _refuse_large(pipeline)
             files |= _files_of(pipeline)
             methods |= {stage.method for stage in pipeline.stages if stage.method}
     files[CODE] = _json(_fingerprints(methods))
@@ -38,7 +45,7 @@ def write_pipelines(project: Project, files: dict[str, str]) -> list[str]:
             write_file(target, content)
             changed.append(path)
     for path in _left_over(project, files):
-        (project.root / path).unlink()
+        _remove(project.root / path)
         changed.append(path)
     return changed
 
@@ -56,8 +63,10 @@ def drift(project: Project, files: dict[str, str]) -> Iterator[Problem]:
         yield Problem(path, "no spec declares it", remedy="run `zoo sync` and commit")
 
 
-def board_file(suite: str) -> str:
-    """The dvc.yaml that builds a whole suite."""
+def pipeline_file(suite: str, entry: str = BOARD) -> str:
+    """The dvc.yaml of an entry; the board's builds a whole suite."""
+    if entry != BOARD:
+        return f"pipelines/{suite}/{entry}/dvc.yaml"
     return "dvc.yaml" if suite == DEFAULT_SUITE else f"pipelines/{suite}/dvc.yaml"
 
 
@@ -66,12 +75,31 @@ def _left_over(project: Project, files: dict[str, str]) -> list[str]:
     return sorted({project.relative(path) for path in generated} - set(files))
 
 
+def _remove(path: Path) -> None:
+    """Remove a generated file, and its folder once nothing but DVC's lock is left in it."""
+    path.unlink()
+    if {left.name for left in path.parent.iterdir()} <= {"dvc.lock"}:
+        shutil.rmtree(path.parent)
+
+
+def _refuse_large(pipeline: Pipeline) -> None:
+    if len(pipeline.stages) > LARGEST:
+        raise SpecError(
+            Problem(
+                at(f"specs/{pipeline.suite}/suite.yaml", key="train_stage_per"),
+                f"the pipeline of {pipeline.entry} would have {len(pipeline.stages)} stages",
+                f"at most {LARGEST}",
+                "state train_stage_per: task, or entry",
+            )
+        )
+
+
 def _files_of(pipeline: Pipeline) -> dict[str, str]:
     suite, entry = pipeline.suite, pipeline.entry
     folder = f"pipelines/{suite}" if entry == BOARD else f"pipelines/{suite}/{entry}"
     params = f"{folder}/params.json"
     jobs = {stage.name: stage.job.model_dump(mode="json") for stage in pipeline.stages}
-    target = board_file(suite) if entry == BOARD else f"{folder}/dvc.yaml"
+    target = pipeline_file(suite, entry)
     up = "/".join([".."] * target.count("/")) or "."
     source = f"specs/{suite}" if entry == BOARD else f"specs/{suite}/{entry}"
     return {params: _json(jobs), target: _dvc_yaml(pipeline, source, params, up)}
@@ -126,8 +154,8 @@ def job_of(project: Project, suite: str, entry: str, name: str) -> str:
     Raises:
         UsageError: there is no such stage.
     """
-    board = board_params(project, suite)
-    path = board if entry == BOARD else project.pipelines / suite / entry / "params.json"
+    folder = f"pipelines/{suite}" if entry == BOARD else f"pipelines/{suite}/{entry}"
+    path = project.inside(f"{folder}/params.json")
     try:
         jobs: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -138,3 +166,12 @@ def job_of(project: Project, suite: str, entry: str, name: str) -> str:
         known = ", ".join(sorted(jobs))
         raise UsageError(Problem(f"{suite}/{entry}", f"there is no stage {name!r}", known))
     return json.dumps(jobs[name])
+
+
+def board_job(project: Project, suite: str) -> BoardJob:
+    """What the board of a suite is made of.
+
+    Raises:
+        UsageError: the suite has no pipeline.
+    """
+    return BoardJob.model_validate_json(job_of(project, suite, BOARD, BOARD))

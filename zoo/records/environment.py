@@ -77,7 +77,7 @@ def _commit(root: Path) -> str:
     try:
         head = _git(root, "rev-parse", "HEAD")
         changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", "zoo", "specs")
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.SubprocessError):
         return "unknown"
     return f"{head}+changes" if changed else head
 

@@ -76,6 +76,11 @@ class ScoreRecord(_Measured):
         """The record's file name."""
         return f"score-{self.task}-{self.split}-{self.seed}"
 
+    @property
+    def predictions(self) -> str:
+        """The file name of the answers it is made of."""
+        return f"{self.task}-{self.split}-{self.seed}.parquet"
+
 
 class SizeRecord(_Measured):
     """How large a run's model is; tied weights count once."""

@@ -56,8 +56,16 @@ def read_records(folder: Path) -> list[Record]:
 
 
 def record_files(folder: Path) -> list[Path]:
-    """The files below a folder that are named like records."""
-    return sorted(path for path in folder.rglob("*.json") if path.name.partition("-")[0] in KINDS)
+    """The files below a folder that are named like records; hidden ones are half-made."""
+    return sorted(
+        path
+        for path in folder.rglob("*.json")
+        if path.name.partition("-")[0] in KINDS and not _is_hidden(path.relative_to(folder))
+    )
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _rounded(value: Any) -> Any:

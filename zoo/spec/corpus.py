@@ -6,11 +6,17 @@ from pydantic import Field
 
 from zoo.spec.base import BelowData, HubId, PositiveInt, Revision, Seed, Spec
 
+Packing = Literal["blocks", "documents"]
+"""`blocks`: documents follow each other and are cut into sequences of one length; `documents`: a
+sequence is a document, each line its own sentence, what is too long is cut off."""
+
 
 class PocketCorpus(Spec):
     """Documents of the generated language."""
 
     kind: Literal["pocket"] = "pocket"
+    packing: Packing = "documents"
+    """How text becomes sequences."""
     documents: PositiveInt = 4000
     """How many documents are generated."""
     seed: Seed = 0
@@ -23,6 +29,8 @@ class FolderCorpus(Spec):
     kind: Literal["folder"] = "folder"
     path: BelowData
     """A .txt, .txt.xz or .txt.gz file, or a folder of such files, relative to `$ZOO_DATA`."""
+    packing: Packing = "blocks"
+    """How text becomes sequences."""
     max_tokens: PositiveInt | None = None
     """Stop after this many pieces; the whole text when absent."""
 
@@ -41,6 +49,8 @@ class HubCorpus(Spec):
     """Split to read."""
     column: str = "text"
     """Column that holds the text."""
+    packing: Packing = "blocks"
+    """How text becomes sequences."""
     max_tokens: PositiveInt | None = None
     """Stop after this many pieces; the whole text when absent."""
 

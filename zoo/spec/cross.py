@@ -46,6 +46,9 @@ def suite_findings(
     if suite.corpus_optimise is not None:
         path, most = ("corpus_optimise", "max_length"), suite.corpus_optimise.max_length
         yield from _too_long(path, most, teachers)
+    yield from _too_long(("bench", "length"), suite.bench.length, teachers)
+    for place, task in enumerate(suite.bench.tasks or ()):
+        yield from _unknown_task(("bench", "tasks", place), task, suite)
     for task, settings in suite.tasks.items():
         yield from _too_long(("tasks", task, "max_length"), settings.max_length, teachers)
         if settings.max_query + 3 >= settings.max_length and TASKS[task].kind == "span":
@@ -76,7 +79,7 @@ def teacher_findings(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
         if source.optimise.max_length > positions:
             yield Finding(
                 ("source", "optimise", "max_length"),
-                f"{source.optimise.max_length} pieces do not fit the positions",
+                f"{source.optimise.max_length} pieces do not fit the shape's {positions} positions",
                 f"up to {positions}",
             )
         if source.shape.family != "bert":
@@ -118,7 +121,7 @@ def entry_findings(
             suggestion(entry.teacher, teachers) or f"add teachers/{entry.teacher}.yaml",
         )
         return
-    if entry.corpus_optimise is not None:
+    if entry.corpus_optimise is not None and catalogue.reads_corpus(entry.method):
         path, most = ("corpus_optimise", "max_length"), entry.corpus_optimise.max_length
         yield from _too_long(path, most, {entry.teacher: teacher})
     try:
@@ -137,7 +140,9 @@ def _heads_finding(student: Student, teacher: Shape, misfit: Mapping[str, str]) 
     if student.heads is not None:
         return Finding(("student", "heads"), given, allowed)
     multiple = f"a multiple of the teacher's {teacher.heads} heads"
-    return Finding(("student", "hidden"), given, multiple, f"or state heads too: {allowed}")
+    return Finding(
+        ("student", "hidden"), given, multiple, f"take another width, or state heads: {allowed}"
+    )
 
 
 def _no_entry(twin: str, entries: set[str]) -> Finding:
@@ -145,7 +150,7 @@ def _no_entry(twin: str, entries: set[str]) -> Finding:
     return Finding(("twin",), given, ", ".join(sorted(entries)), suggestion(twin, entries))
 
 
-def _unknown_task(path: tuple[str, ...], task: str, suite: Suite) -> Iterator[Finding]:
+def _unknown_task(path: tuple[str | int, ...], task: str, suite: Suite) -> Iterator[Finding]:
     if task not in suite.tasks:
         yield Finding(
             path,

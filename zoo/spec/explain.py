@@ -54,6 +54,8 @@ def _meant(details: ErrorDetails, schema: Schema) -> Path_:
 
 def _wrong_value(details: ErrorDetails, path: Path_, node: Node, schema: Schema) -> Finding:
     given, allowed = details["input"], schema.takes(node)
+    if details["type"] == "finite_number":
+        allowed = allowed.replace("a number", "a finite number")
     return Finding(path, f"given {_shown(given)}", allowed, _remedy(given, allowed, node))
 
 
@@ -67,9 +69,10 @@ def _unknown_key(details: ErrorDetails, path: Path_, _node: Node, schema: Schema
     return Finding(path, "there is no such key", ", ".join(known), remedy)
 
 
-def _unknown_task(_details: ErrorDetails, path: Path_, _node: Node, _schema: Schema) -> Finding:
-    name = str(path[-1])
-    return Finding(path, "there is no such task", ", ".join(sorted(TASKS)), suggestion(name, TASKS))
+def _unknown_task(details: ErrorDetails, path: Path_, _node: Node, _schema: Schema) -> Finding:
+    name = str(details["ctx"]["name"])
+    given = f"there is no task {name!r}"
+    return Finding(path, given, ", ".join(sorted(TASKS)), suggestion(name, TASKS))
 
 
 def _misfit(details: ErrorDetails, path: Path_, _node: Node, _schema: Schema) -> Finding:
@@ -138,4 +141,5 @@ def _remedy(given: Any, allowed: str, node: Node) -> str:
         return "write it in quotes"
     if isinstance(given, float) and given.is_integer() and "whole number" in allowed:
         return f"write {given:.0f}"
-    return suggestion(given, node.get("enum", ())) if isinstance(given, str) else ""
+    words = [word for choice in (node, *node.get("anyOf", ())) for word in choice.get("enum", ())]
+    return suggestion(given, words) if isinstance(given, str) else ""

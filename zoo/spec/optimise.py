@@ -19,7 +19,7 @@ class Optimise(Spec):
     batch_size: PositiveInt = 32
     """Sequences per optimiser step."""
     accumulate: PositiveInt = 1
-    """Parts a batch is cut into to save memory; each part's mean loss counts alike."""
+    """Parts a batch is cut into to save memory; each part counts by its share of sequences."""
     warmup: Fraction = 0.1
     """Share of the steps over which the learning rate rises linearly from 0."""
     decay: Literal["linear", "constant"] = "linear"

@@ -54,12 +54,11 @@ class Recipe(Spec):
         return changed(self.optimise, self.tasks.get(task))
 
     def only(self, task: str) -> "Recipe":
-        """The same recipe without what it says of other tasks."""
-        teacher = self.teacher.model_copy(
-            update={"tasks": {k: v for k, v in self.teacher.tasks.items() if k == task}}
-        )
-        own = {k: v for k, v in self.tasks.items() if k == task}
-        return self.model_copy(update={"teacher": teacher, "tasks": own})
+        """What this recipe comes to on one task: changes applied, other tasks left out."""
+        stated = changed(self.teacher.optimise, self.teacher.tasks.get(task))
+        teacher = self.teacher.model_copy(update={"optimise": stated, "tasks": {}})
+        own = self.task_optimise(task) if self.optimise is not None else None
+        return self.model_copy(update={"teacher": teacher, "optimise": own, "tasks": {}})
 
 
 class RunRecipe(Spec):

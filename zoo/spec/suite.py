@@ -8,6 +8,7 @@ from zoo.spec.base import Name, PositiveInt, Revision, Seed, Spec, misfit
 from zoo.spec.bench import Bench
 from zoo.spec.corpus import Corpus
 from zoo.spec.optimise import Optimise
+from zoo.spec.task import Task
 from zoo.spec.teacher import TaskName
 
 
@@ -39,6 +40,13 @@ class DataSource(Spec):
     """Commit of rajpurkar/squad on the hub."""
     squad_v2: Revision = "3ffb306f725f7d2ce8394bc1873b24868140c412"
     """Commit of rajpurkar/squad_v2 on the hub."""
+
+    def only(self, task: Task) -> "DataSource":
+        """The same source without what it says of other tasks' data."""
+        ours = {"pocket": "pocket_seed", "glue": "glue", "squad": "squad"}[task.source]
+        if task.name == "squad-v2.0":
+            ours = "squad_v2"
+        return DataSource.model_validate({ours: getattr(self, ours)})
 
 
 class Suite(Spec):

@@ -63,6 +63,8 @@ class PretrainedSource(Spec):
     start: Literal["random", "neighbours"] = "random"
     """`neighbours`: heads of the first layers begin by looking at their neighbours, which spares a
     small model most of the time it needs to find positions."""
+    initializer_range: float = Field(0.02, gt=0, lt=1)
+    """Standard deviation of fresh weights (BERT: 0.02; narrow models learn faster with more)."""
     seed: Seed = 0
     """Seed of weights, masking and order."""
 
@@ -72,7 +74,7 @@ Source = Annotated[HubSource | FolderSource | PretrainedSource, Field(discrimina
 
 def _known_task(name: str) -> str:
     if name not in TASKS:
-        raise PydanticCustomError("unknown_task", "there is no task {name!r}", {"name": name})
+        raise PydanticCustomError("unknown_task", "there is no task '{name}'", {"name": name})
     return name
 
 

@@ -66,8 +66,8 @@ def read_yaml(path: Path, shown: str) -> Document:
     try:
         builder.read(yaml.parse(text, Loader=_LOADER))
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        given = f"the character U+{ord(text[error.position]):04X} stands here"
+        line = text.encode()[: error.position].count(b"\n") + 1  # libyaml counts bytes
+        given = f"the character U+{error.character:04X} stands here"
         problem = Problem(at(shown, line), given, "printable text", "remove it")
         raise SpecError(problem) from error
     except yaml.YAMLError as error:
@@ -92,15 +92,24 @@ def _read_text(path: Path, shown: str) -> str:
 
 
 def _syntax_problem(shown: str, text: str, error: yaml.YAMLError) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    said = getattr(error, "problem", None) or str(error).splitlines()[0]
-    last = max(len(text.splitlines()), 1)  # the parser's end of file lies a line below it
-    line = min(mark.line + 1, last) if mark else None
+    lines = text.splitlines() or [""]
+    mark, said = _where_and_what(error)
+    line = min(mark.line + 1, len(lines))  # the parser's end of file lies a line below
+    if lines[line - 1].lstrip(" ").startswith("\t"):
+        return Problem(at(shown, line), "a tab indents this line", "blanks", "replace the tab")
     return Problem(
         at(shown, line),
         f"this is not YAML: {said}",
         remedy="mend the indentation, quotes or brackets at or above this line",
     )
+
+
+def _where_and_what(error: Any) -> tuple[Any, str]:
+    """Quotes and brackets that are never closed are told where they open."""
+    context = error.context or ""
+    opens = "quoted" in context or "flow" in context
+    mark = error.context_mark if opens else error.problem_mark
+    return mark, f"{error.problem}, {context}" if opens else error.problem
 
 
 class _Builder:
@@ -114,8 +123,8 @@ class _Builder:
     def read(self, events: Iterator[Any]) -> None:
         self._events = events
         for event in events:
+            line = event.start_mark.line + 1
             if isinstance(event, yaml.DocumentStartEvent) and self.document.lines:
-                line = event.start_mark.line + 1
                 self._refuse((), line, "a second YAML document", "put it into a file of its own")
                 return
             if isinstance(event, yaml.NodeEvent):
@@ -128,7 +137,8 @@ class _Builder:
             kind = "alias" if isinstance(event, yaml.AliasEvent) else "anchor"
             self._refuse(path, line, f"a YAML {kind}", "write the values out at each place")
         elif event.tag is not None:
-            self._refuse(path, line, f"the YAML tag {event.tag!r}", "remove it")
+            tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
+            self._refuse(path, line, f"the YAML tag {tag}", "remove it")
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, path)
         if isinstance(event, yaml.AliasEvent):

@@ -1,5 +1,6 @@
 """A declared corpus as blocks of pieces: tokenised once per tokenizer, kept in scratch."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from zoo.data import corpus, pocket
 from zoo.data.corpus import Blocks, HubText, Shards, TextFile
 from zoo.data.pieces import tokenizer_digest
+from zoo.data.sequences import Documents
 from zoo.errors import DataError, Problem
 from zoo.paths import data_folder
 from zoo.spec.base import digest
@@ -23,16 +25,7 @@ def corpus_documents(declared: Corpus) -> Iterator[str]:
     if isinstance(declared, PocketCorpus):
         return pocket.corpus(declared.documents, declared.seed)
     if isinstance(declared, FolderCorpus):
-        folder = data_folder()
-        if folder is None:
-            raise DataError(
-                Problem(
-                    f"corpus {declared.path}",
-                    "ZOO_DATA is not set",
-                    remedy="set ZOO_DATA to the folder that holds it",
-                )
-            )
-        return corpus.documents(TextFile(folder / declared.path))
+        return corpus.documents(TextFile(_declared_path(declared)))
     source = HubText(
         declared.id, declared.config, declared.revision, declared.split, declared.column
     )
@@ -46,12 +39,54 @@ def corpus_blocks(
     *,
     length: int,
     pair: bool,
-) -> Blocks:
+) -> Blocks | Documents:
     """The corpus in blocks of `length` pieces; `pair` cuts each into two segments."""
-    identity = digest([declared.model_dump(mode="json"), tokenizer_digest(tokenizer)])
+    identity = digest([*_content(declared), tokenizer_digest(tokenizer)])
     folder = scratch / "shards" / identity[:16]
     if (folder / "index.json").is_file():
-        return Shards.open(folder, tokenizer).blocks(length, pair)
-    limit = None if isinstance(declared, PocketCorpus) else declared.max_tokens
-    shards = corpus.write_shards(corpus_documents(declared), tokenizer, folder, max_tokens=limit)
+        shards = Shards.open(folder, tokenizer)
+    else:
+        limit = None if isinstance(declared, PocketCorpus) else declared.max_tokens
+        texts = _texts(declared, tokenizer)
+        shards = corpus.write_shards(texts, tokenizer, folder, max_tokens=limit)
+    if declared.packing == "documents":
+        return Documents(shards, length)
     return shards.blocks(length, pair)
+
+
+def _texts(declared: Corpus, tokenizer: PreTrainedTokenizerBase) -> Iterator[str]:
+    """The documents as they are tokenised: with separators between lines that stay sentences."""
+    for document in corpus_documents(declared):
+        if declared.packing == "documents":
+            yield document.replace("\n", f" {tokenizer.sep_token} ")
+        else:
+            yield document
+
+
+def _content(declared: Corpus) -> list[object]:
+    """What decides a corpus' text: also what may change beneath the same declaration."""
+    content: list[object] = [declared.model_dump(mode="json")]
+    if isinstance(declared, PocketCorpus):
+        whole = hashlib.sha256()
+        for document in corpus_documents(declared):
+            whole.update(document.encode())
+        content.append(whole.hexdigest())
+    if isinstance(declared, FolderCorpus):
+        path = _declared_path(declared)
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            stat = file.stat() if file.exists() else None
+            content.append([file.name, stat and stat.st_size, stat and stat.st_mtime_ns])
+    return content
+
+
+def _declared_path(declared: FolderCorpus) -> Path:
+    folder = data_folder()
+    if folder is None:
+        raise DataError(
+            Problem(
+                f"corpus {declared.path}",
+                "ZOO_DATA is not set",
+                remedy="set ZOO_DATA to the folder that holds it",
+            )
+        )
+    return folder / declared.path

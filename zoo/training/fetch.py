@@ -5,10 +5,11 @@ from pathlib import Path
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.errors import CheckpointError, Problem
-from zoo.models.build import MASKED_LM, load_weights, shape_of
+from zoo.models.build import Head, load_weights, shape_of
 from zoo.models.checkpoint import load_tokenizer
 from zoo.paths import data_folder
 from zoo.spec.shape import Shape
@@ -26,9 +27,19 @@ def fetch_source(
         CheckpointError: it cannot be had, its bytes are others than declared, or its shape is.
     """
     folder = _downloaded(source) if isinstance(source, HubSource) else _local(source)
-    model = load_weights(folder, MASKED_LM, seed=0)
+    model = load_weights(folder, _head(folder), seed=0)
     _refuse_other_shape(folder, source.shape, shape_of(model.config))
     return model, load_tokenizer(folder)
+
+
+def _head(folder: Path) -> Head:
+    """The masked-piece head, with the pooler where one was pretrained: tasks start from it."""
+    try:
+        with safe_open(folder / "model.safetensors", framework="pt") as weights:
+            names = list(weights.keys())
+    except (OSError, SafetensorError):
+        names = []  # load_weights tells what is wrong with the file
+    return Head(pooled=any(".pooler." in name for name in names))
 
 
 def _downloaded(source: HubSource) -> Path:

@@ -31,6 +31,15 @@ def make_optimiser(modules: Iterable[nn.Module], optimise: Optimise) -> AdamW:
     )
 
 
+def carried(optimiser: AdamW, before: AdamW) -> AdamW:
+    """`optimiser` with the moments of `before` for the parameters that both train."""
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            if parameter in before.state:
+                optimiser.state[parameter] = before.state[parameter]
+    return optimiser
+
+
 def learning_rate(optimise: Optimise, step: int, steps: int) -> float:
     """The rate of a step (from 1): linear warm-up, then linear decay to 0 or constant."""
     warmup = int(optimise.warmup * steps)

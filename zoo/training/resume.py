@@ -1,11 +1,8 @@
 """State of an interrupted stage: kept apart from outputs, named by digest, exact to the bit."""
 
-import json
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,19 +10,25 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from zoo.errors import Problem, TrainingError
 from zoo.paths import new_folder
+from zoo.records.records import PhaseRecord
+from zoo.spec.base import Spec
 
 SAVE_SECONDS = 60.0
 _STATE, _PLACE = "state.safetensors", "place.json"
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where training stood: the phase, the steps done in it, the loss sums of the open epoch."""
+class Place(Spec):
+    """Where training stood: the phases behind it, and how far the open one was."""
 
-    phase: int
-    step: int
-    sums: dict[str, float]
+    finished: tuple[PhaseRecord, ...] = ()
+    step: int = 0
+    """Steps done in the open phase."""
+    epoch_sum: float = 0.0
+    """Of the term that decides about leaving, over the open epoch."""
+    seconds: float = 0.0
+    """What all attempts took until here."""
 
 
 class Scratch:
@@ -40,48 +43,75 @@ class Scratch:
         """Whether it is time to save again."""
         return time.monotonic() - self._saved >= self._every
 
-    def save(self, place: Place, modules: dict[str, nn.Module], optimiser: Optimizer) -> None:
+    def save(
+        self, place: Place, modules: dict[str, nn.Module], optimiser: Optimizer | None
+    ) -> None:
         """Save everything that the next step depends on."""
-        tensors = {"rng": torch.get_rng_state()}
+        tensors = {"rng/cpu": torch.get_rng_state()}
+        for index, state in enumerate(torch.cuda.get_rng_state_all()):
+            tensors[f"rng/cuda/{index}"] = state
         for name, module in modules.items():
             for key, value in module.state_dict().items():
                 tensors[f"{name}/{key}"] = value
-        for index, state in optimiser.state_dict()["state"].items():
+        moments = optimiser.state_dict()["state"] if optimiser else {}
+        for index, state in moments.items():
             tensors |= {f"optimiser/{index}/{key}": value for key, value in state.items()}
         # Tied tensors share memory, which safetensors refuses: each is stored on its own.
         apart = {key: value.detach().cpu().clone() for key, value in tensors.items()}
         with new_folder(self._folder) as fresh:
             save_file(apart, fresh / _STATE)
-            (fresh / _PLACE).write_text(json.dumps(vars(place)), encoding="utf-8")
+            (fresh / _PLACE).write_text(place.model_dump_json(), encoding="utf-8")
         self._saved = time.monotonic()
 
     def place(self) -> Place | None:
         """Where an earlier attempt stood, or None; a damaged state counts as none."""
         try:
-            stated: dict[str, Any] = json.loads((self._folder / _PLACE).read_text(encoding="utf-8"))
+            place = Place.model_validate_json((self._folder / _PLACE).read_bytes())
             with safe_open(self._folder / _STATE, framework="pt") as state:
                 state.keys()
-            return Place(**stated)
-        except (OSError, ValueError, TypeError, SafetensorError):
+        except (OSError, ValueError, SafetensorError):
             return None
+        return place
 
-    def restore(self, modules: dict[str, nn.Module], optimiser: Optimizer) -> None:
-        """Put the saved state back into freshly made modules and their optimiser."""
+    def restore(self, modules: dict[str, nn.Module], optimiser: Optimizer | None) -> None:
+        """Put the saved state back into freshly made modules and their optimiser.
+
+        Raises:
+            TrainingError: it was saved by a training of another structure.
+        """
         with safe_open(self._folder / _STATE, framework="pt") as state:
             tensors: dict[str, Tensor] = {key: state.get_tensor(key) for key in state.keys()}  # noqa: SIM118
-        for name, module in modules.items():
-            prefix = f"{name}/"
-            own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            module.load_state_dict(own)
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith("optimiser/"):
-                _, index, name = key.split("/")
-                moments.setdefault(int(index), {})[name] = value
-        stated = optimiser.state_dict()
-        optimiser.load_state_dict({"state": moments, "param_groups": stated["param_groups"]})
-        torch.set_rng_state(tensors["rng"])
+        try:
+            for name, module in modules.items():
+                module.load_state_dict(_below(f"{name}/", tensors))
+            if optimiser is not None:
+                _restore_moments(optimiser, _below("optimiser/", tensors))
+        except (RuntimeError, ValueError) as error:
+            raise TrainingError(
+                Problem(
+                    str(self._folder.parent),
+                    f"this saved state is of another training: {str(error).splitlines()[0]}",
+                    "a state that the same plan saved",
+                    "remove this folder to train from the beginning",
+                )
+            ) from error
+        torch.set_rng_state(tensors["rng/cpu"])
+        for index, value in _below("rng/cuda/", tensors).items():
+            torch.cuda.set_rng_state(value, int(index))
 
     def clear(self) -> None:
-        """Remove the state: the work is done."""
+        """Remove the state: the work is done and its result is saved."""
         shutil.rmtree(self._folder.parent, ignore_errors=True)
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): v for key, v in tensors.items() if key.startswith(prefix)}
+
+
+def _restore_moments(optimiser: Optimizer, saved: dict[str, Tensor]) -> None:
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in saved.items():
+        index, name = key.split("/")
+        moments.setdefault(int(index), {})[name] = value
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": moments, "param_groups": groups})

@@ -1,6 +1,5 @@
 """The training stages: bring a teacher, transfer a student on the corpus, train runs on tasks."""
 
-import time
 from collections.abc import Callable
 from functools import cache
 
@@ -15,7 +14,7 @@ from zoo.models.checkpoint import Identity, load_checkpoint, load_tokenizer, sav
 from zoo.models.neighbours import look_at_neighbours
 from zoo.paths import Project, write_file
 from zoo.records.environment import capture_environment
-from zoo.records.records import PhaseRecord, TrainingRecord
+from zoo.records.records import TrainingRecord
 from zoo.records.store import record_text
 from zoo.spec.corpus import Corpus
 from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
@@ -38,8 +37,9 @@ def pretrain(project: Project, job: PretrainJob) -> None:
     """Leave a teacher's pretrained weights and tokenizer in its entry's folder."""
     folder = project.entry(job.suite, job.entry)
     source = job.source
+    scratch = Scratch(project.scratch / "training" / job.digest)
     if isinstance(source, PretrainedSource):
-        model, tokenizer = _pretrained(project, job, source)
+        model, tokenizer = _pretrained(project, job, source, scratch)
         seed = source.seed
     else:
         model, tokenizer = fetch_source(source)
@@ -48,6 +48,7 @@ def pretrain(project: Project, job: PretrainJob) -> None:
         suite=job.suite, entry=job.entry, stage="pretrained", seed=seed, digest=job.digest
     )
     save_checkpoint(folder.pretrained, model, tokenizer, identity)
+    scratch.clear()
 
 
 def transfer(project: Project, job: TransferJob) -> None:
@@ -55,6 +56,7 @@ def transfer(project: Project, job: TransferJob) -> None:
     folder = project.entry(job.suite, job.entry)
     pretrained = project.entry(job.suite, job.teacher).pretrained
     teacher, tokenizer = load_checkpoint(pretrained, MASKED_LM)
+    scratch = Scratch(project.scratch / "training" / job.digest)
     work = Work(
         phases=transfer_plan(job),
         student=_started(job.student, MASKED_LM, teacher, job.seed),
@@ -62,7 +64,7 @@ def transfer(project: Project, job: TransferJob) -> None:
         feed=_corpus_feed(project, job.corpus, tokenizer, job.seed),
         seed=job.seed,
         journal=_journal(project, job.suite, job.entry, "transfer"),
-        scratch=Scratch(project.scratch / "training" / job.digest),
+        scratch=scratch,
         device=training_device(),
     )
     outcome = _run(work)
@@ -70,18 +72,25 @@ def transfer(project: Project, job: TransferJob) -> None:
         suite=job.suite, entry=job.entry, stage="transferred", seed=job.seed, digest=job.digest
     )
     save_checkpoint(folder.transferred, outcome.model.cpu(), tokenizer, identity)
+    scratch.clear()
 
 
 def train_runs(project: Project, job: TrainJob) -> None:
-    """Train the runs of a job, one after the other; runs that a killed attempt finished stay."""
-    for run in job.runs:
-        _train_run(project, job, run)
+    """Train the runs of a job, one after the other.
+
+    What a killed attempt trained is kept in scratch until all runs are done: DVC removes a stage's
+    outputs before it starts the stage again.
+    """
+    scratches = [Scratch(project.scratch / "training" / run.digest) for run in job.runs]
+    for run, scratch in zip(job.runs, scratches, strict=True):
+        _train_run(project, job, run, scratch)
+    for scratch in scratches:
+        scratch.clear()
 
 
-def _train_run(project: Project, job: TrainJob, run: RunRecipe) -> None:
+def _train_run(project: Project, job: TrainJob, run: RunRecipe, scratch: Scratch) -> None:
     folder = project.entry(job.suite, job.entry)
     head = Head(TASKS[run.task])
-    began = time.monotonic()
     student, tokenizer = _seated(project, job, run, head)
     split = load_train(TASKS[run.task], run.settings, run.data)
     encoded = encode(TASKS[run.task], split, run.settings, tokenizer)
@@ -92,7 +101,7 @@ def _train_run(project: Project, job: TrainJob, run: RunRecipe) -> None:
         feed=_task_feed(encoded, run.seed),
         seed=run.seed,
         journal=_journal(project, job.suite, job.entry, run.key),
-        scratch=Scratch(project.scratch / "training" / run.digest),
+        scratch=scratch,
         device=training_device(),
     )
     outcome = _run(work)
@@ -112,11 +121,11 @@ def _train_run(project: Project, job: TrainJob, run: RunRecipe) -> None:
         seed=run.seed,
         digest=run.digest,
         environment=capture_environment(project.root, device_name(work.device)),
-        seconds=time.monotonic() - began,
+        seconds=outcome.seconds,
         threads=torch.get_num_threads(),
         examples=len(split.examples),
         data_sha256=content_sha256(split),
-        phases=_phase_records(outcome),
+        phases=tuple(outcome.phases),
     )
     write_file(folder.training(run.key), record_text(record))
 
@@ -129,7 +138,7 @@ def _run(work: Work) -> Outcome:
 
 
 def _pretrained(
-    project: Project, job: PretrainJob, source: PretrainedSource
+    project: Project, job: PretrainJob, source: PretrainedSource, scratch: Scratch
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Pretrain by masked language modelling, with a tokenizer made of the same text."""
     tokenizer = make_tokenizer(
@@ -139,7 +148,9 @@ def _pretrained(
         source.shape.positions,
     )
     # The model has the declared rows even where the tokenizer needs fewer: shapes stay exact.
-    model = build(source.shape, MASKED_LM, seed=source.seed)
+    model = build(
+        source.shape, MASKED_LM, seed=source.seed, initializer_range=source.initializer_range
+    )
     if source.start == "neighbours":
         look_at_neighbours(model, seed=source.seed)
     work = Work(
@@ -149,7 +160,7 @@ def _pretrained(
         feed=_corpus_feed(project, source.corpus, tokenizer, source.seed),
         seed=source.seed,
         journal=_journal(project, job.suite, job.entry, "pretrain"),
-        scratch=Scratch(project.scratch / "training" / job.digest),
+        scratch=scratch,
         device=training_device(),
     )
     return _run(work).model.cpu(), tokenizer
@@ -167,8 +178,8 @@ def _seated(
         transferred = project.entry(job.suite, job.entry).transferred
         return load_weights(transferred, head, seed=run.seed), load_tokenizer(transferred)
     pretrained = project.entry(job.suite, job.teacher).pretrained
-    teacher, tokenizer = load_checkpoint(pretrained, MASKED_LM)
-    return _started(recipe.student, head, teacher, run.seed), tokenizer
+    teacher = load_weights(pretrained, head, seed=run.seed)
+    return _started(recipe.student, head, teacher, run.seed), load_tokenizer(pretrained)
 
 
 def _started(
@@ -233,10 +244,3 @@ def _journal(project: Project, suite: str, entry: str, what: str) -> Journal:
     journal = Journal(project.scratch / "journal" / suite / entry / f"{what}.jsonl")
     journal.tell(f"{suite}/{entry} {what}")
     return journal
-
-
-def _phase_records(outcome: Outcome) -> tuple[PhaseRecord, ...]:
-    return tuple(
-        PhaseRecord(name=phase.name, steps=phase.steps, left=phase.left, losses=dict(phase.losses))
-        for phase in outcome.phases
-    )

@@ -50,12 +50,7 @@ def _from_file(path: str, size: int) -> list[str]:
 
 def _whole_words(documents: Iterable[str], size: int) -> list[str]:
     """Special pieces, every character (alone and inside a word), then the most frequent words."""
-    counts: Counter[str] = Counter()
-    split = _pre_tokenizer()
-    normalise = _normalizer()
-    for document in documents:
-        words = split.pre_tokenize_str(normalise.normalize_str(document))
-        counts.update(word for word, _ in words)
+    counts = _word_counts(documents)
     characters = sorted({character for word in counts for character in word})
     pieces = [*SPECIAL, *characters, *(f"##{character}" for character in characters)]
     ranked = sorted(counts, key=lambda word: (-counts[word], word))
@@ -65,15 +60,31 @@ def _whole_words(documents: Iterable[str], size: int) -> list[str]:
 
 
 def _trained(documents: Iterable[str], size: int) -> list[str]:
+    """WordPiece, with the pieces of one character numbered by us.
+
+    The trainer numbers those inside words in the order of a random hash and breaks ties by number:
+    left to itself it makes another vocabulary in every process.
+    """
+    counts = _word_counts(documents)
+    inside = sorted({f"##{character}" for word in counts for character in word[1:]})
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
     tokenizer.normalizer = _normalizer()
     tokenizer.pre_tokenizer = _pre_tokenizer()
     trainer = trainers.WordPieceTrainer(
-        vocab_size=size, special_tokens=SPECIAL, show_progress=False
+        vocab_size=size, special_tokens=[*SPECIAL, *inside], show_progress=False
     )
-    tokenizer.train_from_iterator(documents, trainer)
+    tokenizer.train_from_iterator((f"{word} " * counts[word] for word in sorted(counts)), trainer)
     vocabulary = tokenizer.get_vocab()
     return sorted(vocabulary, key=lambda piece: vocabulary[piece])
+
+
+def _word_counts(documents: Iterable[str]) -> Counter[str]:
+    split, normalise = _pre_tokenizer(), _normalizer()
+    counts: Counter[str] = Counter()
+    for document in documents:
+        words = split.pre_tokenize_str(normalise.normalize_str(document))
+        counts.update(word for word, _ in words)
+    return counts
 
 
 def _normalizer() -> normalizers.BertNormalizer:

@@ -1,0 +1,181 @@
+"""Losses on logits equal the loops, and obey the laws that distillation rests on."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.losses.conftest import Case, MakeCase
+from tests.reference import losses as reference
+from zoo.losses.batch import Batch, Layout
+from zoo.losses.logits import hard_labels, rows, soft_labels
+
+SIZES = ((2, 3, 4), (3, 5, 7))
+every_layout = pytest.mark.parametrize("layout", list(Layout))
+every_size = pytest.mark.parametrize("size", SIZES)
+with_padding = pytest.mark.parametrize("layout", [Layout.SPAN, Layout.TOKENS])
+distributions = pytest.mark.parametrize("layout", [Layout.CLASSES, Layout.SPAN, Layout.TOKENS])
+
+
+def gradient(loss: Callable[[Tensor], Tensor], student: Tensor) -> Tensor:
+    leaf = student.clone().requires_grad_()
+    loss(leaf).backward()
+    assert leaf.grad is not None
+    return leaf.grad
+
+
+@every_layout
+@every_size
+@pytest.mark.parametrize(("temperature", "scaled"), [(1.0, True), (2.0, True), (3.0, False)])
+def test_soft_labels_equal_the_loop(
+    case: MakeCase, layout: Layout, size: tuple[int, int, int], temperature: float, scaled: bool
+) -> None:
+    """Every layout, odd sizes, double precision, with and without T^2."""
+    at = case(layout, size)
+    stated = {"temperature": temperature, "scaled": scaled}
+    ours = soft_labels(at.student, at.teacher, at.batch, **stated)
+    expected = reference.soft_labels(at.student, at.teacher, at.batch, **stated)
+    assert ours.dtype is torch.float64
+    assert float(ours) == pytest.approx(expected, abs=1e-6)
+
+
+@every_layout
+@every_size
+def test_hard_labels_equal_the_loop(
+    case: MakeCase, layout: Layout, size: tuple[int, int, int]
+) -> None:
+    """Cross-entropy or squared error, over what asks for a prediction."""
+    at = case(layout, size)
+    ours = hard_labels(at.student, at.batch.labels, at.batch)
+    assert ours.dtype is torch.float64
+    assert float(ours) == pytest.approx(
+        reference.hard_labels(at.student, at.batch.labels, at.batch), abs=1e-6
+    )
+
+
+def test_nothing_asked_is_a_zero_that_still_has_a_gradient(case: MakeCase) -> None:
+    """A corpus batch without a masked piece trains nothing, and breaks nothing."""
+    at = case(Layout.TOKENS, SIZES[0])
+    labels = torch.full_like(at.batch.labels, -100)
+    assert float(hard_labels(at.student, labels, at.batch)) == 0.0
+    assert not gradient(lambda student: hard_labels(student, labels, at.batch), at.student).any()
+
+
+@every_layout
+def test_equal_logits_give_no_loss_and_no_gradient(case: MakeCase, layout: Layout) -> None:
+    """A student that is its teacher has nothing to learn."""
+    at = case(layout, SIZES[1])
+    loss = partial(soft_labels, teacher=at.teacher, batch=at.batch, temperature=2.0)
+    assert abs(float(loss(at.teacher))) < 1e-12
+    assert float(gradient(loss, at.teacher).abs().max()) < 1e-12
+
+
+@with_padding
+def test_what_stands_in_padding_changes_nothing(case: MakeCase, layout: Layout) -> None:
+    """Neither the value nor the gradient knows the logits of padding."""
+    at = case(layout, SIZES[1])
+    noisy_student, noisy_teacher = at.student.clone(), at.teacher.clone()
+    noisy_student[at.padding], noisy_teacher[at.padding] = 77.0, -55.0
+    labels = at.batch.labels
+    for before, after in (
+        (
+            soft_labels(at.student, at.teacher, at.batch),
+            soft_labels(noisy_student, noisy_teacher, at.batch),
+        ),
+        (hard_labels(at.student, labels, at.batch), hard_labels(noisy_student, labels, at.batch)),
+    ):
+        assert torch.equal(before, after)
+    slope = gradient(lambda s: soft_labels(s, at.teacher, at.batch), noisy_student)
+    assert not slope[at.padding].any()
+
+
+def test_soft_labels_of_a_corpus_count_pieces_that_are_not_masked(case: MakeCase) -> None:
+    """DistilBERT's invariant 3: its loss is not restricted to masked positions."""
+    at = case(Layout.TOKENS, SIZES[1])
+    unmasked = (at.batch.labels == -100) & at.batch.real
+    changed = at.student.clone()
+    changed[unmasked] += torch.arange(7.0, dtype=torch.float64)
+    before = soft_labels(at.student, at.teacher, at.batch)
+    assert not torch.isclose(before, soft_labels(changed, at.teacher, at.batch))
+
+
+@distributions
+def test_temperature_squared_keeps_the_gradient(case: MakeCase, layout: Layout) -> None:
+    """DistilBERT's invariant 4: scaled gradients at T = 50 and T = 100 are nearly equal."""
+    at = case(layout, SIZES[1])
+
+    def size(temperature: float, scaled: bool) -> float:
+        loss = partial(
+            soft_labels,
+            teacher=at.teacher,
+            batch=at.batch,
+            temperature=temperature,
+            scaled=scaled,
+        )
+        return float(gradient(loss, at.student).norm())
+
+    assert size(50.0, True) / size(100.0, True) == pytest.approx(1.0, abs=0.03)
+    assert size(50.0, False) / size(100.0, False) == pytest.approx(4.0, rel=0.03)
+
+
+@every_layout
+def test_gradients_are_the_finite_differences(case: MakeCase, layout: Layout) -> None:
+    """Both losses, in double precision."""
+    at = case(layout, SIZES[0])
+    leaf = at.student.clone().requires_grad_()
+    soft = partial(soft_labels, teacher=at.teacher, batch=at.batch, temperature=2.0)
+    hard = partial(hard_labels, labels=at.batch.labels, batch=at.batch)
+    assert torch.autograd.gradcheck(soft, (leaf,))
+    assert torch.autograd.gradcheck(hard, (leaf,))
+
+
+@every_layout
+def test_the_gradient_reaches_only_the_student(case: MakeCase, layout: Layout) -> None:
+    """Even a teacher that asks for gradients gets none."""
+    at = case(layout, SIZES[0])
+    student, teacher = at.student.clone().requires_grad_(), at.teacher.clone().requires_grad_()
+    soft_labels(student, teacher, at.batch).backward()
+    assert student.grad is not None
+    assert student.grad.any()
+    assert teacher.grad is None
+
+
+@every_layout
+def test_half_precision_inputs_lose_only_their_own_rounding(case: MakeCase, layout: Layout) -> None:
+    """bf16 logits: the loss of the rounded logits to 1e-5, of the exact ones to 3 %."""
+    at = case(layout, SIZES[1])
+    student, teacher = at.student.bfloat16(), at.teacher.bfloat16()
+    loss = float(soft_labels(student, teacher, at.batch))
+    rounded = float(soft_labels(student.double(), teacher.double(), at.batch))
+    exact = float(soft_labels(at.student, at.teacher, at.batch))
+    assert soft_labels(student, teacher, at.batch).dtype is torch.float32
+    assert loss == pytest.approx(rounded, rel=1e-5)
+    assert loss == pytest.approx(exact, rel=0.03)
+    hard = float(hard_labels(student, at.batch.labels, at.batch))
+    assert hard == pytest.approx(
+        float(hard_labels(at.student, at.batch.labels, at.batch)), rel=0.03
+    )
+
+
+def test_rows_are_one_distribution_each(case: MakeCase) -> None:
+    """Classes as they are; starts before ends; real tokens only."""
+    assert rows(*_logits(case(Layout.CLASSES, SIZES[1]))).shape == (3, 7)
+    assert rows(*_logits(case(Layout.SPAN, SIZES[1]))).shape == (6, 5)
+    assert rows(*_logits(case(Layout.TOKENS, SIZES[1]))).shape == (13, 7)
+    span = case(Layout.SPAN, SIZES[1])
+    assert rows(span.student, span.batch)[3, 0] == span.student[0, 0, 1]
+
+
+def test_without_answerable_positions_stated_all_real_ones_are(case: MakeCase) -> None:
+    """A span batch without the mask falls back to padding alone."""
+    at = case(Layout.SPAN, SIZES[0])
+    batch = replace(at.batch, answerable=None)
+    stated = replace(at.batch, answerable=at.batch.real)
+    assert torch.equal(rows(at.student, batch), rows(at.student, stated))
+
+
+def _logits(at: Case) -> tuple[Tensor, Batch]:
+    return at.student, at.batch

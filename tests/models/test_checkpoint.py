@@ -1,0 +1,138 @@
+"""Checkpoints are plain folders, written wholly or not at all, and checked when read."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+
+from tests import tiny
+from zoo.errors import CheckpointError
+from zoo.models import checkpoint as module
+from zoo.models.build import MASKED_LM, Head
+from zoo.models.checkpoint import (
+    Identity,
+    load_checkpoint,
+    load_tokenizer,
+    read_identity,
+    save_checkpoint,
+)
+from zoo.spec.task import TASKS
+
+SENTIMENT = Head(TASKS["sentiment"])
+IDENTITY = Identity(
+    suite="pocket", entry="kd-2l", stage="trained", task="sentiment", seed=3, digest="a" * 64
+)
+
+
+def save(folder: Path, seed: int = 0, identity: Identity = IDENTITY) -> PreTrainedModel:
+    model = tiny.model(task=identity.task, seed=seed)
+    save_checkpoint(folder, model, tiny.tokenizer(), identity)
+    return model
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_round_trip(family: str, tmp_path: Path) -> None:
+    """What was saved is loaded, bit for bit, with its tokenizer and identity."""
+    model = tiny.model(tiny.STUDENT.model_copy(update={"family": family}), "sentiment")
+    save_checkpoint(tmp_path / "it", model, tiny.tokenizer(), IDENTITY)
+    loaded, tokenizer = load_checkpoint(tmp_path / "it", SENTIMENT)
+    assert tiny.same_weights(model, loaded)
+    assert tokenizer.get_vocab() == tiny.tokenizer().get_vocab()
+    assert read_identity(tmp_path / "it") == IDENTITY
+
+
+def test_transformers_opens_it_without_the_zoo(tmp_path: Path) -> None:
+    """The Auto classes give the same logits and the same pieces; there is no pickle in it."""
+    model = save(tmp_path / "it").eval()
+    theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path / "it").eval()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "it")
+    pieces = tokenizer(["a b c", "b"], padding=True, return_tensors="pt")
+    with torch.no_grad():
+        torch.testing.assert_close(model(**pieces).logits, theirs(**pieces).logits)
+    assert theirs.config.id2label == {0: "negative", 1: "positive"}
+    kinds = {file.suffix for file in (tmp_path / "it").iterdir()}
+    assert kinds == {".json", ".safetensors"}
+
+
+def test_saving_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    """No time, path or order gets into a checkpoint."""
+    for name in ("one", "two"):
+        save(tmp_path / name)
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes(), file.name
+
+
+def test_a_kill_in_the_middle_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a crash while writing, the folder is the old one and nothing else lies around."""
+    old = save(tmp_path / "it", seed=1)
+
+    def killed(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.json, "dumps", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save(tmp_path / "it", seed=2)
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["it"]
+    assert tiny.same_weights(old, load_checkpoint(tmp_path / "it", SENTIMENT)[0])
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    """A model without zoo.json is not one of ours."""
+    tiny.model().save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError) as raised:
+        load_checkpoint(tmp_path, MASKED_LM)
+    assert str(raised.value) == (
+        f"{tmp_path}/zoo.json: this checkpoint is missing or not one of the zoo's\n"
+        "  do: build it with `dvc repro`, or `dvc checkout` to restore it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"{}", r"zoo\.json: not an identity of a checkpoint: Field required\n  do: build it"),
+        (b"\xff\xfe", r"zoo\.json: not an identity of a checkpoint: "),
+        (b'{"extra": 1}', r"zoo\.json: not an identity of a checkpoint: "),
+    ],
+)
+def test_a_damaged_identity_is_told(content: bytes, expected: str, tmp_path: Path) -> None:
+    """zoo.json that is cut off, binary or of another kind."""
+    save(tmp_path / "it")
+    (tmp_path / "it" / "zoo.json").write_bytes(content)
+    with pytest.raises(CheckpointError, match=expected):
+        read_identity(tmp_path / "it")
+
+
+@pytest.mark.parametrize(
+    ("head", "allowed"), [(Head(TASKS["span"]), "span"), (MASKED_LM, "masked pieces")]
+)
+def test_the_wrong_task_is_told(head: Head, allowed: str, tmp_path: Path) -> None:
+    """A sentiment model is not quietly given another head."""
+    save(tmp_path / "it")
+    with pytest.raises(CheckpointError) as raised:
+        load_checkpoint(tmp_path / "it", head)
+    assert str(raised.value) == (
+        f"{tmp_path}/it: this checkpoint answers sentiment\n  allowed: one for {allowed}"
+    )
+
+
+def test_a_missing_tokenizer_is_told(tmp_path: Path) -> None:
+    """Weights alone are not a checkpoint; neither is a tokenizer that knows no words."""
+    tiny.model().save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match=r"there is no tokenizer here: |knows \d pieces"):
+        load_tokenizer(tmp_path)
+    save(tmp_path / "it")
+    stated = json.loads((tmp_path / "it" / "tokenizer.json").read_text())
+    vocabulary = stated["model"]["vocab"]
+    stated["model"]["vocab"] = {piece: vocabulary[piece] for piece in list(vocabulary)[:5]}
+    (tmp_path / "it" / "tokenizer.json").write_text(json.dumps(stated))
+    with pytest.raises(CheckpointError) as raised:
+        load_tokenizer(tmp_path / "it")
+    assert str(raised.value) == (
+        f"{tmp_path}/it: this tokenizer knows 5 pieces\n  allowed: a vocabulary"
+    )

@@ -1,0 +1,230 @@
+"""Records on disk, and the environment they carry."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.errors import ZooError
+from zoo.records import environment as module
+from zoo.records.environment import capture_environment
+from zoo.records.records import (
+    ExportRecord,
+    LatencyRecord,
+    PhaseRecord,
+    ScoreRecord,
+    SizeRecord,
+    TrainingRecord,
+)
+from zoo.records.store import KINDS, read_record, read_records, record_text, write_record
+
+HERE = {
+    "suite": "s",
+    "entry": "e",
+    "task": "squad-v1.1",
+    "seed": 3,
+    "digest": "d",
+    "environment": capture_environment(Path("/")),
+}
+RECORDS = (
+    TrainingRecord(
+        **HERE,
+        seconds=1.5,
+        threads=1,
+        examples=2,
+        data_sha256="x",
+        phases=(PhaseRecord(name="p", steps=1, left="budget", losses={"mlm": 0.25}),),
+    ),
+    ScoreRecord(
+        **HERE,
+        method="kd",
+        teacher="t",
+        twin=None,
+        split="dev",
+        examples=2,
+        data_sha256="x",
+        primary="f1",
+        metrics={"f1": 0.5, "exact_match": None},
+        majority={"f1": 0.1},
+        constant=False,
+    ),
+    SizeRecord(**HERE, parameters=3, embedding=1, non_embedding=2, checkpoint_bytes=12),
+    ExportRecord(
+        **HERE, precision="int8", bytes=1, max_length=8, compared=2, max_abs_error=0.5, flips=1
+    ),
+    LatencyRecord(
+        **HERE,
+        runtime="onnx-int8",
+        provider="CPU",
+        batch_size=1,
+        length=8,
+        threads=1,
+        samples=5,
+        warmup_calls=1,
+        latency_ms_p50=1.0,
+        latency_ms_p90=None,
+        teacher_ms_p50=2.0,
+        ratio=0.5,
+        ratio_low=None,
+        ratio_high=None,
+        load_before=0.0,
+        load_after=0.0,
+    ),
+)
+NAMES = (
+    "training-squad-v1.1-3",
+    "score-squad-v1.1-dev-3",
+    "size-squad-v1.1-3",
+    "export-squad-v1.1-int8-3",
+    "latency-squad-v1.1-onnx-int8-3",
+)
+
+FOREIGN = ": this is not a record of the zoo: "
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=KINDS)
+def test_every_kind_comes_back_as_it_was(tmp_path: Path, record: Any) -> None:
+    """Type, values and name; written again, the same bytes."""
+    write_record(tmp_path, record)
+    path = tmp_path / f"{record.name}.json"
+    back = read_record(path)
+    assert (type(back), back) == (type(record), record)
+    assert record_text(back) == path.read_text()
+
+
+def test_names_tell_kind_task_and_seed(tmp_path: Path) -> None:
+    """No two kinds share one, and every kind is found again below a folder."""
+    assert tuple(record.name for record in RECORDS) == NAMES
+    for record in RECORDS:
+        write_record(tmp_path / "deep" / record.kind, record)
+    assert {record.kind for record in read_records(tmp_path)} == set(KINDS)
+
+
+def test_numbers_are_rounded_to_six_places(tmp_path: Path) -> None:
+    """Within lists and mappings too."""
+    phase = PhaseRecord(name="p", steps=1, left="budget", losses={"mlm": 1 / 3})
+    write_record(tmp_path, RECORDS[0].model_copy(update={"seconds": 2 / 3, "phases": (phase,)}))
+    back = read_record(tmp_path / f"{NAMES[0]}.json")
+    assert (back.seconds, back.phases[0].losses) == (0.666667, {"mlm": 0.333333})
+
+
+def test_half_made_and_foreign_files_are_not_records(tmp_path: Path) -> None:
+    """A killed stage leaves a hidden folder; other JSON lies beside records."""
+    write_record(tmp_path / ".score.x1", RECORDS[2])
+    (tmp_path / "leaderboard.json").write_text("[]")
+    assert read_records(tmp_path) == []
+    write_record(tmp_path / "score", RECORDS[2])
+    assert read_records(tmp_path) == [RECORDS[2]]
+
+
+def test_a_renamed_record_is_refused(tmp_path: Path) -> None:
+    """Its name is what it is about."""
+    path = tmp_path / "size-cola-1.json"
+    path.write_text(record_text(RECORDS[2]))
+    with pytest.raises(ZooError) as caught:
+        read_record(path)
+    assert (
+        str(caught.value)
+        == f"{path}: this record calls itself size-squad-v1.1-3\n  do: rename it back"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text[:100], f"{FOREIGN}Invalid JSON: EOF"),
+        (lambda _: "", f"{FOREIGN}Invalid JSON: EOF"),
+        (lambda _: '{"a": 1}', f"{FOREIGN}Unable to extract tag using"),
+        (
+            lambda text: text.replace('"parameters": 3', '"parameters": "x"'),
+            ": size.parameters: this is not a record",
+        ),
+        (
+            lambda text: text.replace('"parameters"', '"params"'),
+            f": size.parameters{FOREIGN}Field required",
+        ),
+        (
+            lambda text: text.replace('"kind": "size"', '"kind": "sighs"'),
+            f"{FOREIGN}Input tag 'sighs' found",
+        ),
+    ],
+)
+def test_a_damaged_record_is_told(tmp_path: Path, change: Any, said: str) -> None:
+    """By file, key and what is wrong, with a way to get it back."""
+    path = tmp_path / f"{NAMES[2]}.json"
+    path.write_text(change(record_text(RECORDS[2])))
+    with pytest.raises(ZooError) as caught:
+        read_record(path)
+    assert str(caught.value).startswith(f"{path}{said}")
+    assert str(caught.value).endswith("do: restore it from git, or build it again with `dvc repro`")
+
+
+def test_a_missing_record_is_told(tmp_path: Path) -> None:
+    """As a damaged one."""
+    with pytest.raises(ZooError, match=r"this is not a record of the zoo: .*No such file"):
+        read_record(tmp_path / "size-cola-1.json")
+
+
+def fails(error: BaseException) -> Any:
+    def run(*_: object, **__: object) -> None:
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(),
+        subprocess.TimeoutExpired("git", 20),
+        subprocess.CalledProcessError(128, "git"),
+    ],
+    ids=["no git", "slow git", "no repository"],
+)
+def test_an_environment_needs_no_git(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any
+) -> None:
+    """Without it the commit is unknown."""
+    monkeypatch.setattr(module.subprocess, "run", fails(error))
+    assert capture_environment(tmp_path).commit == "unknown"
+
+
+def test_a_commit_with_changes_says_so(tmp_path: Path) -> None:
+    """Only changes of code and specs count."""
+
+    def git(*arguments: str) -> str:
+        command = [
+            "git",
+            "-C",
+            str(tmp_path),
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@t",
+            *arguments,
+        ]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    (tmp_path / "specs").mkdir()
+    for name in ("specs/a.yaml", "README.md"):
+        (tmp_path / name).write_text("1")
+    git("init", "--quiet")
+    git("add", "--all")
+    git("commit", "--quiet", "-m", "one")
+    head = git("rev-parse", "HEAD")
+    told = []
+    for name in ("README.md", "specs/a.yaml"):
+        (tmp_path / name).write_text("2")
+        module._commit.cache_clear()
+        told.append(capture_environment(tmp_path).commit)
+    assert told == [head, f"{head}+changes"]
+
+
+def test_an_environment_is_plain_json(tmp_path: Path) -> None:
+    """Versions of what matters, the device as it was given, no path of the machine."""
+    text = capture_environment(tmp_path, "a GPU").model_dump_json()
+    assert json.loads(text)["device"] == "a GPU"
+    assert "torch" in json.loads(text)["libraries"]
+    assert str(tmp_path) not in text

@@ -1,0 +1,148 @@
+"""A digest is kept by cosmetic edits, changed by others, and touched by nobody else's."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from zoo.methods import METHODS
+from zoo.pipeline.compile import compile_suite
+from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
+from zoo.spec.load import LoadedSuite
+
+Digests = dict[tuple[str, str], str]
+Edit = Callable[[str, str, str], LoadedSuite]
+Load = Callable[[dict[str, str]], LoadedSuite]
+Look = Callable[[LoadedSuite], Digests]
+
+GOLDEN = {
+    "t": "77d586c18fdb16f34b0afc52d2c3abbf740f9353f5562bcf44607c8a643813c1",
+    "finetune": "93bf48a10dade38930a254aee253d56afba6b6b5283dff8aaee33bb74fc6802c",
+    "kd": "9d50e68f66f4554b1f5421fcdd0b926b6d4e077cc850bbef403952bf8ea6b848",
+    "distil": "0c1c775cf86710530114ff7ae2dda1adef104bb4de6197067dc0615e3e4960c5",
+}
+"""Of run sentiment-1. A change here retrains all there is: raise `recipe.SCHEMA` along with it."""
+
+COSMETIC = [
+    ("kd.yaml", "teacher: t\n", "# for people\nteacher: t  # the only one\n\n"),
+    ("kd.yaml", "teacher: t\n", 'note: anything\nteacher: "t"\n'),
+    ("kd.yaml", "  name: kd\n  temperature: 4\n", "  'temperature': 4.0\n  name: 'kd'\n"),
+    ("kd.yaml", "  temperature: 4\n", "  temperature: 0.4e1\n"),
+    ("kd.yaml", "optimise:\n  epochs: 3\n", "optimise: {epochs: 3.0, batch_size: 32}\n"),
+    ("kd.yaml", "optimise:\n  epochs: 3\n", "optimise: {epochs: 3, clip: 1, steps: null}\n"),
+    ("kd.yaml", "    learning_rate: 1e-4\n", "    learning_rate: 0.0001\n    epochs: null\n"),
+    ("kd.yaml", "    learning_rate: 1e-4\n", "    learning_rate: 1e-4\n    epochs: 3\n"),
+    ("kd.yaml", "  span:\n", "  sentiment: {}\n  span:\n"),
+    ("kd.yaml", "  layers: 2\n", "  layers: 0x2\n  start: first\n  hidden: null\n"),
+    ("kd.yaml", "  layers: 2\n", "  layers: 2\n  heads: 4\n  hidden: 48\n  family: bert\n"),
+    ("finetune.yaml", "  layers: 2\n", "  layers: 2\noptimise: {epochs: 3, learning_rate: 5e-5}\n"),
+    ("suite.yaml", "  batch_size: 32\n", ""),
+    ("suite.yaml", "seeds: [1, 2]\n", "seeds:\n- 1\n- 2\ntrain_stage_per: task\n"),
+    ("suite.yaml", "    max_query: 16\n", "    train: null\n    max_query: 16\n"),
+    ("suite.yaml", "  documents: 50\n", "  documents: 50\n  seed: 0\n"),
+    ("suite.yaml", "seeds: [1, 2]\n", "seeds: [1, 2]\ndata: {pocket_seed: 0}\nnote: x\n"),
+    ("suite.yaml", "  length: 64\n", "  length: 32\n  threads: 2\n  runtimes: [torch-fp32]\n"),
+    ("suite.yaml", "  length: 64\n", "  length: 64\n  export: {tolerance: 0.1}\n"),
+    ("suite.yaml", "twin: finetune\n", "twin: kd\n"),
+    ("suite.yaml", "twin: finetune\n", ""),
+    ("distil.yaml", "teacher: t\n", "teacher: t\ntwin: kd\n"),
+    ("teachers/t.yaml", "  sentiment: 0.8\n", "  sentiment: 0.9\n"),
+    ("teachers/t.yaml", "optimise:\n  epochs: 2\n", "note: x\noptimise:\n  epochs: 2.0\n"),
+    ("teachers/t.yaml", "    kind: words\n", "    kind: words\n    path:\n"),
+    ("teachers/t.yaml", "    heads: 4\n", "    heads: 4\n    family: bert\n"),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new"), COSMETIC)
+def test_cosmetic_edits_keep_every_digest(
+    load: Load, edit: Edit, digests: Look, file: str, old: str, new: str
+) -> None:
+    """Comments, order, quotes, spelled-out defaults, notes, gates, twins and benches."""
+    assert runs(digests(edit(file, old, new))) == runs(digests(load({})))
+
+
+def runs(found: Digests) -> Digests:
+    return {key: value for key, value in found.items() if key[1]}
+
+
+def test_known_digests(load: Load, digests: Look) -> None:
+    """An accidental change of the schema is noticed before it retrains anything."""
+    found = digests(load({}))
+    assert {entry: found[entry, "sentiment-1"] for entry in GOLDEN} == GOLDEN
+
+
+def test_every_digest_is_its_own(load: Load, digests: Look) -> None:
+    """No two runs and no two entries share an identity."""
+    found = digests(load({}))
+    assert len(found) == 4 * 5
+    assert len(set(found.values())) == len(found)
+
+
+ELSEWHERE = [
+    (("kd.yaml", "    learning_rate: 1e-4\n", "    learning_rate: 2e-4\n"), {"kd"}),
+    (("suite.yaml", "    max_query: 16\n", "    max_query: 17\n"), set(GOLDEN)),
+    (("teachers/t.yaml", "    epochs: 4\n", "    epochs: 5\n"), set(GOLDEN)),
+]
+
+
+@pytest.mark.parametrize(("change", "entries"), ELSEWHERE)
+def test_another_tasks_settings_leave_a_task_alone(
+    load: Load, edit: Edit, digests: Look, change: tuple[str, str, str], entries: set[str]
+) -> None:
+    """What is said of span changes the span runs, and no run on sentiment."""
+    before, after = runs(digests(load({}))), runs(digests(edit(*change)))
+    touched = {key for key in before if before[key] != after[key]}
+    assert touched == {(entry, f"span-{seed}") for entry in entries for seed in (1, 2)}
+
+
+def test_another_entry_and_another_task_leave_a_run_alone(
+    load: Load, edit: Edit, digests: Look, files: dict[str, str]
+) -> None:
+    """A suite grows without retraining what it has."""
+    before = runs(digests(load({})))
+    similarity = "  similarity: {max_length: 32}\n  sentiment:\n"
+    grown = runs(digests(load({"kd-2.yaml": files["kd.yaml"]})))
+    wider = runs(digests(edit("suite.yaml", "  sentiment:\n", similarity)))
+    for after in (grown, wider):
+        assert {key: after[key] for key in before} == before
+        assert len(after) > len(before)
+
+
+def test_a_third_seed_leaves_the_others_alone(edit: Edit, load: Load, digests: Look) -> None:
+    """More seeds are more runs; another first seed is another teacher, hence other runs."""
+    before = runs(digests(load({})))
+    more = runs(digests(edit("suite.yaml", "[1, 2]", "[1, 2, 3]")))
+    assert {key: more[key] for key in before} == before
+    turned = runs(digests(edit("suite.yaml", "[1, 2]", "[2, 1]")))
+    assert all(turned[key] != before[key] for key in before)
+
+
+def test_an_entrys_name_is_no_part_of_its_digest(
+    load: Load, digests: Look, files: dict[str, str]
+) -> None:
+    """The same content under two names is one identity."""
+    found = digests(load({"same.yaml": files["kd.yaml"]}))
+    assert found["same", "span-1"] == found["kd", "span-1"]
+
+
+def test_jobs_read_back_from_json_have_the_same_digests(load: Load) -> None:
+    """What a stage reads from params.json is what the specs said, tuples and methods included."""
+    loaded = load({"listed.yaml": LISTED})
+    kinds = {"train": TrainJob, "transfer": TransferJob, "pretrain": PretrainJob}
+    seen = 0
+    for pipeline in compile_suite(loaded):
+        for stage in pipeline.stages:
+            text = json.dumps(stage.job.model_dump(mode="json"))
+            again = type(stage.job).model_validate(
+                json.loads(text), context={"methods": METHODS.classes}
+            )
+            assert again == stage.job
+            seen += stage.kind in kinds
+    assert seen == 1 + 1 + 5 * 4
+
+
+LISTED = """\
+teacher: t
+student: {layers: 2, start: [0, 3]}
+method: {name: kd}
+"""

@@ -1,0 +1,113 @@
+"""An interrupted training goes on exactly where it stood, or says why it cannot."""
+
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from tests import tiny
+from tests.training.tables import LABELS, SOFT, WIDE, plain, task_stage
+from zoo.distil.stage import Below
+from zoo.distil.term import Term
+from zoo.errors import TrainingError
+from zoo.losses.batch import Batch
+from zoo.losses.hidden import token_cosine
+from zoo.models.tap import LOGITS, Site, Tap
+from zoo.training.loop import train
+from zoo.training.resume import Scratch
+
+
+def test_the_open_epochs_sum_survives_a_kill(tmp_path: Path) -> None:
+    """Losses of 4, 0, 0, 0 have the mean 1, also where the 4 was before the kill."""
+
+    def loss(student: Tensor, _labels: Tensor, _batch: Batch) -> Tensor:
+        return 0.0 * student.sum() + next(values)
+
+    stage = task_stage(Term("made", loss, LOGITS), leave=Below("made", 0.5))
+    setup = tiny.Setup(tmp_path, (stage,), optimise=plain(steps=12))
+    scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
+    values = iter([4.0, 0.0])
+    with pytest.raises(tiny.Stopped):
+        train(setup.work(stop_after=2, scratch=scratch))
+    values = iter([0.0] * 12)
+    assert train(setup.work(scratch=scratch)).phases[0].steps == 8
+
+
+@pytest.mark.parametrize("optimiser", ["fresh", "carry"])
+@pytest.mark.parametrize("killed_at", [1, 3, 4, 5, 7, 8])
+def test_resuming_is_exact_across_phases(optimiser: str, killed_at: int, tmp_path: Path) -> None:
+    """With dropout, a projection, moments carried and a rule to leave: the same bits and record."""
+    stages = (
+        task_stage(LABELS, name="one", share=0.25, leave=Below("labels", -1.0)),
+        task_stage(
+            LABELS,
+            Term("wide", token_cosine, Tap(Site.HIDDEN, 1), Tap(Site.HIDDEN, 3), project="wider"),
+            name="two",
+            share=0.5,
+            optimiser=optimiser,
+            leave=Below("labels", -1.0),
+        ),
+        task_stage(SOFT, name="three", share=0.25, optimiser=optimiser),
+    )
+    setup = tiny.Setup(
+        tmp_path, stages, teacher_shape=WIDE, optimise=plain(steps=16, dropout=0.2), examples=20
+    )
+    whole = train(setup.work())
+    scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
+    with pytest.raises(tiny.Stopped):
+        train(setup.work(stop_after=2 * killed_at, scratch=scratch))
+    resumed = train(setup.work(scratch=scratch))
+    assert tiny.same_weights(whole.model, resumed.model)
+    assert resumed.phases == whole.phases
+    assert [phase.name for phase in resumed.phases] == ["one", "two", "three"]
+
+
+def test_a_finished_training_is_not_done_again(tmp_path: Path) -> None:
+    """Killed between the last step and its checkpoint: the model comes back without a step."""
+    setup = tiny.Setup(tmp_path, (task_stage(LABELS),), optimise=plain())
+    scratch = Scratch(tmp_path / "scratch")
+    first = train(setup.work(scratch=scratch))
+    again = train(setup.work(scratch=scratch, stop_after=1))
+    assert tiny.same_weights(first.model, again.model)
+    assert again.phases == first.phases
+    place = scratch.place()
+    assert place is not None
+    assert again.seconds > place.seconds > 0.0
+    scratch.clear()
+    assert not (tmp_path / "scratch").exists()
+
+
+@pytest.mark.parametrize("damage", ["truncated state", "garbled place", "no state", "other place"])
+def test_a_damaged_state_counts_as_none(damage: str, tmp_path: Path) -> None:
+    """Training begins anew, and ends as it would have."""
+    setup = tiny.Setup(tmp_path, (task_stage(LABELS),), optimise=plain())
+    scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
+    with pytest.raises(tiny.Stopped):
+        train(setup.work(stop_after=3, scratch=scratch))
+    state = tmp_path / "scratch" / "state" / "state.safetensors"
+    place = state.with_name("place.json")
+    if damage == "truncated state":
+        state.write_bytes(state.read_bytes()[:5000])
+    elif damage == "no state":
+        state.unlink()
+    else:
+        place.write_text("{" if damage == "garbled place" else '{"phase": 1}')
+    assert scratch.place() is None
+    resumed = train(setup.work(scratch=scratch)).model
+    assert tiny.same_weights(resumed, train(setup.work()).model)
+
+
+def test_the_state_of_another_training_is_told(tmp_path: Path) -> None:
+    """A plan that changed beneath its digest is not quietly half restored."""
+    scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
+    setup = tiny.Setup(tmp_path, (task_stage(LABELS),), optimise=plain())
+    with pytest.raises(tiny.Stopped):
+        train(setup.work(stop_after=3, scratch=scratch))
+    other = tiny.Setup(
+        tmp_path, (task_stage(LABELS),), student_shape=tiny.TEACHER, optimise=plain()
+    )
+    with pytest.raises(TrainingError) as raised:
+        train(other.work(scratch=scratch))
+    message = str(raised.value)
+    assert message.startswith(f"{tmp_path}/scratch: this saved state is of another training: ")
+    assert message.endswith("  do: remove this folder to train from the beginning")

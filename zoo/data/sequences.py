@@ -1,0 +1,36 @@
+"""A corpus as sequences of one document each, cut off where they are too long."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from zoo.data.shards import Block, Shards
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Documents by index: [CLS] sentence [SEP] sentence ... [SEP], at most `length` pieces.
+
+    Separators between sentences are part of the tokenised text. The first sentence is segment 0,
+    all that follows segment 1, as in pairs.
+    """
+
+    shards: Shards
+    length: int
+
+    def __len__(self) -> int:
+        """How many documents there are."""
+        return len(self.shards.documents)
+
+    def __getitem__(self, index: int) -> Block:
+        """One document, (pieces,) long."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        begin = int(self.shards.documents[index])
+        after = index + 1 < len(self)
+        end = int(self.shards.documents[index + 1]) if after else self.shards.tokens
+        text = self.shards.pieces(begin, min(end, begin + self.length - 2))
+        ids = np.concatenate([[self.shards.cls_id], text, [self.shards.sep_id]]).astype(np.int64)
+        separators = ids == self.shards.sep_id
+        segments = (np.cumsum(separators) - separators > 0).astype(np.int64)
+        return Block(ids, segments)

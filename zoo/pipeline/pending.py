@@ -1,0 +1,52 @@
+"""Which stages a build would run, or restore from DVC's cache; nothing is run to find out."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from zoo.errors import Problem, ZooError
+from zoo.paths import Project
+from zoo.pipeline.compile import PipelineStage, compile_suite
+from zoo.pipeline.sync import pipeline_file
+from zoo.spec.load import LoadedSuite
+
+
+def pending(project: Project, loaded: LoadedSuite, entry: str) -> Iterator[str]:
+    """Stages of an entry and of all it needs that are not up to date, in order.
+
+    `dvc repro --dry` would stop at the first output that is not there yet.
+
+    Raises:
+        ZooError: DVC cannot say.
+    """
+    changed = _changed(project, pipeline_file(loaded.name, entry))
+    remade: set[str] = set()
+    for owner, stage in _needed(loaded, entry):
+        file = pipeline_file(loaded.name, owner)
+        address = stage.name if file == "dvc.yaml" else f"{file}:{stage.name}"
+        if address in changed or remade & set(stage.dependencies):
+            remade |= set(stage.outputs)
+            yield f"{loaded.name}/{owner} {stage.name}"
+
+
+def _changed(project: Project, file: str) -> set[str]:
+    command = [sys.executable, "-m", "dvc", "status", "--with-deps", "--json", file]
+    done = subprocess.run(  # noqa: S603
+        command, cwd=project.root, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        told = done.stderr.strip().splitlines()
+        raise ZooError(Problem(file, f"DVC cannot tell its status: {told[-1] if told else '?'}"))
+    return set(json.loads(done.stdout))
+
+
+def _needed(loaded: LoadedSuite, entry: str) -> list[tuple[str, PipelineStage]]:
+    stages = [(p.entry, stage) for p in compile_suite(loaded) for stage in p.stages]
+    wanted: set[str] = set()
+    kept = []
+    for owner, stage in reversed(stages):
+        if owner == entry or wanted & set(stage.outputs):
+            wanted |= set(stage.dependencies)
+            kept.append((owner, stage))
+    return kept[::-1]

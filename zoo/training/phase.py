@@ -1,0 +1,247 @@
+"""One phase of a training: the same few lines for every method.
+
+A step is: teacher (no gradient) -> student -> terms -> backward -> surgery's edit -> clip ->
+optimiser. Nothing here knows a method; what differs stands in the stage's table of terms.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+from transformers import PreTrainedModel
+
+from zoo.data.batches import Feed
+from zoo.distil.stage import Data
+from zoo.distil.surgery import Progress, Seat
+from zoo.errors import Problem, TrainingError
+from zoo.losses.batch import Batch
+from zoo.models.capture import Capture, Captured
+from zoo.records.records import PhaseRecord
+from zoo.training.journal import Journal
+from zoo.training.optimiser import carried, clip_gradients, learning_rate, make_optimiser
+from zoo.training.plan import Phase
+from zoo.training.resume import Place, Scratch
+from zoo.training.trainee import cut, freeze, make_projections, set_dropout
+
+LOOKS = 50
+"""How often a phase looks at its losses: each look waits for the device."""
+
+
+@dataclass
+class Work:
+    """Everything a training needs; `teacher` is asked for only by stages that look at one."""
+
+    phases: Sequence[Phase]
+    student: PreTrainedModel
+    teacher: Callable[[Data], PreTrainedModel]
+    feed: Callable[[Phase], Feed]
+    seed: int
+    journal: Journal
+    scratch: Scratch | None = None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+@dataclass
+class History:
+    """What lies behind the open phase: the phases that are finished, and when all began."""
+
+    finished: list[PhaseRecord]
+    began: float
+
+    @classmethod
+    def after(cls, place: Place) -> "History":
+        """The history that leads to a place, its seconds counted on."""
+        return cls(list(place.finished), time.monotonic() - place.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """What all attempts took until now."""
+        return time.monotonic() - self.began
+
+    def place(self, step: int = 0, epoch_sum: float = 0.0) -> Place:
+        """Where training stands after `step` steps of the open phase."""
+        finished = tuple(self.finished)
+        return Place(finished=finished, step=step, epoch_sum=epoch_sum, seconds=self.seconds)
+
+
+def opened(work: Work, phase: Phase, student: PreTrainedModel) -> PreTrainedModel:
+    """The model that a phase trains, made of the one before by the stage's surgery."""
+    return phase.stage.surgery.open(Seat(student, lambda: _teacher(work, phase)))
+
+
+class PhaseRun:
+    """One phase under way."""
+
+    def __init__(
+        self,
+        work: Work,
+        phase: Phase,
+        student: PreTrainedModel,
+        before: AdamW | None,
+        history: History,
+    ) -> None:
+        stage, optimise = phase.stage, phase.optimise
+        self._work, self._phase, self._history = work, phase, history
+        self._trainee = opened(work, phase, student).train()
+        freeze(self._trainee, stage)
+        set_dropout(self._trainee, optimise.dropout)
+        self._projections = make_projections(stage.terms, self._trainee, self._teacher_width)
+        self._projections.to(work.device)
+        self.optimiser = make_optimiser([self._trainee, self._projections], optimise)
+        if before is not None and stage.optimiser == "carry":
+            self.optimiser = carried(self.optimiser, before)
+        self._feed = work.feed(phase)
+        self._steps = phase.steps(self._feed.batches_per_epoch)
+        self._done = 0
+        self._epoch_sum = torch.zeros((), dtype=torch.float64, device=work.device)
+
+    def restore(self, saved: Place) -> None:
+        """Go on from a saved place."""
+        assert self._work.scratch is not None
+        self._work.scratch.restore(self._modules, self.optimiser)
+        self._done = saved.step
+        self._epoch_sum += saved.epoch_sum
+
+    def run(self) -> PhaseRecord:
+        """All steps that are left, or fewer when the stage may be left early."""
+        look_every = max(1, self._steps // LOOKS)
+        losses: dict[str, float] = {}
+        reason = None
+        with ExitStack() as hooks:
+            student, teacher = self._captures(hooks)
+            while reason is None:
+                values = self._step(student, teacher)
+                self._done += 1
+                reason = self._reason_to_end(values)
+                if reason or self._done % look_every == 0:
+                    losses = self._checked(values)
+                    self._tell(losses)
+                if reason is None:
+                    self._save_if_due(values)
+        return PhaseRecord(
+            name=self._phase.stage.name, steps=self._done, left=reason, losses=losses
+        )
+
+    def close(self) -> PreTrainedModel:
+        """The plain model this phase leaves behind."""
+        model = self._phase.stage.surgery.close(self._trainee)
+        return model.requires_grad_(requires_grad=True)
+
+    def _captures(self, hooks: ExitStack) -> tuple[Capture, Capture | None]:
+        terms = self._phase.stage.terms
+        student = Capture(self._trainee, {term.student for term in terms})
+        hooks.enter_context(student)
+        taps = {term.teacher for term in terms if term.teacher is not None}
+        if not taps:
+            return student, None
+        model = _teacher(self._work, self._phase)
+        if self._phase.optimise.teacher_precision == "bf16":
+            # A copy: surgery of this or a later phase reads the weights as they are.
+            model = copy.deepcopy(model).to(torch.bfloat16)
+        return student, hooks.enter_context(Capture(model, taps))
+
+    def _step(self, student: Capture, teacher: Capture | None) -> dict[str, Tensor]:
+        optimise, step = self._phase.optimise, self._done + 1
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(optimise, step, self._steps)
+        self.optimiser.zero_grad(set_to_none=True)
+        progress = Progress(step, self._steps)
+        totals: dict[str, Tensor] = {}
+        for part, share in cut(self._feed.batch(self._done), optimise.accumulate):
+            values = self._losses(part.to(self._work.device), student, teacher)
+            weighted = [
+                term.weight_at(progress.fraction) * values[term.name]
+                for term in self._phase.stage.terms
+            ]
+            (torch.stack(weighted).sum() * share).backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+            for name, value in values.items():
+                totals[name] = totals.get(name, 0.0) + value.detach() * share
+        self._phase.stage.surgery.edit(self._trainee, self.optimiser, progress)
+        clip_gradients(self.optimiser, optimise.clip)
+        self.optimiser.step()
+        return totals
+
+    def _losses(self, batch: Batch, student: Capture, teacher: Capture | None) -> dict[str, Tensor]:
+        targets: Captured = {}
+        if teacher is not None:
+            with torch.no_grad():
+                targets = teacher(batch)
+        terms = self._phase.stage.terms
+        bf16 = self._phase.optimise.precision == "bf16"
+        with torch.autocast(self._work.device.type, torch.bfloat16, enabled=bf16):
+            captured = student(batch)
+            ours = [
+                self._projections[term.project](captured[term.student])
+                if term.project
+                else captured[term.student]
+                for term in terms
+            ]
+        # Outside of autocast: a loss decides on its precision itself.
+        return {
+            term.name: term.loss(
+                place, targets[term.teacher] if term.teacher else batch.labels, batch
+            )
+            for term, place in zip(terms, ours, strict=True)
+        }
+
+    def _reason_to_end(self, values: Mapping[str, Tensor]) -> str | None:
+        """Why the phase ends after this step; rules to leave early are asked at an epoch's end."""
+        rule, epoch = self._phase.stage.leave, self._feed.batches_per_epoch
+        if rule is not None:
+            self._epoch_sum += values[rule.term]
+            if self._done % epoch == 0:
+                mean = float(self._epoch_sum) / epoch
+                self._epoch_sum.zero_()
+                if mean < rule.threshold:
+                    return f"{rule.term} fell below {rule.threshold}"
+        return "its budget is used" if self._done == self._steps else None
+
+    def _checked(self, values: Mapping[str, Tensor]) -> dict[str, float]:
+        losses = {name: float(value) for name, value in values.items()}
+        broken = [name for name, value in losses.items() if not math.isfinite(value)]
+        if broken:
+            raise TrainingError(
+                Problem(
+                    f"stage {self._phase.stage.name!r}, step {self._done} of {self._steps}",
+                    f"the loss of {', '.join(broken)} is not finite",
+                    "finite losses",
+                    "lower learning_rate, state a clip, or use precision: fp32",
+                )
+            )
+        return losses
+
+    def _tell(self, losses: Mapping[str, float]) -> None:
+        self._work.journal.progress(self._phase.stage.name, self._done, self._steps, losses)
+
+    def _save_if_due(self, values: Mapping[str, Tensor]) -> None:
+        scratch = self._work.scratch
+        if scratch is not None and scratch.due():
+            self._checked(values)
+            place = self._history.place(self._done, float(self._epoch_sum))
+            scratch.save(place, self._modules, self.optimiser)
+
+    @property
+    def _modules(self) -> dict[str, nn.Module]:
+        return {"trainee": self._trainee, "projections": self._projections}
+
+    def _teacher_width(self) -> int:
+        return int(self._work.teacher(self._phase.stage.data).config.hidden_size)
+
+
+def _teacher(work: Work, phase: Phase) -> PreTrainedModel:
+    model = work.teacher(phase.stage.data).to(work.device)
+    if model.training or any(parameter.requires_grad for parameter in model.parameters()):
+        raise TrainingError(
+            Problem(
+                f"the teacher of stage {phase.stage.name!r}",
+                "it is in training mode or its parameters ask for gradients",
+                "a frozen teacher in evaluation mode, so that its targets carry no dropout",
+            )
+        )
+    return model
