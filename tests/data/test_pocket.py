@@ -39,7 +39,7 @@ def test_corpus_is_the_same_everywhere() -> None:
     """The corpus depends on the seed alone, bit for bit, and never on the platform."""
     first = "\f".join(pocket.corpus(200)).encode()
 
-    assert hashlib.sha256(first).hexdigest()[:16] == "0511497daf31a932"
+    assert hashlib.sha256(first).hexdigest()[:16] == "10150fa45fd96d29"
     assert first == "\f".join(pocket.corpus(200)).encode()
     assert first != "\f".join(pocket.corpus(200, seed=1)).encode()
 
@@ -48,7 +48,7 @@ def test_splits_are_the_same_everywhere() -> None:
     """The examples of all tasks depend on the seed alone, bit for bit."""
     told = repr([pocket.split(task, "train", 50) for task in POCKET]).encode()
 
-    assert hashlib.sha256(told).hexdigest()[:16] == "104c46deec6eb704"
+    assert hashlib.sha256(told).hexdigest()[:16] == "3cf1c27e7f68e59d"
 
 
 def test_corpus_is_lazy_and_a_longer_one_begins_alike() -> None:
@@ -114,7 +114,7 @@ def test_vocabulary_is_small() -> None:
 
 @pytest.mark.parametrize(
     ("task", "low", "high"), [("acceptability", 0.4, 0.6), ("sentiment", 0.4, 0.6),
-                              ("paraphrase", 0.6, 0.74), ("inference", 0.27, 0.41)]
+                              ("paraphrase", 0.45, 0.6), ("inference", 0.27, 0.41)]
 )  # fmt: skip
 def test_classes_have_their_shares(task: str, low: float, high: float) -> None:
     """The largest class is as large as the task says."""

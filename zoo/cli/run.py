@@ -9,7 +9,7 @@ from pathlib import Path
 from zoo.errors import Problem, UsageError, ZooError, suggestion
 from zoo.methods import METHODS
 from zoo.paths import Project, find_project
-from zoo.pipeline.compile import BOARD
+from zoo.pipeline.compile import BOARD, Pipeline, compile_suite
 from zoo.pipeline.pending import pending
 from zoo.pipeline.sync import drift, pipeline_file, pipeline_files
 from zoo.spec.load import LoadedSuite, load_suites, suite_names
@@ -66,15 +66,21 @@ def _require_entry(loaded: LoadedSuite, entry: str) -> None:
 
 
 def _beside_each_other(project: Project, loaded: LoadedSuite, names: list[str], jobs: int) -> int:
-    files = [pipeline_file(loaded.name, name) for name in names]
+    """Each entry's stages alone: all they depend on is built, and no two may check it at once."""
+    pipelines = [pipeline for pipeline in compile_suite(loaded) if pipeline.entry in names]
     with ThreadPoolExecutor(jobs) as pool:
-        codes = list(pool.map(lambda file: _repro(project, file), files))
+        codes = list(pool.map(lambda pipeline: _repro(project, *_alone(pipeline)), pipelines))
     return next((code for code in codes if code), 0)
 
 
-def _repro(project: Project, file: str) -> int:
+def _alone(pipeline: Pipeline) -> list[str]:
+    file = pipeline_file(pipeline.suite, pipeline.entry)
+    return ["--single-item", *(f"{file}:{stage.name}" for stage in pipeline.stages)]
+
+
+def _repro(project: Project, *targets: str) -> int:
     # Without --wait-for-lock DVC gives up after 3 s and work that is done is lost.
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", file]
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *targets]
     scripts = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
     done = subprocess.run(command, cwd=project.root, env=environment, check=False)  # noqa: S603

@@ -143,7 +143,7 @@ def _partly(speaker: Speaker, event: Event, kept: list[int]) -> tuple[Event, flo
 def span(speaker: Speaker) -> Draft:
     """Who does it, to whom, or of which quality? Words of the context, or nothing."""
     while True:
-        events = story(speaker, 2, told=0.7)
+        events = story(speaker, 1, told=0.7)
         context = " ".join(told for _, told, _ in events)
         draft = _question(speaker, events, context)
         if not draft.answer or context.count(draft.answer) == 1:

@@ -1,4 +1,4 @@
-"""Records on disk: sorted JSON, numbers rounded to six places, every file checked on reading."""
+"""Records on disk: sorted JSON, numbers rounded to six digits, every file checked on reading."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,8 @@ from zoo.errors import Problem, ZooError, at
 from zoo.paths import write_file
 from zoo.records.records import Record
 
-PLACES = 6
+DIGITS = 6
+"""Significant digits of numbers on disk; an error of 1e-7 is still one there."""
 KINDS = ("training", "score", "size", "export", "latency")
 _ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
 
@@ -70,7 +71,7 @@ def _is_hidden(path: Path) -> bool:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, PLACES)
+        return float(f"{value:.{DIGITS}g}")
     if isinstance(value, dict):
         return {key: _rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):

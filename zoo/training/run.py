@@ -242,5 +242,5 @@ def _task_feed(encoded: Encoded, seed: int) -> Callable[[Phase], TaskFeed]:
 
 def _journal(project: Project, suite: str, entry: str, what: str) -> Journal:
     journal = Journal(project.scratch / "journal" / suite / entry / f"{what}.jsonl")
-    journal.tell(f"{suite}/{entry} {what}")
+    journal.tell(f"  {what}")
     return journal
