@@ -1,12 +1,11 @@
 """Records from where they were built to where they are published, and the tables made of them."""
 
-from pathlib import Path
-
 from zoo.board.page import PAGE_NAME, as_page
 from zoo.board.render import as_csv, as_json, as_markdown
 from zoo.board.table import Row, make_rows, of_scored_runs
 from zoo.errors import Problem, ZooError
 from zoo.paths import Project, new_folder, write_file
+from zoo.records.durations import PUBLISHED, durations_text, own_durations
 from zoo.records.records import Record, ScoreRecord
 from zoo.records.store import read_record, read_records, record_files, record_text
 from zoo.spec.jobs import BoardJob
@@ -112,7 +111,8 @@ def _published_files(project: Project, job: BoardJob) -> dict[str, str | bytes]:
             stored = project.entry(job.suite, record.entry).score / "predictions"
             name = f"predictions/{record.entry}/{record.predictions}"
             files[name] = (stored / record.predictions).read_bytes()
-    files["durations.json"] = _durations(project, job.suite)
+    seconds = own_durations(project, job.suite)
+    files[PUBLISHED] = durations_text(seconds).encode()
     return files
 
 
@@ -125,9 +125,3 @@ def _require_board(project: Project, suite: str) -> None:
                 remedy=f"run `zoo run {suite}` first",
             )
         )
-
-
-def _durations(project: Project, suite: str) -> str:
-    """Seconds of each stage on this machine, from which others estimate theirs."""
-    path: Path = project.scratch / "durations" / f"{suite}.json"
-    return path.read_text(encoding="utf-8") if path.is_file() else "{}\n"

@@ -2,33 +2,32 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
-from zoo.paths import Project, write_file
+from zoo.paths import Project
 from zoo.pipeline.sync import board_params
+from zoo.records.durations import note_duration, own_durations, published_durations
+
+TURNS = ("pretrain", "transfer", "train", "score", "gate", "export", "latency")
 
 
 class Progress:
     """The place of one stage among all stages of its suite.
 
-    Durations of earlier builds serve as weights: this machine's own where there are some, the
-    published ones otherwise. What this build has taken so far tells how fast the machine is.
+    The estimate adds up what the stages from here on took in an earlier build: this machine's, or
+    else the published one's, times how much slower or faster this machine was until now.
     """
 
     def __init__(self, project: Project, suite: str) -> None:
         self._project, self._suite = project, suite
-        self._own = project.scratch / "durations" / f"{suite}.json"
         self._order = stage_order(project, suite)
-        self._seconds = _read(project.results / suite / "durations.json") | _read(self._own)
 
     def announce(self, entry: str, name: str) -> None:
-        """Tell the stage's place."""
+        """Tell the stage's place and the estimate."""
         key = f"{entry}/{name}"
         place = self._order.index(key) if key in self._order else 0
-        left = sum(self._seconds.get(other, 0.0) for other in self._order[place:])
-        known = all(other in self._seconds for other in self._order[place:])
-        estimate = f", about {_duration(left)} left" if known else ""
+        left = self._seconds_left(self._order[place:])
+        estimate = "" if left is None else f", about {_duration(left)} left"
         print(  # noqa: T201
             f"[{place + 1:>2}/{len(self._order)}] {self._suite}/{entry} {name}{estimate}",
             file=sys.stderr,
@@ -37,8 +36,19 @@ class Progress:
 
     def done(self, entry: str, name: str, seconds: float) -> None:
         """Note how long the stage took."""
-        own = _read(self._own) | {f"{entry}/{name}": round(seconds, 1)}
-        write_file(self._own, json.dumps(own, indent=1, sort_keys=True) + "\n")
+        note_duration(self._project, self._suite, f"{entry}/{name}", seconds)
+
+    def _seconds_left(self, stages: list[str]) -> float | None:
+        """None where some stage has never been timed anywhere."""
+        own = own_durations(self._project, self._suite)
+        published = published_durations(self._project, self._suite)
+        both = own.keys() & published.keys()
+        theirs = sum(published[stage] for stage in both)
+        pace = sum(own[stage] for stage in both) / theirs if theirs else 1.0
+        expected = {stage: seconds * pace for stage, seconds in published.items()} | own
+        if not all(stage in expected for stage in stages):
+            return None
+        return sum(expected[stage] for stage in stages)
 
 
 def stage_order(project: Project, suite: str) -> list[str]:
@@ -52,19 +62,8 @@ def stage_order(project: Project, suite: str) -> list[str]:
     return [*order, "board/board"]
 
 
-TURNS = ("pretrain", "transfer", "train", "score", "gate", "export", "latency")
-
-
 def _turn(name: str) -> tuple[int, str]:
     return TURNS.index(name.partition("-")[0]), name
-
-
-def _read(path: Path) -> dict[str, float]:
-    try:
-        stated: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return stated
 
 
 def _duration(seconds: float) -> str:
