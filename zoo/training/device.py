@@ -30,3 +30,20 @@ def training_device() -> torch.device:
 def device_name(device: torch.device) -> str:
     """The device as records name it: `cpu`, or the name of the GPU."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+NARROW = 128
+"""Hidden width up to which two threads are slower than one (docs/log.md)."""
+
+
+def share_threads(hidden: int) -> int:
+    """Give one piece of training the threads it can use; returns how many pieces fit beside it.
+
+    Narrow models get one thread each, so that several can be trained beside each other; all others
+    get all threads. `OMP_NUM_THREADS` says how many there are.
+    """
+    threads = torch.get_num_threads()
+    if hidden > NARROW or training_device().type != "cpu":
+        return 1
+    torch.set_num_threads(1)
+    return threads

@@ -1,7 +1,7 @@
 """The training stages: bring a teacher, transfer a student on the corpus, train runs on tasks."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -22,8 +22,9 @@ from zoo.spec.recipe import RunRecipe, StudentRecipe, run_key
 from zoo.spec.student import copied_layers
 from zoo.spec.task import TASKS
 from zoo.spec.teacher import PretrainedSource
+from zoo.training.beside import run_beside
 from zoo.training.corpus import corpus_blocks, corpus_documents
-from zoo.training.device import device_name, training_device
+from zoo.training.device import device_name, share_threads, training_device
 from zoo.training.fetch import fetch_source
 from zoo.training.gates import refuse_ungated
 from zoo.training.journal import Journal
@@ -38,6 +39,7 @@ def pretrain(project: Project, job: PretrainJob) -> None:
     folder = project.entry(job.suite, job.entry)
     source = job.source
     scratch = Scratch(project.scratch / "training" / job.digest)
+    share_threads(source.shape.hidden)
     if isinstance(source, PretrainedSource):
         model, tokenizer = _pretrained(project, job, source, scratch)
         seed = source.seed
@@ -56,6 +58,7 @@ def transfer(project: Project, job: TransferJob) -> None:
     folder = project.entry(job.suite, job.entry)
     pretrained = project.entry(job.suite, job.teacher).pretrained
     teacher, tokenizer = load_checkpoint(pretrained, MASKED_LM)
+    share_threads(max(job.student.shape.hidden, job.source.shape.hidden))
     scratch = Scratch(project.scratch / "training" / job.digest)
     work = Work(
         phases=transfer_plan(job),
@@ -76,14 +79,19 @@ def transfer(project: Project, job: TransferJob) -> None:
 
 
 def train_runs(project: Project, job: TrainJob) -> None:
-    """Train the runs of a job, one after the other.
+    """Train the runs of a job: narrow models beside each other, others in turn.
 
     What a killed attempt trained is kept in scratch until all runs are done: DVC removes a stage's
     outputs before it starts the stage again.
     """
     scratches = [Scratch(project.scratch / "training" / run.digest) for run in job.runs]
-    for run, scratch in zip(job.runs, scratches, strict=True):
-        _train_run(project, job, run, scratch)
+    recipe = job.runs[0].recipe
+    workers = share_threads(max(recipe.shape.hidden, recipe.teacher.source.shape.hidden))
+    pieces = [
+        partial(_train_run, project, job, run, scratch)
+        for run, scratch in zip(job.runs, scratches, strict=True)
+    ]
+    run_beside(pieces, workers)
     for scratch in scratches:
         scratch.clear()
 

@@ -1,0 +1,61 @@
+"""Pieces of work beside each other: all are done, failures are told, and time is saved."""
+
+import os
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from zoo.errors import Problem, TrainingError
+from zoo.training.beside import run_beside
+
+
+def leave(path: Path) -> None:
+    path.write_text(str(os.getpid()))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_every_piece_is_done_once(tmp_path: Path, workers: int) -> None:
+    """However many work; one works in this process, several in their own."""
+    files = [tmp_path / str(number) for number in range(4)]
+    run_beside([partial(leave, file) for file in files], workers)
+    processes = {int(file.read_text()) for file in files}
+    assert processes == {os.getpid()} if workers == 1 else len(processes) == 4
+
+
+def test_two_work_at_once() -> None:
+    """Four naps of a third of a second take two thirds, not four."""
+    began = time.monotonic()
+    run_beside([partial(time.sleep, 0.33)] * 4, 2)
+    assert 0.6 < time.monotonic() - began < 1.2
+
+
+def fail() -> None:
+    raise TrainingError(Problem("here", "it broke", "whole", "mend it"))
+
+
+def stumble() -> None:
+    message = "five"
+    raise ValueError(message)
+
+
+def test_what_went_wrong_is_told_with_all_its_parts(tmp_path: Path) -> None:
+    """A piece that already runs is finished, none is begun after a failure."""
+    pieces = [fail, partial(leave, tmp_path / "1"), partial(leave, tmp_path / "2")]
+    with pytest.raises(TrainingError) as caught:
+        run_beside(pieces, 2)
+    assert str(caught.value) == "here: it broke\n  allowed: whole\n  do: mend it"
+    assert (tmp_path / "1").exists()
+
+
+def test_other_errors_are_named() -> None:
+    """With their type."""
+    with pytest.raises(TrainingError, match="a training process: ValueError: five"):
+        run_beside([stumble, stumble], 2)
+
+
+def test_a_killed_piece_is_a_failure() -> None:
+    """It told nothing, and is not taken for done."""
+    with pytest.raises(TrainingError, match="ended with status 9 and told nothing"):
+        run_beside([partial(os._exit, 0), lambda: os.kill(os.getpid(), 9)], 2)
