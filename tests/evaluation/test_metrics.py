@@ -116,6 +116,12 @@ def test_what_cannot_be_scored_is_refused(
         score(TASKS[task], labels, predictions)
 
 
+def test_the_best_constant_answer_is_chosen_for_each_metric() -> None:
+    """F1 asks for the positive class even where it is rare; accuracy for the commonest."""
+    found = majority(TASKS["mrpc"], [0, 0, 0, 1], [0, 0, 1])
+    assert found == {"f1": pytest.approx(0.5), "accuracy": pytest.approx(2 / 3)}
+
+
 def test_majority_class_of_train_is_scored_on_dev() -> None:
     """The commonest class of train answers dev, even where dev has another majority."""
     assert majority(TASKS["cola"], [1, 1, 0], [0, 0, 0, 1]) == {"matthews": 0.0, "accuracy": 0.25}

@@ -41,9 +41,10 @@ def majority(
 ) -> dict[str, float | None]:
     """What a constant answer scores on dev: the bar that any trained model must clear.
 
-    The answer is the commonest class of train (the lowest of equals), the mean of train for
-    regression, and for spans the commonest answer of train ("" for a question without answers),
-    where the labels are the gold answers of each question.
+    The answer is, for each metric, the class that scores best on train (the commonest, of equals
+    the lowest; for F1 that is the positive one, however rare), the mean of train for regression,
+    and for spans the commonest answer of train ("" for a question without answers), where the
+    labels are the gold answers of each question.
 
     Raises:
         MeasurementError: nothing to score or labels that do not fit the task.
@@ -57,10 +58,22 @@ def majority(
     if problems:
         raise MeasurementError(*problems)
     if task.kind is TaskKind.REGRESSION:
-        answer = train_values.mean()
-    else:
-        answer = np.bincount(train_values).argmax()
-    return score(task, np.asarray(dev_labels), np.full(len(dev_labels), answer))
+        return _constant_score(task, np.asarray(dev_labels), train_values.mean())
+    counts = np.bincount(train_values, minlength=len(task.labels))
+    commonest_first = sorted(range(len(counts)), key=lambda label: -counts[label])
+    on_train = {label: _constant_score(task, train_values, label) for label in commonest_first}
+    best = {
+        metric: max(commonest_first, key=lambda label: on_train[label][metric] or 0.0)
+        for metric in task.metrics
+    }
+    return {
+        metric: _constant_score(task, np.asarray(dev_labels), label)[metric]
+        for metric, label in best.items()
+    }
+
+
+def _constant_score(task: Task, labels: Values, answer: float) -> dict[str, float | None]:
+    return score(task, labels, np.full(len(labels), answer))
 
 
 def accuracy(labels: Values, predictions: Values) -> float | None:
