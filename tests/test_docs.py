@@ -1,0 +1,74 @@
+"""What the documents tell people to type works, and what they name exists."""
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COMMANDS = [
+    (document.relative_to(ROOT).as_posix(), line.removeprefix("$ "))
+    for document in DOCUMENTS
+    for block in re.findall(r"```console\n(.*?)```", document.read_text(), flags=re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("$ ")
+]
+
+
+def test_there_are_commands() -> None:
+    """The tests below test something."""
+    assert len(COMMANDS) >= 6
+
+
+@pytest.mark.parametrize(("document", "command"), COMMANDS)
+def test_commands_of_the_documents_work(document: str, command: str) -> None:
+    """Every command in a console block ends well in this checkout."""
+    words = shlex.split(command)
+    assert words[0] == "zoo", document
+    call = [sys.executable, "-c", "from zoo.cli import main; main()", *words[1:]]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_hold(document: Path) -> None:
+    """Relative links lead to files of the project."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_the_readme_names_the_environments_of_tox() -> None:
+    """Its two commands run environments that tox.ini has."""
+    readme, tox = (ROOT / "README.md").read_text(), (ROOT / "tox.ini").read_text()
+    for name in set(re.findall(r"tox -e (\w+)", readme)):
+        assert f"[testenv:{name}]" in tox
+    assert "-m tox\n" in readme
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    """CI and people run the same."""
+    commands = (ROOT / ".ci/run").read_text()
+    readme = (ROOT / "README.md").read_text()
+    for command in (".venv/bin/python -m tox", "python3 -m venv .venv"):
+        assert command in commands
+        assert command in readme
+
+
+def test_constraints_cover_what_is_declared() -> None:
+    """Every dependency of pyproject.toml is pinned, torch without a local version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    names = {re.split(r"[<>=\[; ]", line)[0].lower() for line in wanted}
+    pinned = {
+        line.split("==")[0].lower(): line.split("==")[1]
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
+    assert names - set(pinned) == set()
+    assert "+" not in pinned["torch"]
