@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -29,17 +30,53 @@ def gradient(loss: Callable[[Tensor], Tensor], student: Tensor) -> Tensor:
 
 @every_layout
 @every_size
-@pytest.mark.parametrize(("temperature", "scaled"), [(1.0, True), (2.0, True), (3.0, False)])
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {},
+        {"temperature": 2.0, "scaled": True},
+        {"temperature": 3.0, "scaled": False},
+        {"over": "elements"},
+        {"temperature": 2.0, "over": "elements"},
+    ],
+)
 def test_soft_labels_equal_the_loop(
-    case: MakeCase, layout: Layout, size: tuple[int, int, int], temperature: float, scaled: bool
+    case: MakeCase, layout: Layout, size: tuple[int, int, int], stated: dict[str, Any]
 ) -> None:
-    """Every layout, odd sizes, double precision, with and without T^2."""
+    """Every layout, odd sizes, double precision, with and without T^2, both means."""
     at = case(layout, size)
-    stated = {"temperature": temperature, "scaled": scaled}
     ours = soft_labels(at.student, at.teacher, at.batch, **stated)
     expected = reference.soft_labels(at.student, at.teacher, at.batch, **stated)
     assert ours.dtype is torch.float64
     assert float(ours) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 5.0])
+@pytest.mark.parametrize(("over", "axes"), [("rows", (0,)), ("elements", (0, 1))])
+def test_soft_labels_of_classes_are_torchs_divergence(
+    case: MakeCase, temperature: float, over: Literal["rows", "elements"], axes: tuple[int, ...]
+) -> None:
+    """Through kl_div on probabilities: "elements" is the default mean that PKD's code took."""
+    at = case(Layout.CLASSES, SIZES[1])
+    theirs = torch.softmax(at.teacher / temperature, dim=-1)
+    ours = torch.softmax(at.student / temperature, dim=-1).log()
+    elements = torch.nn.functional.kl_div(ours, theirs, reduction="none") * temperature**2
+    torch.testing.assert_close(
+        soft_labels(at.student, at.teacher, at.batch, temperature=temperature, over=over),
+        elements.mean(axes).sum(),
+    )
+
+
+@distributions
+def test_the_mean_over_elements_is_smaller_by_the_choices_of_a_row(
+    case: MakeCase, layout: Layout
+) -> None:
+    """Classes, pieces, or the 4 + 5 + 3 answerable positions of three rows."""
+    at = case(layout, SIZES[1])
+    choices = 12 / 3 if layout is Layout.SPAN else 7
+    per_row = soft_labels(at.student, at.teacher, at.batch)
+    per_element = soft_labels(at.student, at.teacher, at.batch, over="elements")
+    assert float(per_row) == pytest.approx(choices * float(per_element))
 
 
 @every_layout
@@ -80,11 +117,13 @@ def test_what_stands_in_padding_changes_nothing(case: MakeCase, layout: Layout) 
     noisy_student, noisy_teacher = at.student.clone(), at.teacher.clone()
     noisy_student[at.padding], noisy_teacher[at.padding] = 77.0, -55.0
     labels = at.batch.labels
+    per_element = partial(soft_labels, over="elements", batch=at.batch)
     for before, after in (
         (
             soft_labels(at.student, at.teacher, at.batch),
             soft_labels(noisy_student, noisy_teacher, at.batch),
         ),
+        (per_element(at.student, at.teacher), per_element(noisy_student, noisy_teacher)),
         (hard_labels(at.student, labels, at.batch), hard_labels(noisy_student, labels, at.batch)),
     ):
         assert torch.equal(before, after)
@@ -129,6 +168,7 @@ def test_gradients_are_the_finite_differences(case: MakeCase, layout: Layout) ->
     soft = partial(soft_labels, teacher=at.teacher, batch=at.batch, temperature=2.0)
     hard = partial(hard_labels, labels=at.batch.labels, batch=at.batch)
     assert torch.autograd.gradcheck(soft, (leaf,))
+    assert torch.autograd.gradcheck(partial(soft, over="elements"), (leaf,))
     assert torch.autograd.gradcheck(hard, (leaf,))
 
 

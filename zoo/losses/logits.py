@@ -6,17 +6,14 @@ one loss serves classes, spans and tokens. KL(p||q) = sum p (log p - log q), tea
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from zoo.lazy import torch
 from zoo.losses.batch import Batch, Layout
-from zoo.losses.precision import full
+from zoo.losses.precision import MASKED, full
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_MASKED = -1e4
-"""Score of a position that cannot be chosen; finite, so that bf16 gives no NaN."""
 
 
 def soft_labels(
@@ -26,13 +23,17 @@ def soft_labels(
     *,
     temperature: float = 1.0,
     scaled: bool = True,
+    over: Literal["rows", "elements"] = "rows",
 ) -> Tensor:
-    """KL divergence of softened outputs, mean over rows; scalar.
+    """KL divergence of softened outputs, mean over rows or over their elements; scalar.
 
     `scaled` multiplies by temperature^2, which keeps the gradient's size (Hinton et al. 2015,
     section 2). Rows: one per example (classes), start and end per example over the answerable
     positions (span), one per real token (tokens). For a number (VALUE) there is no distribution:
     the loss is the squared difference of the outputs, without temperature.
+
+    Over "elements" the mean is also over what can be chosen in a row (classes, answerable
+    positions, pieces), as the released code of PKD and of TinyBERT has it.
     """
     if batch.layout is Layout.VALUE:
         return (full(student) - full(teacher.detach())).square().mean()
@@ -42,6 +43,8 @@ def soft_labels(
     divergence = torch.nn.functional.kl_div(
         student_log, teacher_log, reduction="batchmean", log_target=True
     )
+    if over == "elements":
+        divergence = divergence / _choices(student, batch)
     return divergence * temperature**2 if scaled else divergence
 
 
@@ -71,7 +74,19 @@ def rows(logits: Tensor, batch: Batch) -> Tensor:
     if batch.layout is Layout.TOKENS:
         return logits[batch.real]
     if batch.layout is Layout.SPAN:
-        allowed = batch.real if batch.answerable is None else batch.answerable
+        allowed = _answerable(batch)
         starts_ends = full(torch.cat([logits[..., 0], logits[..., 1]]))
-        return starts_ends.masked_fill(~allowed.repeat(2, 1), _MASKED)
+        return starts_ends.masked_fill(~allowed.repeat(2, 1), MASKED)
     return logits
+
+
+def _choices(logits: Tensor, batch: Batch) -> Tensor | int:
+    """How many outputs one row chooses among; the mean where rows differ."""
+    if batch.layout is Layout.SPAN:
+        return _answerable(batch).sum() / len(logits)
+    return logits.shape[-1]
+
+
+def _answerable(batch: Batch) -> Tensor:
+    """(B, S) booleans: the positions that a span may start or end at."""
+    return batch.real if batch.answerable is None else batch.answerable
