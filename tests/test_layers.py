@@ -18,6 +18,7 @@ ORDER = (
     {"models"},
     {"data"},
     {"distil"},
+    {"compact"},
     {"methods"},
     {"training"},
     {"export", "evaluation"},

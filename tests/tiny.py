@@ -85,6 +85,11 @@ def batch(layout: Layout = Layout.CLASSES, rows: int = 3, length: int = 7) -> Ba
     return Batch(layout, torch.where(mask.bool(), pieces, 1), mask, segments, labels)
 
 
+def generator(seed: int) -> torch.Generator:
+    """Random numbers of one's own."""
+    return torch.Generator().manual_seed(seed)
+
+
 def weights(made: PreTrainedModel) -> dict[str, torch.Tensor]:
     """A copy of all its tensors."""
     return {name: tensor.clone() for name, tensor in made.state_dict().items()}
@@ -146,7 +151,7 @@ class Setup:
         if self.feeds is not None:
             return self.feeds(phase)
         size = phase.optimise.batch_size
-        if phase.stage.data == "task":
+        if phase.stage.data != "corpus":
             return TaskFeed(encoded(self.task, self.examples), size, 3)
         masking = (phase.stage.masking.fraction, phase.stage.masking.smoothing)
         return CorpusFeed(blocks(self.folder), tokenizer(), size, 3, masking)

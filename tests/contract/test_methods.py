@@ -1,10 +1,13 @@
 """Every method of the folder keeps the same promises; none is named here."""
 
+import copy
 import importlib
 import inspect
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -16,8 +19,10 @@ from transformers import PreTrainedModel
 
 from tests import tiny
 from zoo import methods
-from zoo.distil.method import Method, Setting
+from zoo.distil.method import Method, MisfitError, Setting
 from zoo.distil.stage import Data, Stage
+from zoo.distil.surgery import Seat
+from zoo.distil.term import Term
 from zoo.export.onnx import export_onnx
 from zoo.losses.batch import Batch
 from zoo.methods import method_class, method_name, stages_of
@@ -36,15 +41,27 @@ TASK: dict[Kind, str] = {
     "regression": "similarity",
     "span": "span",
 }
-SHAPES = (
-    (tiny.STUDENT, tiny.TEACHER),
-    (tiny.STUDENT.model_copy(update={"layers": 1}), tiny.STUDENT),
-    (tiny.STUDENT.model_copy(update={"family": "distilbert"}), tiny.TEACHER),
-)
+ORDER = {"corpus": 0, "augmented": 1, "task": 1}
 
 
-def stages(name: str, kind: Kind) -> tuple[Stage, ...]:
-    return stages_of(method_class(name)(), Setting(tiny.STUDENT, tiny.TEACHER, kind))
+def pair(name: str, teacher: Shape = tiny.TEACHER) -> tuple[Shape, Shape]:
+    """A student that suits the method, and its teacher."""
+    return method_class(name).example(teacher), teacher
+
+
+def stages(name: str, data: Data, kind: Kind, shapes: tuple[Shape, Shape]) -> tuple[Stage, ...]:
+    """The stages that are trained together: those on the corpus, or those on a task."""
+    table = stages_of(method_class(name).trial(), Setting(*shapes, kind))
+    return tuple(stage for stage in table if (stage.data == "corpus") == (data == "corpus"))
+
+
+def case_setup(
+    folder: Path, name: str, data: Data, kind: Kind, teacher: Shape = tiny.TEACHER
+) -> tiny.Setup:
+    """A case as the pipeline trains it, on tiny models."""
+    shapes = pair(name, teacher)
+    table = stages(name, data, kind, shapes)
+    return tiny.Setup(folder, table, TASK[kind], student_shape=shapes[0], teacher_shape=teacher)
 
 
 def cases() -> Iterator[tuple[str, Data, Kind]]:
@@ -63,17 +80,15 @@ every_case = pytest.mark.parametrize(("name", "data", "kind"), list(cases()))
 
 @pytest.fixture
 def setup(name: str, data: Data, kind: Kind, tmp_path: Path) -> tiny.Setup:
-    """The stages of a case, as the pipeline trains them together."""
-    table = tuple(stage for stage in stages(name, kind) if stage.data == data)
-    return tiny.Setup(tmp_path, table, TASK[kind])
+    """The case, from its start."""
+    return case_setup(tmp_path, name, data, kind)
 
 
 @cache
 def trained(name: str, data: Data, kind: Kind) -> Outcome:
     """The case trained once, without interruption."""
-    table = tuple(stage for stage in stages(name, kind) if stage.data == data)
     with TemporaryDirectory() as folder:
-        return train(tiny.Setup(Path(folder), table, TASK[kind]).work())
+        return train(case_setup(Path(folder), name, data, kind).work())
 
 
 def test_there_are_methods() -> None:
@@ -98,18 +113,18 @@ def test_a_file_is_one_final_method_of_its_name(name: str) -> None:
 
 @every_method
 @every_kind
-@pytest.mark.parametrize("shapes", SHAPES)
-def test_stages_are_valid(name: str, kind: Kind, shapes: tuple[Shape, Shape]) -> None:
+@pytest.mark.parametrize("teacher", [tiny.TEACHER, tiny.STUDENT], ids=["4-layers", "2-layers"])
+def test_stages_are_valid(name: str, kind: Kind, teacher: Shape) -> None:
     """Taps lie inside both models, names are told apart, corpus comes before task."""
-    setting = Setting(*shapes, kind)
+    setting = Setting(*pair(name, teacher), kind)
     table = stages_of(method_class(name)(), setting)
-    data = [stage.data for stage in table]
-    assert data == sorted(data)
+    order = [ORDER[stage.data] for stage in table]
+    assert order == sorted(order)
     assert table[-1].data == "task"
-    assert ("corpus" in data) == method_class(name).reads_corpus
+    assert ("corpus" in {stage.data for stage in table}) == method_class(name).reads_corpus
     assert len({stage.name for stage in table}) == len(table)
-    for kind_of_data in set(data):
-        shares = [stage.share for stage in table if stage.data == kind_of_data]
+    for group in set(order):
+        shares = [stage.share for stage in table if ORDER[stage.data] == group]
         assert sum(shares) == pytest.approx(1.0)
     for stage in table:
         names = [term.name for term in stage.terms]
@@ -120,17 +135,107 @@ def test_stages_are_valid(name: str, kind: Kind, shapes: tuple[Shape, Shape]) ->
             assert term.student.layer < setting.student.layers
             assert term.teacher is None or term.teacher.layer < setting.teacher.layers
             assert term.settings
+            assert re.fullmatch(r"[a-z_]+(\[\d+\])?", term.name)
+
+
+@every_method
+@every_kind
+def test_each_term_can_be_left_out(name: str, kind: Kind) -> None:
+    """One line of YAML removes a term from every layer and stage, and nothing else."""
+    setting = Setting(*pair(name), kind)
+    whole = [term for stage in stages_of(method_class(name)(), setting) for term in stage.terms]
+    for family in {term.family for term in whole}:
+        method = method_class(name)(leave_out=(family,))
+        try:
+            left = [term for stage in stages_of(method, setting) for term in stage.terms]
+        except MisfitError as error:
+            assert error.key == "leave_out"  # noqa: PT017  (it must be this refusal or none)
+            continue
+        assert [term.name for term in left] == [t.name for t in whole if t.family != family]
+
+
+@every_method
+@every_kind
+def test_temperatures_state_whether_they_are_scaled(name: str, kind: Kind) -> None:
+    """T^2 or not: whoever takes a temperature says so in the table of terms."""
+    for stage in stages_of(method_class(name)(), Setting(*pair(name), kind)):
+        for term in stage.terms:
+            loss = term.loss
+            stated = loss.keywords if isinstance(loss, partial) else {}
+            asked = inspect.signature(loss.func if isinstance(loss, partial) else loss).parameters
+            assert "scaled" not in asked or "scaled" in stated, term.name
+
+
+@every_case
+def test_equal_sides_cost_nothing(name: str, data: Data, kind: Kind, tmp_path: Path) -> None:
+    """A student that is its teacher: every term is zero, and so is its gradient."""
+    shapes = (tiny.TEACHER, tiny.TEACHER)
+    try:
+        table = stages(name, data, kind, shapes)
+    except MisfitError:
+        pytest.skip("this method takes no student of its teacher's shape")
+    setup = tiny.Setup(tmp_path, table, TASK[kind], *shapes)
+    student = tiny.frozen(tiny.model(tiny.TEACHER, setup.head, seed=7)).requires_grad_(True)
+    for stage in table:
+        batch = _with_padding(setup.feed(Phase(stage, setup.optimise)).batch(0))
+        for term in _compared(stage):
+            with (
+                Capture(student, {term.student}) as ours,
+                Capture(setup.teacher, {term.teacher}) as theirs,
+            ):
+                value = term.loss(ours(batch)[term.student], theirs(batch)[term.teacher], batch)
+            student.zero_grad()
+            value.backward()
+            largest = max(
+                float(p.grad.abs().max()) for p in student.parameters() if p.grad is not None
+            )
+            assert float(value.detach()) == pytest.approx(0.0, abs=1e-6), term.name
+            assert largest < 1e-4, term.name
+
+
+@every_case
+def test_gradients_are_those_of_finite_differences(setup: tiny.Setup) -> None:
+    """In double precision, along a random direction at each term's place in the student."""
+    student = tiny.build_student(setup).double().eval()
+    teacher = copy.deepcopy(setup.teacher).double()
+    for stage in setup.stages:
+        batch = _with_padding(setup.feed(Phase(stage, setup.optimise)).batch(0))
+        for term in stage.terms:
+            place, target = _sides(term, student, teacher, batch)
+            place.requires_grad_(True)
+            along = torch.randn(place.shape, dtype=torch.float64, generator=tiny.generator(3))
+            (gradient,) = torch.autograd.grad(term.loss(place, target, batch), place)
+            ahead, behind = (
+                float(term.loss((place + step * along).detach(), target, batch))
+                for step in (1e-5, -1e-5)
+            )
+            expected = (ahead - behind) / 2e-5
+            assert float((gradient * along).sum()) == pytest.approx(expected, rel=1e-4, abs=1e-8)
+
+
+@every_method
+@pytest.mark.parametrize("family", ["roberta", "electra"])
+def test_teachers_of_other_families(name: str, family: str, tmp_path: Path) -> None:
+    """Both kinds of data, end to end, with a teacher of another family."""
+    teacher = tiny.TEACHER.model_copy(update={"family": family})
+    kinds: list[Data] = ["corpus", "task"] if method_class(name).reads_corpus else ["task"]
+    for data in kinds:
+        setup = case_setup(tmp_path, name, data, "classification", teacher)
+        setup.optimise = Optimise(steps=len(setup.stages), batch_size=4, max_length=32)
+        outcome = train(setup.work())
+        assert shape_of(outcome.model.config) == setup.student_shape
+        assert all(math.isfinite(v) for phase in outcome.phases for v in phase.losses.values())
 
 
 @every_case
 def test_it_learns_and_leaves_the_teacher_alone(setup: tiny.Setup) -> None:
     """The last stage's weighted loss falls on a small set; the teacher's bytes stay."""
     setup.optimise = Optimise(
-        steps=30, batch_size=8, learning_rate=4e-3, dropout=0.0, max_length=32
+        steps=60, batch_size=8, learning_rate=4e-3, dropout=0.0, max_length=32
     )
     setup.examples = 16
     before = tiny.weights(setup.teacher)
-    start = _loss(setup, tiny.build_student(setup))
+    start = _loss(setup, _untrained(setup))
     outcome = train(setup.work())
     assert len(outcome.phases) == len(setup.stages)
     assert _loss(setup, outcome.model) < 0.9 * start
@@ -148,8 +253,9 @@ def test_the_student_has_exactly_its_shape(
     plain = tiny.build_student(setup)
     assert shape_of(model.config) == setup.student_shape
     assert type(model) is type(plain)
-    assert {key: p.shape for key, p in model.named_parameters()} == {
-        key: p.shape for key, p in plain.named_parameters()
+    # The state rather than the parameters: a decoder may be tied to the embeddings or not.
+    assert {key: p.shape for key, p in model.state_dict().items()} == {
+        key: p.shape for key, p in plain.state_dict().items()
     }
     assert all(p.requires_grad and torch.isfinite(p).all() for p in model.parameters())
     assert not model.training
@@ -188,7 +294,8 @@ def test_resuming_is_exact(setup: tiny.Setup, name: str, data: Data, kind: Kind)
 def test_what_is_frozen_stays(setup: tiny.Setup, name: str, data: Data, kind: Kind) -> None:
     """A part that all stages freeze equals its start (DistilBERT's invariant 6); others do not."""
     frozen = set.intersection(*(set(stage.frozen) for stage in setup.stages))
-    start, model = tiny.build_student(setup), trained(name, data, kind).model
+    frozen |= {"positions"} if "embeddings" in frozen else set()
+    start, model = _untrained(setup), trained(name, data, kind).model
     for part in ("positions", "embeddings", "encoder", "head"):
         pairs = zip(part_parameters(start, part), part_parameters(model, part), strict=True)
         assert all(torch.equal(*pair) for pair in pairs) == (part in frozen), part
@@ -235,25 +342,43 @@ def test_the_student_exports(name: str, kind: Kind, tmp_path: Path) -> None:
     onnx.checker.check_model(str(tmp_path / "model.onnx"))
 
 
+def _untrained(setup: tiny.Setup) -> PreTrainedModel:
+    """The student as its surgery leaves it without a single step."""
+    student = tiny.build_student(setup)
+    for stage in setup.stages:
+        seat = Seat(student, lambda: setup.teacher)
+        student = stage.surgery.close(stage.surgery.open(seat))
+    return student
+
+
+def _compared(stage: Stage) -> list[Term]:
+    """The terms that compare both sides; a projection between equal widths is the identity."""
+    return [term for term in stage.terms if term.teacher is not None and term.vanishes]
+
+
+def _sides(
+    term: Term, student: PreTrainedModel, teacher: PreTrainedModel, batch: Batch
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a term compares; where a learnt map would stand, a fixed one."""
+    with torch.no_grad():
+        with Capture(student, {term.student}) as ours:
+            place = ours(batch)[term.student]
+        if term.teacher is None:
+            return place, batch.labels
+        with Capture(teacher, {term.teacher}) as theirs:
+            target = theirs(batch)[term.teacher]
+    if term.project and place.shape[-1] != target.shape[-1]:
+        place = torch.nn.functional.pad(place, (0, target.shape[-1] - place.shape[-1]))
+    return place, target
+
+
 def _terms(
     stage: Stage, student: PreTrainedModel, teacher: PreTrainedModel, batch: Batch
 ) -> dict[str, float]:
-    """Each term's value; projected terms, whose maps are the engine's, are left out."""
-    terms = [term for term in stage.terms if term.project is None]
-    taps = {term.teacher for term in terms if term.teacher is not None}
-    with torch.no_grad(), Capture(student, {term.student for term in terms}) as ours:
-        captured = ours(batch)
-        with Capture(teacher, taps) as theirs:
-            targets = theirs(batch) if taps else {}
+    """Each term's value."""
     return {
-        term.name: float(
-            term.loss(
-                captured[term.student],
-                batch.labels if term.teacher is None else targets[term.teacher],
-                batch,
-            )
-        )
-        for term in terms
+        term.name: float(term.loss(*_sides(term, student, teacher, batch), batch))
+        for term in stage.terms
     }
 
 

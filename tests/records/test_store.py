@@ -17,6 +17,7 @@ from zoo.records.records import (
     ScoreRecord,
     SizeRecord,
     TrainingRecord,
+    TransferRecord,
 )
 from zoo.records.store import KINDS, read_record, read_records, record_text, write_record
 
@@ -54,6 +55,16 @@ RECORDS = (
     ExportRecord(
         **HERE, precision="int8", bytes=1, max_length=8, compared=2, max_abs_error=0.5, flips=1
     ),
+    TransferRecord(
+        **HERE,
+        seconds=1.5,
+        threads=1,
+        phases=(
+            PhaseRecord(
+                name="p", steps=1, left="budget", losses={}, report={"step": [1], "norm": [0.5]}
+            ),
+        ),
+    ),
     LatencyRecord(
         **HERE,
         runtime="onnx-int8",
@@ -78,6 +89,7 @@ NAMES = (
     "score-squad-v1.1-dev-3",
     "size-squad-v1.1-3",
     "export-squad-v1.1-int8-3",
+    "transfer-3",
     "latency-squad-v1.1-onnx-int8-3",
 )
 

@@ -88,5 +88,5 @@ def test_offline_the_hub_is_given_up_at_once(
     assert message.startswith(f"nobody/nothing at {'0' * 40}: cannot be fetched from the hub: ")
     assert message.endswith(
         "  allowed: a model and revision that exist, and a way to reach the hub\n"
-        "  do: go online, or use a teacher with `source.kind: folder`"
+        "  do: go online, or declare `kind: folder`"
     )

@@ -14,7 +14,7 @@ from tests import tiny
 from tests.training.tables import COSINE, LABELS, SOFT, WIDE, plain, task_stage
 from zoo.data.batches import TaskFeed
 from zoo.distil.stage import Below
-from zoo.distil.surgery import Progress, Seat
+from zoo.distil.surgery import Continue, Progress, Seat
 from zoo.distil.term import Ramp, Term
 from zoo.errors import TrainingError
 from zoo.losses.batch import Batch
@@ -27,7 +27,7 @@ from zoo.training.resume import Scratch
 from zoo.training.trainee import cut
 
 
-class Recorder:
+class Recorder(Continue):
     """Surgery that changes nothing and notes when it is asked."""
 
     def __init__(self, log: list[str]) -> None:
@@ -47,10 +47,10 @@ class Recorder:
         return trainee
 
 
-def test_surgery_edits_between_backward_and_clip(
+def test_surgery_edits_between_clip_and_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """open, then backward - edit - clip - step at every step, then close."""
+    """open, then backward - clip - edit - step at every step, then close."""
     log: list[str] = []
     clip = phase_module.clip_gradients
     monkeypatch.setattr(
@@ -72,7 +72,7 @@ def test_surgery_edits_between_backward_and_clip(
 
     stage = task_stage(Term("labels", loss, LOGITS), surgery=Recorder(log))
     train(tiny.Setup(tmp_path, (stage,), optimise=plain(steps=2)).work())
-    step = ["backward", "edit {}/2 gradient=True", "clip", "step"]
+    step = ["backward", "clip", "edit {}/2 gradient=True", "step"]
     assert log == ["open", *(e.format(1) for e in step), *(e.format(2) for e in step), "close"]
 
 

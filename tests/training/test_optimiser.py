@@ -6,7 +6,12 @@ from torch import nn
 
 from tests import tiny
 from zoo.spec.optimise import Optimise
-from zoo.training.optimiser import carried, clip_gradients, learning_rate, make_optimiser
+from zoo.training.optimiser import Trained, carried, clip_gradients, learning_rate, make_optimiser
+
+
+def steady(*modules: nn.Module) -> Trained:
+    """All parameters, at the common pace."""
+    return [(parameter, 1.0) for module in modules for parameter in module.parameters()]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +42,7 @@ def test_groups_partition_what_is_trained(family: str) -> None:
     projection = nn.ModuleDict({"wider": nn.Linear(3, 4)})
     model.get_input_embeddings().weight.requires_grad_(False)
     optimise = Optimise(steps=1, weight_decay=0.3, beta1=0.8, beta2=0.9, epsilon=1e-5)
-    optimiser = make_optimiser([model, projection], optimise)
+    optimiser = make_optimiser(steady(model, projection), optimise)
     decayed, plain = optimiser.param_groups
     ids = [id(p) for group in (decayed, plain) for p in group["params"]]
     wanted = [p for m in (model, projection) for p in m.parameters() if p.requires_grad]
@@ -62,9 +67,9 @@ def test_the_clip_is_of_the_whole_gradient() -> None:
 def test_moments_go_with_their_parameters() -> None:
     """Shared parameters keep their moments whatever group they are in; new ones begin anew."""
     shared, gone, new = (nn.Linear(2, 2) for _ in range(3))
-    before = make_optimiser([shared, gone], Optimise(steps=1))
+    before = make_optimiser(steady(shared, gone), Optimise(steps=1))
     sum(layer(torch.ones(1, 2)).sum() for layer in (shared, gone)).backward()
     before.step()
-    after = carried(make_optimiser([new, shared], Optimise(steps=1)), before)
+    after = carried(make_optimiser(steady(new, shared), Optimise(steps=1)), before)
     assert set(after.state) == set(shared.parameters())
     assert float(after.state[shared.bias]["step"]) == 1.0

@@ -1,9 +1,9 @@
 """A method: hyper-parameters with the papers' values as defaults, and the stages they make."""
 
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from zoo.distil.stage import Stage
-from zoo.spec.base import Spec
+from zoo.spec.base import Grown
 from zoo.spec.shape import Shape
 
 
@@ -15,15 +15,18 @@ class MisfitError(ValueError):
         super().__init__(given)
 
 
+Kind = Literal["classification", "regression", "span"]
+
+
 class Setting(NamedTuple):
     """What a method may know when it writes its stages: shapes, never weights."""
 
     student: Shape
     teacher: Shape
-    kind: Literal["classification", "regression", "span"]
+    kind: Kind
 
 
-class Method(Spec):
+class Method(Grown):
     """The base of all methods: one final subclass per file of `zoo/methods/`.
 
     A subclass has a field `name: Literal["<file>"]` and says in its docstring what it does, with
@@ -32,6 +35,10 @@ class Method(Spec):
 
     reads_corpus: ClassVar[bool] = False
     """Whether it has a corpus stage: such a method is task-agnostic."""
+    later: ClassVar[tuple[str, ...]] = ("leave_out",)
+
+    leave_out: tuple[str, ...] = ()
+    """Terms that are left out, by name (of all layers), as in an ablation."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:
         """The stages, in order: corpus stages first, then task stages.
@@ -40,3 +47,13 @@ class Method(Spec):
             MisfitError: the method cannot be used between these shapes.
         """
         raise NotImplementedError
+
+    @classmethod
+    def trial(cls) -> Self:
+        """The method as it shows what it does within some dozen steps, to try it."""
+        return cls()
+
+    @classmethod
+    def example(cls, teacher: Shape) -> Shape:
+        """A student that suits this method beside `teacher`, to try it on."""
+        return teacher.model_copy(update={"layers": max(1, teacher.layers // 2)})

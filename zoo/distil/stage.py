@@ -1,12 +1,14 @@
 """A stage: one phase of a method, as a table of terms on one kind of data."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from zoo.distil.surgery import Continue, Surgery
 from zoo.distil.term import Term
 
-Data = Literal["corpus", "task"]
+Data = Literal["corpus", "task", "augmented"]
+"""`augmented`: the task's training examples with the copies that its data augmentation makes."""
 Part = Literal["positions", "embeddings", "encoder", "head"]
 
 
@@ -36,7 +38,7 @@ class Stage:
 
     `share` is its part of the budget of its kind of data. `frozen` are the parts of the student
     that this stage does not train. `optimiser` says whether the moments of the stage before are
-    carried on.
+    carried on. `note` is what a reader of the table must know beside it.
     """
 
     name: str
@@ -48,8 +50,17 @@ class Stage:
     optimiser: Literal["fresh", "carry"] = "fresh"
     frozen: tuple[Part, ...] = ()
     masking: Masking = Masking()
+    note: str = ""
 
     @property
     def needs_teacher(self) -> bool:
-        """Whether any term looks at the teacher; one that is never looked at never runs."""
-        return any(term.teacher is not None for term in self.terms)
+        """Whether a term or the surgery looks at the teacher; else it is never loaded."""
+        return self.surgery.reads_teacher or any(term.teacher is not None for term in self.terms)
+
+    def without(self, families: Collection[str]) -> "Stage":
+        """The stage without the terms of these families."""
+        kept = tuple(term for term in self.terms if term.family not in families)
+        rule = self.leave
+        if rule is not None and all(term.name != rule.term for term in kept):
+            rule = None
+        return replace(self, terms=kept, leave=rule)

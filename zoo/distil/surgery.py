@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
     from transformers import PreTrainedModel
+
+Columns = Mapping[str, Sequence[float | int | str]]
+"""A table: names of columns, and their values, equally many in each."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,16 @@ class Progress:
 class Surgery(Protocol):
     """Opens a stage's trainee, may edit it at every step, and closes it to a plain model.
 
-    `edit` runs after backward and before clipping and the optimiser's step. The trainee answers
-    to `forward` and to the anatomy of its family as any student does. What an edit must remember
-    between steps stands in the trainee's buffers, so that resuming restores it.
+    `edit` runs after backward and clipping, before the optimiser's step: what it adds is not
+    clipped. The trainee answers to `forward` and to the anatomy of its family as any student does.
+    What an edit must remember between steps stands in the trainee's buffers, so that resuming
+    restores it. Parameters that `open` sets to need no gradient are not trained.
     """
+
+    @property
+    def reads_teacher(self) -> bool:
+        """Whether `open` asks for the teacher."""
+        ...
 
     def open(self, seat: Seat) -> PreTrainedModel:
         """The model that this stage trains."""
@@ -56,9 +65,19 @@ class Surgery(Protocol):
         """The plain model that the stage leaves behind."""
         ...
 
+    def pace(self, name: str) -> float:
+        """What the learning rate of the trainee's parameter `name` is multiplied with."""
+        ...
+
+    def report(self, trainee: PreTrainedModel) -> Columns | None:
+        """What happened to the structure, as a table of columns to be kept beside the weights."""
+        ...
+
 
 class Continue:
-    """No surgery: the stage trains the model it is given."""
+    """No surgery: the stage trains the model it is given. The base of all that do less than all."""
+
+    reads_teacher: bool = False
 
     def open(self, seat: Seat) -> PreTrainedModel:
         """The student itself."""
@@ -70,3 +89,11 @@ class Continue:
     def close(self, trainee: PreTrainedModel) -> PreTrainedModel:
         """The student itself."""
         return trainee
+
+    def pace(self, name: str) -> float:  # noqa: ARG002
+        """The learning rate as it is."""
+        return 1.0
+
+    def report(self, trainee: PreTrainedModel) -> Columns | None:  # noqa: ARG002
+        """Nothing to tell."""
+        return None

@@ -30,6 +30,7 @@ class Ramp:
 class Term:
     """One loss at one place.
 
+    `name` is a family (`soft`), with the student's layer where there is one a layer (`hidden[0]`).
     `teacher` is None for losses against the batch's labels. `project` names a learnt linear map
     from the student's width to the teacher's that is applied to the student's side first; terms
     that name the same one share it. The engine owns it and never saves it with the student.
@@ -41,12 +42,19 @@ class Term:
     teacher: Tap | None = None
     weight: float | Ramp = 1.0
     project: str | None = None
+    vanishes: bool = True
+    """Whether it is zero between equal sides; a contrast with other samples is not."""
 
     def weight_at(self, progress: float) -> float:
         """The weight when `progress` (0 to 1) of the stage is done."""
         if isinstance(self.weight, Ramp):
             return self.weight.start + (self.weight.end - self.weight.start) * progress
         return self.weight
+
+    @property
+    def family(self) -> str:
+        """The name without its layer: what `leave_out` speaks of."""
+        return self.name.partition("[")[0]
 
     @property
     def settings(self) -> str:

@@ -3,10 +3,13 @@
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import get_args
 
-from zoo.distil.method import Method, MisfitError, Setting
+from zoo.distil.method import Kind, Method, MisfitError, Setting
 from zoo.distil.stage import Stage
 from zoo.spec.base import Spec
 from zoo.spec.finding import Finding
@@ -53,17 +56,69 @@ class Methods:
                 found[error.key] = Finding((error.key,), error.given, error.allowed)
         return list(found.values())
 
+    def stages(
+        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task]
+    ) -> Mapping[str, str]:
+        """The names of its stages on any of the tasks, left out or not, and the data they read."""
+        found: dict[str, str] = {}
+        for kind in sorted({task.kind for task in tasks}):
+            with suppress(MisfitError):  # `misfits` tells of it
+                table = _whole(method, Setting(student, teacher, kind.value))
+                found |= {stage.name: stage.data for stage in table}
+        return found
+
     def reads_corpus(self, method: Spec) -> bool:
         """Whether the method declares a corpus stage."""
         return isinstance(method, Method) and method.reads_corpus
 
 
 def stages_of(method: Spec, setting: Setting) -> tuple[Stage, ...]:
-    """The stages of a validated method."""
+    """The stages of a validated method, without the terms it leaves out.
+
+    Raises:
+        MisfitError: the method cannot be used between these shapes, or nothing of it is left.
+    """
+    whole = _whole(method, setting)
+    leave_out = getattr(method, "leave_out")  # noqa: B009  (every method has it, Spec does not)
+    if not leave_out:
+        return whole
+    families = _families(method, setting)
+    unknown = [name for name in leave_out if name not in families]
+    if unknown:
+        raise MisfitError(
+            "leave_out", f"the method has no term {', '.join(unknown)}", ", ".join(families)
+        )
+    left = [stage.without(leave_out) for stage in whole]
+    kept = tuple(stage for stage in left if stage.terms)
+    if not kept or kept[-1].data == "corpus":
+        raise MisfitError("leave_out", "no term is left on the task", "all but one of them")
+    return _sharing_all(kept)
+
+
+def _whole(method: Spec, setting: Setting) -> tuple[Stage, ...]:
     if not isinstance(method, Method):
         message = f"{type(method).__name__} is not a method"
         raise TypeError(message)
     return method.stages(setting)
+
+
+def _families(method: Spec, setting: Setting) -> list[str]:
+    """The names of the terms it has on any kind of task, in the order of its tables."""
+    tables = [_whole(method, setting._replace(kind=kind)) for kind in get_args(Kind)]
+    return list(
+        dict.fromkeys(term.family for table in tables for stage in table for term in stage.terms)
+    )
+
+
+def _sharing_all(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """The stages with the budgets of those that fell away."""
+
+    def whole(*, corpus: bool) -> float:
+        return sum(stage.share for stage in stages if (stage.data == "corpus") is corpus)
+
+    return tuple(
+        replace(stage, share=stage.share / whole(corpus=stage.data == "corpus")) for stage in stages
+    )
 
 
 def method_name(method: Spec) -> str:

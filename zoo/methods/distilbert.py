@@ -58,7 +58,7 @@ class DistilBert(Method):
                 "0, or a student as wide as its teacher",
             )
         last = Tap(Site.HIDDEN, student.layers - 1), Tap(Site.HIDDEN, teacher.layers - 1)
-        soft = partial(soft_labels, temperature=self.temperature)
+        soft = partial(soft_labels, temperature=self.temperature, scaled=True)
         terms = (
             Term("soft", soft, LOGITS, LOGITS, weight=self.soft_weight),
             Term("mlm", hard_labels, LOGITS, weight=self.mlm_weight),
@@ -78,7 +78,7 @@ class DistilBert(Method):
             return Stage("labels", "task", (labels,))
         soft = Term(
             "soft",
-            partial(soft_labels, temperature=self.temperature),
+            partial(soft_labels, temperature=self.temperature, scaled=True),
             LOGITS,
             LOGITS,
             weight=self.second_weight,

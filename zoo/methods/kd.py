@@ -29,7 +29,7 @@ class Kd(Method):
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:  # noqa: ARG002
         """One stage on the task."""
-        soft = partial(soft_labels, temperature=self.temperature)
+        soft = partial(soft_labels, temperature=self.temperature, scaled=True)
         return (
             Stage(
                 "soft labels",

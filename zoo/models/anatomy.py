@@ -1,7 +1,7 @@
 """Where the parts lie in each Hugging Face family: a table, and the few questions asked of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 from transformers import PreTrainedModel
@@ -11,39 +11,79 @@ from zoo.errors import CheckpointError, Problem
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Names within one family. Layer parts are relative to a layer, the rest to the base model."""
+    """Names within one family.
+
+    Layer parts are relative to a layer, the parts of the masked-piece head (`head_dense`,
+    `head_norm`, `decoder`) to the model with that head, the rest to the base model.
+    """
 
     embeddings: str
+    embeddings_norm: str
     positions: str
     layers: str
     query: str
     key: str
     value: str
     attention_output: str
+    attention_norm: str
+    inner: str
+    output: str
+    output_norm: str
+    head_dense: str
+    head_norm: str
+    decoder: str
     token_types: bool
 
 
 _BERT = Anatomy(
     embeddings="embeddings",
+    embeddings_norm="embeddings.LayerNorm",
     positions="embeddings.position_embeddings",
     layers="encoder.layer",
     query="attention.self.query",
     key="attention.self.key",
     value="attention.self.value",
     attention_output="attention.output.dense",
+    attention_norm="attention.output.LayerNorm",
+    inner="intermediate.dense",
+    output="output.dense",
+    output_norm="output.LayerNorm",
+    head_dense="cls.predictions.transform.dense",
+    head_norm="cls.predictions.transform.LayerNorm",
+    decoder="cls.predictions.decoder",
     token_types=True,
+)
+_ROBERTA = replace(
+    _BERT,
+    head_dense="lm_head.dense",
+    head_norm="lm_head.layer_norm",
+    decoder="lm_head.decoder",
+)
+_ELECTRA = replace(
+    _BERT,
+    head_dense="generator_predictions.dense",
+    head_norm="generator_predictions.LayerNorm",
+    decoder="generator_lm_head",
 )
 _DISTILBERT = Anatomy(
     embeddings="embeddings",
+    embeddings_norm="embeddings.LayerNorm",
     positions="embeddings.position_embeddings",
     layers="transformer.layer",
     query="attention.q_lin",
     key="attention.k_lin",
     value="attention.v_lin",
     attention_output="attention.out_lin",
+    attention_norm="sa_layer_norm",
+    inner="ffn.lin1",
+    output="ffn.lin2",
+    output_norm="output_layer_norm",
+    head_dense="vocab_transform",
+    head_norm="vocab_layer_norm",
+    decoder="vocab_projector",
     token_types=False,
 )
-FAMILIES = {"bert": _BERT, "roberta": _BERT, "electra": _BERT, "distilbert": _DISTILBERT}
+FAMILIES = {"bert": _BERT, "roberta": _ROBERTA, "electra": _ELECTRA, "distilbert": _DISTILBERT}
 
 LAYER_TO_DISTILBERT = {
     "attention.self.query": "attention.q_lin",

@@ -85,8 +85,12 @@ def build(
     return model
 
 
-def load_weights(folder: Path, head: Head, *, seed: int) -> PreTrainedModel:
+def load_weights(
+    folder: Path, head: Head, *, seed: int, heads: int | None = None
+) -> PreTrainedModel:
     """The model in a Hugging Face folder under a head; a head the folder lacks is random.
+
+    `heads` cuts the same weights into another number of attention heads than the folder states.
 
     Raises:
         CheckpointError: the folder holds no safetensors, or they do not fit its configuration, or
@@ -113,6 +117,7 @@ def load_weights(folder: Path, head: Head, *, seed: int) -> PreTrainedModel:
                 dtype=torch.float32,
                 output_loading_info=True,
                 **head.settings,
+                **({} if heads is None else {"num_attention_heads": heads}),
             )
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             reason = str(error).splitlines()[0]

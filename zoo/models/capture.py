@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from zoo.errors import Problem, TrainingError
 from zoo.losses.batch import Batch, Layout
-from zoo.models.anatomy import anatomy_of, embeddings_of, layers_of
+from zoo.models.anatomy import anatomy_of, embeddings_of, encoder_of, layers_of
 from zoo.models.tap import Site, Tap
 
 Captured = Mapping[Tap, Tensor]
@@ -28,6 +28,7 @@ class Capture:
         self.model = model
         self.taps = frozenset(taps)
         self._held: dict[Tap, Tensor] = {}
+        self._base = encoder_of(model)
         self._handles: list[RemovableHandle] = []
         for tap in sorted(self._sources()):
             self._handles.append(self._attach(tap))
@@ -50,7 +51,9 @@ class Capture:
             TrainingError: a wanted tap stayed empty.
         """
         self._held.clear()
-        output = self.model(**model_inputs(self.model, batch))
+        # Without logits to read, the head is spared: over a vocabulary it is most of the work.
+        runs = self.model if any(tap.site is Site.LOGITS for tap in self.taps) else self._base
+        output = runs(**model_inputs(self.model, batch))
         captured = {tap: self._read(tap, output, batch) for tap in self.taps}
         self._held.clear()
         return captured

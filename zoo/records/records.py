@@ -32,6 +32,22 @@ class PhaseRecord(Spec):
     """Why it ended."""
     losses: dict[str, float]
     """Each term's last value."""
+    report: dict[str, list[float | int | str]] | None = None
+    """What the stage's surgery noted on its way, as equally long columns."""
+
+
+class TransferRecord(_Measured):
+    """How an entry was trained on the corpus; `task` is `corpus`, `digest` the transfer's own."""
+
+    kind: Literal["transfer"] = "transfer"
+    seconds: float
+    threads: int
+    phases: tuple[PhaseRecord, ...]
+
+    @property
+    def name(self) -> str:
+        """The record's file name."""
+        return f"transfer-{self.seed}"
 
 
 class TrainingRecord(_Measured):
@@ -41,6 +57,8 @@ class TrainingRecord(_Measured):
     seconds: float
     threads: int
     examples: int
+    augmented_examples: int | None = None
+    """With their copies, where a stage read augmented data."""
     data_sha256: str
     """Of the training examples."""
     phases: tuple[PhaseRecord, ...]
@@ -150,6 +168,6 @@ class LatencyRecord(_Measured):
 
 
 Record = Annotated[
-    TrainingRecord | ScoreRecord | SizeRecord | ExportRecord | LatencyRecord,
+    TransferRecord | TrainingRecord | ScoreRecord | SizeRecord | ExportRecord | LatencyRecord,
     Field(discriminator="kind"),
 ]

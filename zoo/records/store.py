@@ -12,7 +12,7 @@ from zoo.records.records import Record
 
 DIGITS = 6
 """Significant digits of numbers on disk; an error of 1e-7 is still one there."""
-KINDS = ("training", "score", "size", "export", "latency")
+KINDS = ("training", "score", "size", "export", "transfer", "latency")
 _ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
 
 

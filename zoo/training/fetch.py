@@ -1,4 +1,4 @@
-"""Bringing a teacher that somebody else pretrained: from the hub or a folder, verified."""
+"""Bringing weights that somebody else made: from the hub or a folder, verified."""
 
 import hashlib
 from pathlib import Path
@@ -19,16 +19,32 @@ _WANTED = ["config.json", "model.safetensors", "tokenizer*.json", "vocab.*", "me
 
 
 def fetch_source(
-    source: HubSource | FolderSource,
+    source: HubSource | FolderSource, *, student: bool = False
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model and tokenizer of a source, after every check its spec allows.
+    """The model and tokenizer of a source of a teacher or for a student, after every check.
 
     Raises:
         CheckpointError: it cannot be had, its bytes are others than declared, or its shape is.
     """
     folder = _downloaded(source) if isinstance(source, HubSource) else _local(source)
-    model = load_weights(folder, _head(folder), seed=0)
-    _refuse_other_shape(folder, source.shape, shape_of(model.config))
+    return load_declared(folder, source.shape, student=student)
+
+
+def load_declared(
+    folder: Path, shape: Shape, *, student: bool
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model and tokenizer of a folder; a student's is cut into the heads it wants.
+
+    Raises:
+        CheckpointError: it is incomplete, or its shape is not the declared one.
+    """
+    model = load_weights(folder, _head(folder), seed=0, heads=shape.heads if student else None)
+    remedy = (
+        "mend the shape in `student`, or take another `start`"
+        if student
+        else "mend `source.shape` in the teacher's spec"
+    )
+    _refuse_other_shape(folder, shape, shape_of(model.config), remedy)
     return model, load_tokenizer(folder)
 
 
@@ -51,7 +67,7 @@ def _downloaded(source: HubSource) -> Path:
                 f"{source.id} at {source.revision}",
                 f"cannot be fetched from the hub: {str(error).splitlines()[0]}",
                 "a model and revision that exist, and a way to reach the hub",
-                "go online, or use a teacher with `source.kind: folder`",
+                "go online, or declare `kind: folder`",
             )
         ) from error
 
@@ -91,7 +107,7 @@ def _sha256(path: Path) -> str:
     return whole.hexdigest()
 
 
-def _refuse_other_shape(folder: Path, declared: Shape, found: Shape) -> None:
+def _refuse_other_shape(folder: Path, declared: Shape, found: Shape, remedy: str) -> None:
     differing = [
         f"{name}: declared {getattr(declared, name)}, found {getattr(found, name)}"
         for name in Shape.model_fields
@@ -102,6 +118,6 @@ def _refuse_other_shape(folder: Path, declared: Shape, found: Shape) -> None:
             Problem(
                 str(folder),
                 f"its shape is not the declared one; {'; '.join(differing)}",
-                remedy="mend `source.shape` in the teacher's spec",
+                remedy=remedy,
             )
         )

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch.optim import AdamW
+from torch import nn
 from transformers import PreTrainedModel
 
+from zoo.distil.stage import Data
 from zoo.records.records import PhaseRecord
-from zoo.training.phase import History, PhaseRun, Work, opened
+from zoo.training.phase import History, PhaseRun, Start, Work, opened
 from zoo.training.resume import Place
+from zoo.training.trainee import make_projections
 
 __all__ = ["Outcome", "Work", "train"]
 
@@ -36,19 +38,27 @@ def train(work: Work) -> Outcome:
     saved = work.scratch.place() if work.scratch else None
     behind = len(saved.finished) if saved else 0
     history = History.after(saved or Place())
-    student = work.student.to(work.device)
-    optimiser: AdamW | None = None
+    start = Start(work.student.to(work.device), _projections(work))
     for phase in work.phases[:behind]:
         # Its weights are inside the saved state; opening and closing rebuilds the structure.
-        student = phase.stage.surgery.close(opened(work, phase, student))
+        start.student = phase.stage.surgery.close(opened(work, phase, start.student))
     for phase in work.phases[behind:]:
-        run = PhaseRun(work, phase, student, optimiser, history)
+        run = PhaseRun(work, phase, start, history)
         if saved is not None and len(history.finished) == behind:
             run.restore(saved)
         history.finished.append(run.run())
-        student, optimiser = run.close(), run.optimiser
+        start = Start(run.close(), start.projections, run.optimiser)
     if work.scratch is not None and behind == len(work.phases):
-        work.scratch.restore({"trainee": student}, None)
+        work.scratch.restore({"trainee": start.student}, None)
     elif work.scratch is not None:
-        work.scratch.save(history.place(), {"trainee": student}, None)
-    return Outcome(student.eval(), tuple(history.finished), history.seconds)
+        work.scratch.save(history.place(), {"trainee": start.student}, None)
+    return Outcome(start.student.eval(), tuple(history.finished), history.seconds)
+
+
+def _projections(work: Work) -> nn.ModuleDict:
+    def teacher_width(data: Data) -> int:
+        return int(work.teacher(data).config.hidden_size)
+
+    stages = [phase.stage for phase in work.phases]
+    width = int(work.student.config.hidden_size)
+    return make_projections(stages, width, teacher_width).to(work.device)

@@ -8,21 +8,24 @@ from torch.optim import AdamW
 
 from zoo.spec.optimise import Optimise
 
+Trained = Iterable[tuple[nn.Parameter, float]]
+"""Parameters, each with what its learning rate is multiplied with."""
 
-def make_optimiser(modules: Iterable[nn.Module], optimise: Optimise) -> AdamW:
-    """AdamW on the parameters that ask for gradients; biases and layer norms do not decay."""
-    trained: dict[int, nn.Parameter] = {}
-    for module in modules:
-        for parameter in module.parameters():
-            if parameter.requires_grad:
-                trained[id(parameter)] = parameter
-    decayed = [parameter for parameter in trained.values() if parameter.ndim > 1]
-    plain = [parameter for parameter in trained.values() if parameter.ndim <= 1]
-    assert len(decayed) + len(plain) == len(trained)
+
+def make_optimiser(parameters: Trained, optimise: Optimise) -> AdamW:
+    """AdamW on the parameters that ask for gradients; biases and layer norms do not decay.
+
+    A group's `pace` multiplies the learning rate of its parameters.
+    """
+    groups: dict[tuple[float, float], dict[int, nn.Parameter]] = {}
+    for parameter, pace in parameters:
+        if parameter.requires_grad:
+            decay = optimise.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((pace, decay), {})[id(parameter)] = parameter
     return AdamW(
         [
-            {"params": decayed, "weight_decay": optimise.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
+            {"params": list(group.values()), "weight_decay": decay, "pace": pace}
+            for (pace, decay), group in groups.items()
         ],
         lr=optimise.learning_rate,
         betas=(optimise.beta1, optimise.beta2),

@@ -1,13 +1,13 @@
 """One phase of a training: the same few lines for every method.
 
-A step is: teacher (no gradient) -> student -> terms -> backward -> surgery's edit -> clip ->
+A step is: teacher (no gradient) -> student -> terms -> backward -> clip -> surgery's edit ->
 optimiser. Nothing here knows a method; what differs stands in the stage's table of terms.
 """
 
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -27,7 +27,7 @@ from zoo.training.journal import Journal
 from zoo.training.optimiser import carried, clip_gradients, learning_rate, make_optimiser
 from zoo.training.plan import Phase
 from zoo.training.resume import Place, Scratch
-from zoo.training.trainee import cut, freeze, make_projections, set_dropout
+from zoo.training.trainee import cut, freeze, set_dropout
 
 LOOKS = 50
 """How often a phase looks at its losses: each look waits for the device."""
@@ -75,6 +75,15 @@ def opened(work: Work, phase: Phase, student: PreTrainedModel) -> PreTrainedMode
     return phase.stage.surgery.open(Seat(student, lambda: _teacher(work, phase)))
 
 
+@dataclass
+class Start:
+    """What a phase begins with: the student, the projections, and the optimiser before it."""
+
+    student: PreTrainedModel
+    projections: nn.ModuleDict
+    optimiser: AdamW | None = None
+
+
 class PhaseRun:
     """One phase under way."""
 
@@ -82,20 +91,18 @@ class PhaseRun:
         self,
         work: Work,
         phase: Phase,
-        student: PreTrainedModel,
-        before: AdamW | None,
+        start: Start,
         history: History,
     ) -> None:
         stage, optimise = phase.stage, phase.optimise
         self._work, self._phase, self._history = work, phase, history
-        self._trainee = opened(work, phase, student).train()
+        self._trainee = opened(work, phase, start.student).train()
         freeze(self._trainee, stage)
         set_dropout(self._trainee, optimise.dropout)
-        self._projections = make_projections(stage.terms, self._trainee, self._teacher_width)
-        self._projections.to(work.device)
-        self.optimiser = make_optimiser([self._trainee, self._projections], optimise)
-        if before is not None and stage.optimiser == "carry":
-            self.optimiser = carried(self.optimiser, before)
+        self._projections = start.projections
+        self.optimiser = make_optimiser(self._trained(), optimise)
+        if start.optimiser is not None and stage.optimiser == "carry":
+            self.optimiser = carried(self.optimiser, start.optimiser)
         self._feed = work.feed(phase)
         self._steps = phase.steps(self._feed.batches_per_epoch)
         self._done = 0
@@ -125,7 +132,11 @@ class PhaseRun:
                 if reason is None:
                     self._save_if_due(values)
         return PhaseRecord(
-            name=self._phase.stage.name, steps=self._done, left=reason, losses=losses
+            name=self._phase.stage.name,
+            steps=self._done,
+            left=reason,
+            losses=losses,
+            report=self._phase.stage.surgery.report(self._trainee),
         )
 
     def close(self) -> PreTrainedModel:
@@ -148,8 +159,9 @@ class PhaseRun:
 
     def _step(self, student: Capture, teacher: Capture | None) -> dict[str, Tensor]:
         optimise, step = self._phase.optimise, self._done + 1
+        rate = learning_rate(optimise, step, self._steps)
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(optimise, step, self._steps)
+            group["lr"] = rate * group["pace"]
         self.optimiser.zero_grad(set_to_none=True)
         progress = Progress(step, self._steps)
         totals: dict[str, Tensor] = {}
@@ -162,8 +174,8 @@ class PhaseRun:
             (torch.stack(weighted).sum() * share).backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
             for name, value in values.items():
                 totals[name] = totals.get(name, 0.0) + value.detach() * share
-        self._phase.stage.surgery.edit(self._trainee, self.optimiser, progress)
         clip_gradients(self.optimiser, optimise.clip)
+        self._phase.stage.surgery.edit(self._trainee, self.optimiser, progress)
         self.optimiser.step()
         return totals
 
@@ -230,8 +242,13 @@ class PhaseRun:
     def _modules(self) -> dict[str, nn.Module]:
         return {"trainee": self._trainee, "projections": self._projections}
 
-    def _teacher_width(self) -> int:
-        return int(self._work.teacher(self._phase.stage.data).config.hidden_size)
+    def _trained(self) -> Iterator[tuple[nn.Parameter, float]]:
+        """Every parameter of this phase, with the pace of its learning rate."""
+        surgery = self._phase.stage.surgery
+        for name, parameter in self._trainee.named_parameters():
+            yield parameter, surgery.pace(name)
+        for name in sorted({term.project for term in self._phase.stage.terms if term.project}):
+            yield from ((parameter, 1.0) for parameter in self._projections[name].parameters())
 
 
 def _teacher(work: Work, phase: Phase) -> PreTrainedModel:

@@ -1,6 +1,6 @@
 """The plan of a training: a method's stages with their budgets, before anything is loaded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zoo.distil.method import Setting
 from zoo.distil.stage import Masking, Stage
@@ -9,7 +9,7 @@ from zoo.losses.logits import hard_labels
 from zoo.methods import stages_of
 from zoo.models.tap import LOGITS
 from zoo.spec.jobs import TransferJob
-from zoo.spec.optimise import Optimise
+from zoo.spec.optimise import Optimise, Stages, changed, merged
 from zoo.spec.recipe import Recipe
 from zoo.spec.task import TASKS
 from zoo.spec.teacher import PretrainedSource
@@ -50,8 +50,8 @@ def student_stages(recipe: Recipe, task: str) -> tuple[Stage, ...]:
 def transfer_plan(job: TransferJob) -> tuple[Phase, ...]:
     """The corpus stages of a student's entry; they do not depend on a task's kind."""
     setting = Setting(job.student.shape, job.source.shape, "classification")
-    stages = stages_of(job.method, setting)
-    return tuple(Phase(stage, job.optimise) for stage in stages if stage.data == "corpus")
+    stages = [stage for stage in stages_of(job.method, setting) if stage.data == "corpus"]
+    return _phases(stages, job.optimise, job.stages)
 
 
 def task_plan(recipe: Recipe, task: str) -> tuple[Phase, ...]:
@@ -60,5 +60,26 @@ def task_plan(recipe: Recipe, task: str) -> tuple[Phase, ...]:
     if recipe.student is None:
         stage = Stage("fine-tuning", "task", (Term("labels", hard_labels, LOGITS),))
         return (Phase(stage, optimise),)
-    stages = student_stages(recipe, task)
-    return tuple(Phase(stage, optimise) for stage in stages if stage.data == "task")
+    stages = [stage for stage in student_stages(recipe, task) if stage.data != "corpus"]
+    return _phases(stages, optimise, merged(recipe.stages, recipe.tasks.get(task)))
+
+
+def whole_plan(recipe: Recipe, task: str) -> tuple[Phase, ...]:
+    """All that happens to a student on its way to a task, for people to read."""
+    corpus = [stage for stage in student_stages(recipe, task) if stage.data == "corpus"]
+    if recipe.corpus_optimise is None:
+        return task_plan(recipe, task)
+    return (*_phases(corpus, recipe.corpus_optimise, recipe.stages), *task_plan(recipe, task))
+
+
+def _phases(stages: list[Stage], optimise: Optimise, changes: Stages) -> tuple[Phase, ...]:
+    """Stages with their budgets: their own, or their share of what the entry states."""
+    stated = {name for name, change in changes.items() if change.has_budget}
+    sharing = sum(stage.share for stage in stages if stage.name not in stated)
+    return tuple(
+        Phase(
+            replace(stage, share=1.0 if stage.name in stated else stage.share / sharing),
+            changed(optimise, changes.get(stage.name)),
+        )
+        for stage in stages
+    )

@@ -6,7 +6,8 @@ from functools import cache, partial
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from zoo.data.batches import CorpusFeed, Encoded, TaskFeed, encode
+from zoo.data.augment import augmented_size
+from zoo.data.batches import CorpusFeed, encode
 from zoo.data.sources import content_sha256, load_train
 from zoo.distil.stage import Data
 from zoo.models.build import MASKED_LM, Head, build, inherit, load_weights
@@ -14,7 +15,7 @@ from zoo.models.checkpoint import Identity, load_checkpoint, load_tokenizer, sav
 from zoo.models.neighbours import look_at_neighbours
 from zoo.paths import Project, write_file
 from zoo.records.environment import capture_environment
-from zoo.records.records import TrainingRecord
+from zoo.records.records import TrainingRecord, TransferRecord
 from zoo.records.store import record_text
 from zoo.spec.corpus import Corpus
 from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
@@ -22,11 +23,12 @@ from zoo.spec.recipe import RunRecipe, StudentRecipe, run_key
 from zoo.spec.student import copied_layers
 from zoo.spec.task import TASKS
 from zoo.spec.teacher import PretrainedSource
+from zoo.training.augmentation import task_feed
 from zoo.training.beside import run_beside
 from zoo.training.corpus import corpus_blocks, corpus_documents
 from zoo.training.device import device_name, share_threads, training_device
-from zoo.training.fetch import fetch_source
 from zoo.training.gates import refuse_ungated
+from zoo.training.given import given_weights
 from zoo.training.journal import Journal
 from zoo.training.loop import Outcome, Work, train
 from zoo.training.plan import Phase, pretraining_plan, task_plan, transfer_plan
@@ -35,7 +37,7 @@ from zoo.training.vocabulary import make_tokenizer
 
 
 def pretrain(project: Project, job: PretrainJob) -> None:
-    """Leave a teacher's pretrained weights and tokenizer in its entry's folder."""
+    """Leave a teacher's or a student's first weights, with their tokenizer, in its folder."""
     folder = project.entry(job.suite, job.entry)
     source = job.source
     scratch = Scratch(project.scratch / "training" / job.digest)
@@ -44,7 +46,7 @@ def pretrain(project: Project, job: PretrainJob) -> None:
         model, tokenizer = _pretrained(project, job, source, scratch)
         seed = source.seed
     else:
-        model, tokenizer = fetch_source(source)
+        model, tokenizer = given_weights(project, job, source)
         seed = 0
     identity = Identity(
         suite=job.suite, entry=job.entry, stage="pretrained", seed=seed, digest=job.digest
@@ -62,7 +64,9 @@ def transfer(project: Project, job: TransferJob) -> None:
     scratch = Scratch(project.scratch / "training" / job.digest)
     work = Work(
         phases=transfer_plan(job),
-        student=_started(job.student, MASKED_LM, teacher, job.seed),
+        student=load_weights(folder.pretrained, MASKED_LM, seed=job.seed)
+        if job.student.given
+        else _started(job.student, MASKED_LM, teacher, job.seed),
         teacher=lambda _data: _frozen(teacher),
         feed=_corpus_feed(project, job.corpus, tokenizer, job.seed),
         seed=job.seed,
@@ -75,6 +79,18 @@ def transfer(project: Project, job: TransferJob) -> None:
         suite=job.suite, entry=job.entry, stage="transferred", seed=job.seed, digest=job.digest
     )
     save_checkpoint(folder.transferred, outcome.model.cpu(), tokenizer, identity)
+    record = TransferRecord(
+        suite=job.suite,
+        entry=job.entry,
+        task="corpus",
+        seed=job.seed,
+        digest=job.digest,
+        environment=capture_environment(project.root, device_name(work.device)),
+        seconds=outcome.seconds,
+        threads=torch.get_num_threads(),
+        phases=tuple(outcome.phases),
+    )
+    write_file(folder.transfer(str(job.seed)), record_text(record))
     scratch.clear()
 
 
@@ -106,7 +122,7 @@ def _train_run(project: Project, job: TrainJob, run: RunRecipe, scratch: Scratch
         phases=task_plan(run.recipe, run.task),
         student=student,
         teacher=_task_teacher(project, job, run, head),
-        feed=_task_feed(encoded, run.seed),
+        feed=task_feed(project, job, run, encoded, tokenizer),
         seed=run.seed,
         journal=_journal(project, job.suite, job.entry, run.key),
         scratch=scratch,
@@ -132,6 +148,8 @@ def _train_run(project: Project, job: TrainJob, run: RunRecipe, scratch: Scratch
         seconds=outcome.seconds,
         threads=torch.get_num_threads(),
         examples=len(split.examples),
+        augmented_examples=run.recipe.augment
+        and augmented_size(len(split.examples), run.recipe.augment),
         data_sha256=content_sha256(split),
         phases=tuple(outcome.phases),
     )
@@ -178,13 +196,10 @@ def _seated(
     project: Project, job: TrainJob, run: RunRecipe, head: Head
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model a run starts from, and its tokenizer."""
-    recipe = run.recipe
-    if recipe.student is None:
-        pretrained = project.entry(job.suite, job.entry).pretrained
-        return load_weights(pretrained, head, seed=run.seed), load_tokenizer(pretrained)
-    if recipe.corpus is not None:
-        transferred = project.entry(job.suite, job.entry).transferred
-        return load_weights(transferred, head, seed=run.seed), load_tokenizer(transferred)
+    recipe, own = run.recipe, project.entry(job.suite, job.start or job.entry)
+    if recipe.corpus is not None or recipe.student is None or recipe.student.given:
+        folder = own.pretrained if recipe.corpus is None else own.transferred
+        return load_weights(folder, head, seed=run.seed), load_tokenizer(folder)
     pretrained = project.entry(job.suite, job.teacher).pretrained
     teacher = load_weights(pretrained, head, seed=run.seed)
     return _started(recipe.student, head, teacher, run.seed), load_tokenizer(pretrained)
@@ -193,7 +208,8 @@ def _seated(
 def _started(
     student: StudentRecipe, head: Head, teacher: PreTrainedModel, seed: int
 ) -> PreTrainedModel:
-    """A student with the first weights its spec declares."""
+    """A student with the first weights its spec declares, where nobody gave it any."""
+    assert isinstance(student.start, str | tuple)
     model = build(student.shape, head, seed=seed)
     depth = int(teacher.config.num_hidden_layers)
     layers = copied_layers(student.start, student.shape.layers, depth)
@@ -242,10 +258,6 @@ def _corpus_feed(
         )
 
     return feed
-
-
-def _task_feed(encoded: Encoded, seed: int) -> Callable[[Phase], TaskFeed]:
-    return lambda phase: TaskFeed(encoded, phase.optimise.batch_size, seed)
 
 
 def _journal(project: Project, suite: str, entry: str, what: str) -> Journal:

@@ -1,13 +1,12 @@
 """What a phase does to the model it trains and to its batches before the first step."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from torch import nn
 from transformers import PreTrainedModel
 
-from zoo.distil.stage import Stage
-from zoo.distil.term import Term
+from zoo.distil.stage import Data, Stage
 from zoo.losses.batch import Batch
 from zoo.models.anatomy import part_parameters
 
@@ -28,12 +27,27 @@ def set_dropout(model: nn.Module, rate: float | None) -> None:
 
 
 def make_projections(
-    terms: Sequence[Term], trainee: PreTrainedModel, teacher_width: Callable[[], int]
+    stages: Iterable[Stage], student_width: int, teacher_width: Callable[[Data], int]
 ) -> nn.ModuleDict:
-    """The linear maps that the terms name, from the student's width to the teacher's."""
-    names = sorted({term.project for term in terms if term.project is not None})
-    width = int(trainee.config.hidden_size)
-    return nn.ModuleDict({name: nn.Linear(width, teacher_width()) for name in names})
+    """The linear maps that the terms name, from the student's width to the teacher's.
+
+    All stages of a training share them. Between equal widths they start as the identity (a
+    choice: no source says), else as torch starts a linear map.
+    """
+    wanted: dict[str, Data] = {}
+    for stage in stages:
+        wanted |= {term.project: stage.data for term in stage.terms if term.project is not None}
+    return nn.ModuleDict(
+        {name: _projection(student_width, teacher_width(wanted[name])) for name in sorted(wanted)}
+    )
+
+
+def _projection(width: int, teacher_width: int) -> nn.Linear:
+    made = nn.Linear(width, teacher_width)
+    if width == teacher_width:
+        nn.init.eye_(made.weight)
+        nn.init.zeros_(made.bias)
+    return made
 
 
 def cut(batch: Batch, parts: int) -> Iterator[tuple[Batch, float]]:

@@ -1,0 +1,62 @@
+"""A teacher's copy between compactors: opened, given masks, and asked for those it ends with."""
+
+import copy
+
+from transformers import PreTrainedModel
+
+from zoo.compact.compactors import insert
+from zoo.compact.fuse import Piece
+from zoo.compact.groups import places_of
+from zoo.compact.ledger import Ledger, Masks, select
+from zoo.compact.schedule import ENOUGH, Schedule
+
+LEDGER = "compaction"
+"""The name under which a trainee holds its ledger."""
+
+
+def opened(teacher: PreTrainedModel, rows: int) -> PreTrainedModel:
+    """A copy of a masked language model between identity compactors, all dimensions kept."""
+    trainee = copy.deepcopy(teacher)
+    insert(trainee, places_of(trainee))
+    trainee.add_module(LEDGER, Ledger(trainee, rows))
+    return trainee
+
+
+def ledger_of(trainee: PreTrainedModel) -> Ledger:
+    """The trainee's masks and their history."""
+    ledger = trainee.get_submodule(LEDGER)
+    assert isinstance(ledger, Ledger)
+    return ledger
+
+
+def update(trainee: PreTrainedModel, schedule: Schedule, step: int) -> None:
+    """Choose the masks of a step that ends a window, note them and put them in force."""
+    ledger, number = ledger_of(trainee), step // schedule.window
+    masks = select(trainee, ledger.groups, schedule, number)
+    ledger.note(trainee, masks, number, step)
+    ledger.put(trainee, masks)
+
+
+def pieces(trainee: PreTrainedModel, step: int) -> list[Piece]:
+    """Every parameter under a mask, at an optimiser step."""
+    ledger = ledger_of(trainee)
+    ledger.step.fill_(step)
+    return [
+        Piece(trainee.get_parameter(member.parameter), ledger.get_buffer(group.key), member.axis)
+        for group in ledger.groups
+        for member in group.members
+    ]
+
+
+def final_masks(trainee: PreTrainedModel, schedule: Schedule) -> Masks:
+    """The masks in force; where they do not leave the student's size yet, those that do.
+
+    A choice: a training that ends before its schedule does is cut to size all the same, and its
+    report says how large the entries are that fall away.
+    """
+    ledger = ledger_of(trainee)
+    final = select(trainee, ledger.groups, schedule, ENOUGH)
+    return {
+        key: mask if int(mask.sum()) == int(final[key].sum()) else final[key]
+        for key, mask in ledger.masks.items()
+    }

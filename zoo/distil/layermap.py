@@ -1,0 +1,58 @@
+"""Which teacher layer each student layer learns from."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zoo.distil.method import MisfitError
+
+LayerMap = Annotated[
+    Literal["uniform", "top", "bottom"] | tuple[int, ...], Field(union_mode="left_to_right")
+]
+"""`uniform`: the last of every n layers; `top`: the last ones; `bottom`: the first ones; or the
+teacher's layers one by one, counted from 0, ascending."""
+
+
+def mapped(layers: LayerMap, student: int, teacher: int) -> tuple[int, ...]:
+    """The teacher's layer, counted from 0, of each of the student's layers.
+
+    `student` and `teacher` are depths. With layers counted from 1 (methods.md 0.3), uniform is
+    g(m) = m N / M, top m + N - M and bottom m, for a teacher of N layers and a student of M.
+
+    Raises:
+        MisfitError: the map does not exist between these depths; its key is `layers`.
+    """
+    if isinstance(layers, tuple):
+        return _listed(layers, student, teacher)
+    if student > teacher:
+        raise MisfitError(
+            "layers",
+            f"{student} student layers cannot each have one of the teacher's {teacher}",
+            f"students of at most {teacher} layers",
+        )
+    if layers == "uniform":
+        return _uniform(student, teacher)
+    first = teacher - student if layers == "top" else 0
+    return tuple(range(first, first + student))
+
+
+def _uniform(student: int, teacher: int) -> tuple[int, ...]:
+    if teacher % student:
+        raise MisfitError(
+            "layers",
+            f"every n-th of {teacher} teacher layers does not give {student}",
+            "top, bottom, a list of teacher layers from 0, or a depth that divides the teacher's",
+        )
+    block = teacher // student
+    return tuple(range(block - 1, teacher, block))
+
+
+def _listed(layers: tuple[int, ...], student: int, teacher: int) -> tuple[int, ...]:
+    ascending = list(layers) == sorted(set(layers))
+    if len(layers) != student or not ascending or layers[0] < 0 or layers[-1] >= teacher:
+        raise MisfitError(
+            "layers",
+            f"{list(layers)} for a student of {student} layers",
+            f"{student} ascending teacher layers from 0 to {teacher - 1}",
+        )
+    return layers

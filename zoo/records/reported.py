@@ -1,0 +1,163 @@
+"""Numbers that papers and repositories report, each with its source; nothing is measured here."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Self
+
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+
+from zoo.errors import Problem, ZooError, at
+from zoo.paths import Project
+from zoo.spec.base import Spec, misfit
+from zoo.spec.task import TASKS
+
+COST = "cost"
+"""The task of rows that are about size, compute or time."""
+UNSTATED = "unstated"
+"""What a source does not say: a split, or which of a task's metrics."""
+HALVES = {"mnli-matched", "mnli-mismatched"}
+"""MNLI's two sets, as members of an average."""
+AVERAGE = re.compile(r"average of (?P<tasks>.+)")
+AVERAGES = ("mean", "change of the mean", "percent of the teacher's mean")
+_SPLITS = ("dev", "test", UNSTATED)
+SPLITS = (*_SPLITS, *(f"{s}_{half}" for s in _SPLITS for half in ("matched", "mismatched")))
+LISTED = 20
+"""How many problems of the file are told at once."""
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+class Reported(Spec):
+    """One number as it was printed; scores x 100. Tasks the zoo does not have stay out."""
+
+    method: Text
+    """The zoo's name of the method; `teacher` for fine-tuned models that taught or are compared."""
+    model: Text
+    """The model as the source calls it."""
+    parameters_m: float | None = Field(None, gt=0)
+    """Millions of parameters as printed: sources count with and without embeddings and pooler."""
+    task: Text
+    """A task of the zoo, `average of` a list of them or of `unstated GLUE tasks`, or `cost`."""
+    split: str = ""
+    """The scored split; empty for costs."""
+    metric: Text
+    """One of the task's metrics or `unstated`; what is measured for costs, with its unit."""
+    value: float
+    arxiv: str = Field(pattern=r"^\d{4}\.\d{5}$")
+    """The paper in which, or in whose repository, the number stands."""
+    source: Text
+    """Where it stands there."""
+    note: str = ""
+    """What a reader must know before comparing with it; required where sources disagree."""
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The tasks of an average; empty for others and where they are not stated."""
+        found = AVERAGE.fullmatch(self.task)
+        if not found or found["tasks"] == f"{UNSTATED} GLUE tasks":
+            return ()
+        return tuple(found["tasks"].split(", "))
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        metrics = _metrics(self.task)
+        unknown = sorted(set(self.members) - set(TASKS) - HALVES)
+        if (metrics is None and self.task != COST) or unknown:
+            allowed = f"{', '.join(TASKS)}; average of some of them; {COST}"
+            raise misfit("task", f"there is no task {', '.join(unknown) or self.task}", allowed)
+        if metrics and self.metric not in metrics:
+            raise misfit("metric", f"{self.task} has no {self.metric}", ", ".join(metrics))
+        splits = SPLITS if metrics else ("",)
+        if self.split not in splits:
+            allowed = ", ".join(splits) or "none for costs"
+            raise misfit("split", f"there is no split {self.split!r}", allowed)
+        return self
+
+
+def read_reported(project: Project) -> tuple[Reported, ...]:
+    """All reported numbers; none where the project has no such file.
+
+    Raises:
+        ZooError: a row is not one, two contradict each other, or the file is not in its one form.
+    """
+    path = project.results / "reported.json"
+    if not path.is_file():
+        return ()
+    text, where = path.read_text(encoding="utf-8"), project.relative(path)
+    rows = _rows(where, text)
+    _refuse(_contradictions(where, rows))
+    if reported_text(rows) != text:
+        given, remedy = "its rows are not in their order and form", "write it with `reported_text`"
+        raise ZooError(Problem(where, given, "sorted rows, one a line", remedy))
+    return rows
+
+
+def reported_text(rows: Sequence[Reported]) -> str:
+    """The one text of the rows: sorted, one a line, without what is empty."""
+    lines = [
+        json.dumps(row.model_dump(exclude_defaults=True), ensure_ascii=False)
+        for row in sorted(rows, key=_order)
+    ]
+    return "[\n" + ",\n".join(lines) + "\n]\n"
+
+
+def _metrics(task: str) -> tuple[str, ...] | None:
+    if task in TASKS:
+        return (*TASKS[task].metrics, UNSTATED)
+    return AVERAGES if AVERAGE.fullmatch(task) else None
+
+
+def _rows(where: str, text: str) -> tuple[Reported, ...]:
+    try:
+        plain: list[Any] = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ZooError(
+            Problem(at(where, error.lineno), f"this is not JSON: {error.msg}")
+        ) from error
+    if not isinstance(plain, list) or len(text.splitlines()) != len(plain) + 2:
+        raise ZooError(Problem(where, "this is not a list with one row a line"))
+    rows: list[Reported] = []
+    problems: list[Problem] = []
+    for line, row in enumerate(plain, 2):
+        try:
+            rows.append(Reported.model_validate(row))
+        except ValidationError as error:
+            problems += _said(at(where, line), error)
+    _refuse(problems)
+    return tuple(rows)
+
+
+def _said(place: str, error: ValidationError) -> Iterator[Problem]:
+    for found in error.errors():
+        context = found.get("ctx", {})
+        key = context.get("key") or ".".join(map(str, found["loc"]))
+        given = context.get("given") or f"{found['msg']}, not {found['input']!r}"
+        yield Problem(f"{place}: {key}" if key else place, given, context.get("allowed", ""))
+
+
+def _contradictions(where: str, rows: Sequence[Reported]) -> list[Problem]:
+    """Rows about the same thing that do not each say how they differ."""
+    alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for line, row in enumerate(rows, 2):
+        alike[row.arxiv, row.model, row.task, row.split, row.metric].append(line)
+    found = []
+    for key, lines in alike.items():
+        notes = [rows[line - 2].note for line in lines]
+        if len(lines) > 1 and (not all(notes) or len(set(notes)) < len(notes)):
+            others = ", ".join(map(str, lines[:-1]))
+            given = f"{' '.join(key[1:])} stands in line {others} too"
+            found.append(Problem(at(where, lines[-1], "note"), given, "a note of its own in each"))
+    return found
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    more = len(problems) - LISTED
+    told = [Problem("and", f"{more} more problems")] if more > 0 else []
+    if problems:
+        raise ZooError(*problems[:LISTED], *told)
+
+
+def _order(row: Reported) -> tuple[str, ...]:
+    return (row.method, row.arxiv, row.model, row.task, row.split, row.metric, row.note, row.source)

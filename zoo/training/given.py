@@ -1,0 +1,92 @@
+"""First weights that were made elsewhere, taken only as declared and with the right tokenizer."""
+
+from pathlib import Path
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from zoo.errors import CheckpointError, Problem, at
+from zoo.models.checkpoint import load_tokenizer, read_identity
+from zoo.paths import Project
+from zoo.spec.jobs import PretrainJob
+from zoo.spec.recipe import TransferredSource
+from zoo.spec.teacher import FolderSource, HubSource
+from zoo.training.fetch import fetch_source, load_declared
+
+_TOLD = 3
+"""Pieces that a message names; it says how many there are."""
+_ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+
+
+def given_weights(
+    project: Project, job: PretrainJob, source: HubSource | FolderSource | TransferredSource
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model and tokenizer of a source; a student's tokenizer is its teacher's.
+
+    Raises:
+        CheckpointError: they cannot be had, are not as declared, or the tokenizer that lies beside
+            a student's weights is not its teacher's.
+    """
+    student = job.teacher is not None
+    if isinstance(source, TransferredSource):
+        folder = _transferred(project, job, source)
+        model, ours = load_declared(folder, source.shape, student=student)
+    else:
+        model, ours = fetch_source(source, student=student)
+    if job.teacher is None:
+        return model, ours
+    theirs = load_tokenizer(project.entry(job.suite, job.teacher).pretrained)
+    _refuse_other_tokenizer(job, ours, theirs)
+    return model, theirs
+
+
+def _transferred(project: Project, job: PretrainJob, source: TransferredSource) -> Path:
+    """What the entry left, if it is what the spec means."""
+    assert job.origin is not None
+    folder = project.entry(job.suite, job.origin).transferred
+    found = read_identity(folder).digest
+    if found != source.transfer:
+        raise CheckpointError(
+            Problem(
+                str(folder),
+                f"these weights were made by {found}",
+                f"those of {source.transfer}, as entry {job.origin!r} is declared now",
+                "build that entry again with `zoo run`",
+            )
+        )
+    return folder
+
+
+def _refuse_other_tokenizer(
+    job: PretrainJob, ours: PreTrainedTokenizerBase, theirs: PreTrainedTokenizerBase
+) -> None:
+    """Weights know pieces by their numbers: both tokenizers must number the same pieces alike."""
+    differing = _differing_pieces(ours.get_vocab(), theirs.get_vocab())
+    roles = [
+        f"{role} is {getattr(ours, role)!r} here and {getattr(theirs, role)!r} there"
+        for role in _ROLES
+        if getattr(ours, role) != getattr(theirs, role)
+    ]
+    if not differing and not roles:
+        return
+    whole = len(ours.get_vocab().keys() | theirs.get_vocab().keys())
+    counted = [f"{len(differing)} of {whole} pieces differ"] if differing else []
+    more = ["..."] if len(differing) > _TOLD else []
+    told = "; ".join([*counted, *differing[:_TOLD], *more, *roles])
+    raise CheckpointError(
+        Problem(
+            at(f"{job.suite}/{job.entry}", key="student.start"),
+            f"the tokenizer beside these weights is not that of teacher {job.teacher!r}: {told}",
+            "the same pieces with the same numbers, and the same special pieces",
+            "take another `start`, or a teacher with this tokenizer",
+        )
+    )
+
+
+def _differing_pieces(ours: dict[str, int], theirs: dict[str, int]) -> list[str]:
+    """Pieces that are numbered otherwise or missing on one side, in the order of our numbers."""
+    pieces = [*sorted(ours, key=ours.__getitem__), *sorted(theirs.keys() - ours.keys())]
+    return [
+        f"{piece!r} is {ours.get(piece, 'missing')} here and {theirs.get(piece, 'missing')} there"
+        for piece in pieces
+        if ours.get(piece) != theirs.get(piece)
+    ]
