@@ -51,6 +51,14 @@ class Project:
         """Where the stages of one entry leave what they make."""
         return EntryFolder(self.build / suite / entry)
 
+    def study(self, suite: str, study: str) -> Path:
+        """Where the tables of one study are built."""
+        return self.build / suite / study / "study"
+
+    def published_studies(self, suite: str) -> Path:
+        """Where the studies of a suite are published."""
+        return self.results / suite / "studies"
+
     def inside(self, relative: str | Path) -> Path:
         """`relative` as a path of this project.
 
@@ -80,13 +88,17 @@ class EntryFolder:
 
     @property
     def pretrained(self) -> Path:
-        """A teacher's weights before any task."""
+        """A teacher's weights before any task, or those that a student is given."""
         return self.root / "pretrained"
 
     @property
     def transferred(self) -> Path:
         """A student's weights after its corpus stages."""
         return self.root / "transferred"
+
+    def transfer(self, seed: str) -> Path:
+        """The record of its corpus stages."""
+        return self.root / f"transfer-{seed}.json"
 
     @property
     def gate(self) -> Path:
@@ -115,6 +127,11 @@ class EntryFolder:
     def latency(self) -> Path:
         """Latency records and samples."""
         return self.root / "latency"
+
+
+def onnx_name(task: str, precision: str) -> str:
+    """The file of a task's model in an entry's export folder."""
+    return f"{task}-{precision}.onnx"
 
 
 def find_project(start: Path | None = None) -> Project:

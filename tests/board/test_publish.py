@@ -1,4 +1,4 @@
-"""From built to published, and into the README."""
+"""From built to published."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from zoo.board.publish import (
     would_publish,
     write_tables,
 )
-from zoo.board.readme import readme_drift, write_readme
 from zoo.errors import ZooError
 from zoo.evaluation.predict import Predictions
 from zoo.evaluation.predictions import write_predictions
@@ -24,7 +23,6 @@ from zoo.spec.jobs import BoardJob
 
 JOB = BoardJob(suite="tiny", entry="board", entries=("teacher", "finetune", "kd"))
 ANSWERS = Predictions(("a",), (1,), (1,), np.zeros((1, 2), np.float32))
-REMEDY = "  do: run `zoo sync` and commit what it writes"
 
 
 @pytest.fixture
@@ -116,39 +114,3 @@ def test_what_was_not_built_is_not_published(tmp_path: Path) -> None:
         ZooError, match="its board was not built on this machine\n  do: run `zoo run tiny` first"
     ):
         publish_suite(Project(tmp_path), JOB)
-
-
-def test_the_readme_shows_the_published_board(project: Project) -> None:
-    """Between its marks and nowhere else; drift is told and mended; unknown suites stay."""
-    publish_suite(project, JOB)
-    readme = project.root / "README.md"
-    before = (
-        "# Zoo\n<!-- board: tiny -->\nold\n<!-- end of board -->\nafter\n<!-- board: other -->\n"
-    )
-    readme.write_text(before)
-    assert [str(p) for p in readme_drift(project)] == [
-        f"README.md: shows another board than the records make\n{REMEDY}"
-    ]
-    assert write_readme(project) == ["README.md"]
-    text = readme.read_text()
-    assert "| kd | kd | 82.0 |" in text
-    assert text.startswith("# Zoo\n<!-- board: tiny -->\n\n| entry")
-    assert text.endswith("\n\n<!-- end of board -->\nafter\n<!-- board: other -->\n")
-    assert (write_readme(project), list(readme_drift(project))) == ([], [])
-
-
-def test_a_board_without_an_end_is_told(project: Project) -> None:
-    """By the line of its beginning."""
-    publish_suite(project, JOB)
-    (project.root / "README.md").write_text("# Zoo\n<!-- board: tiny -->\n")
-    with pytest.raises(
-        ZooError,
-        match=r"README.md:2: no <!-- end of board --> follows\n  do: add it where",
-    ):
-        write_readme(project)
-
-
-def test_a_project_without_readme_has_none_to_write(tmp_path: Path) -> None:
-    """Nothing is made up."""
-    assert write_readme(Project(tmp_path)) == []
-    assert list(readme_drift(Project(tmp_path))) == []

@@ -9,9 +9,10 @@ import pytest
 from zoo.errors import SpecError
 from zoo.methods import METHODS
 from zoo.paths import Project
-from zoo.pipeline.compile import Pipeline, PipelineStage, compile_suite, run_recipes
+from zoo.pipeline.compile import Pipeline, PipelineStage, compile_suite
+from zoo.pipeline.recipes import run_recipes
 from zoo.pipeline.sync import LARGEST, pipeline_files
-from zoo.spec.jobs import TrainJob
+from zoo.spec.jobs import BoardJob, TrainJob
 from zoo.spec.load import load_suites
 
 CHECKOUT = Project(Path(__file__).parents[2])
@@ -207,6 +208,86 @@ def test_too_large_a_pipeline_is_refused_with_a_way_out(load: Any, files: dict[s
         "  allowed: at most 50\n"
         "  do: state train_stage_per: task, or entry"
     )
+
+
+ASSISTED = {
+    "teachers__assistant": """\
+source:
+  kind: distilled
+  entry: distilbert
+  shape:
+    {family: distilbert, layers: 1, hidden: 32, heads: 2, intermediate: 64, vocabulary: 352,
+     positions: 16}
+optimise: {steps: 4, batch_size: 16}
+""",
+    "below": "teacher: assistant\nstudent: {layers: 1}\nmethod: {name: kd}\n",
+    "started": """\
+teacher: teacher
+student: {family: distilbert, layers: 1, start: {kind: distilled, entry: distilbert}}
+method: {name: finetune}
+""",
+    "fetched": f"""\
+teacher: teacher
+student: {{layers: 1, start: {{kind: hub, id: someone/general, revision: {"a" * 40}}}}}
+method: {{name: distilbert}}
+""",
+}
+"""Entries of the tiny suite that are made of each other's weights, or of the hub's."""
+
+
+def test_weights_are_brought_before_they_are_used(load: Any) -> None:
+    """An assistant waits for its entry, a student for its given weights and their tokenizer."""
+    found = stages(compile_suite(load(**ASSISTED)))
+    teacher, ours = "build/tiny/teacher", "build/tiny"
+    assert {name: stage.dependencies for name, stage in found.items() if "pretrain" in name} == {
+        "teacher/pretrain": (),
+        "assistant/pretrain": (f"{ours}/distilbert/transferred",),
+        "started/pretrain": (f"{ours}/distilbert/transferred", f"{teacher}/pretrained"),
+        "fetched/pretrain": (f"{teacher}/pretrained",),
+    }
+    assert found["started/pretrain"].outputs == (f"{ours}/started/pretrained",)
+    assert found["started/train"].dependencies == (f"{ours}/started/pretrained",)
+    assert found["fetched/transfer"].dependencies == (
+        f"{teacher}/pretrained",
+        f"{ours}/fetched/pretrained",
+    )
+    assert found["fetched/train"].dependencies == (f"{ours}/fetched/transferred",)
+    assert found["below/train"].dependencies == (
+        f"{ours}/assistant/pretrained",
+        f"{ours}/assistant/gate.json",
+        f"{ours}/assistant/runs/sentiment-1/checkpoint",
+    )
+
+
+def test_no_stage_comes_before_what_it_depends_on(load: Any) -> None:
+    """Also across pipelines, where an assistant is a teacher that comes after an entry."""
+    made: set[str] = set()
+    pipelines = compile_suite(load(**ASSISTED))
+    for stage in (stage for pipeline in pipelines for stage in pipeline.stages):
+        assert set(stage.dependencies) <= made, stage.name
+        made |= set(stage.outputs)
+    board = pipelines[-1].stages[-1].job
+    assert isinstance(board, BoardJob)
+    assert board.entries == tuple(pipeline.entry for pipeline in pipelines[:-1])
+
+
+def test_given_weights_leave_the_other_stages_as_they_were(load: Any) -> None:
+    """What an entry became is a new use of it: nothing of the entry itself changes."""
+    added = changed(params(load), params(load, **ASSISTED))
+    new = ("assistant/", "below/", "started/", "fetched/")
+    assert {key for key in added if not key.startswith(new)} == {"board/board"}
+
+
+def test_a_change_of_an_entry_reaches_what_is_made_of_it(load: Any, files: dict[str, str]) -> None:
+    """The assistant is pretrained again when the entry's corpus stages change, not otherwise."""
+    before = params(load, **ASSISTED)
+    longer = files["distilbert.yaml"] + "corpus_optimise: {steps: 5, max_length: 16}\n"
+    touched = changed(before, params(load, **ASSISTED, distilbert=longer))
+    assert {"assistant/pretrain", "started/pretrain", "below/train"} <= touched
+    assert not [key for key in touched if key.startswith(("teacher/", "fetched/", "kd/"))]
+    tuned = files["distilbert.yaml"] + "optimise: {steps: 5}\n"
+    touched = changed(before, params(load, **ASSISTED, distilbert=tuned))
+    assert {key.partition("/")[0] for key in touched} == {"distilbert"}
 
 
 def two_tasks(suite: str) -> str:

@@ -122,6 +122,7 @@ def test_a_stage_reaches_its_own_method_only() -> None:
         ("losses/logits.py", {"pretrain", "train", "transfer", "train.kd", "train.distilbert"}),
         ("methods/kd.py", {"train.kd"}),
         ("board/render.py", {"board"}),
+        ("board/study_render.py", {"board", "study"}),
         ("latency/child.py", {"latency"}),
         ("evaluation/gate.py", {"gate"}),
         ("cli/app.py", set()),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from zoo.paths import Project
-from zoo.pipeline.progress import Progress, stage_order
+from zoo.pipeline.progress import Progress, stage_order, study_order
 from zoo.records.durations import durations_text, note_duration, own_durations
 
 STAGES = ["t/pretrain", "t/train", "t/score", "kd/train", "kd/score", "board/board"]
@@ -36,6 +36,21 @@ def publish(project: Project, seconds: dict[str, float]) -> None:
 def test_stages_come_in_the_order_they_can_run(project: Project) -> None:
     """Teachers first, within an entry by the work's own order, the board last."""
     assert stage_order(project, "s") == STAGES
+
+
+def test_a_study_goes_variant_by_variant(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its tables come last; the suite's other stages are not counted."""
+    path = project.pipelines / "s/heads/params.json"
+    path.parent.mkdir()
+    path.write_text(
+        json.dumps(dict.fromkeys(("study", "train-b", "score-b", "score-a", "train-a")))
+    )
+    order = ["train-a", "score-a", "train-b", "score-b", "study"]
+    assert study_order(project, "s", "heads") == [f"heads/{name}" for name in order]
+    Progress(project, "s", "heads").announce("heads", "train-b")
+    assert capsys.readouterr().err == "[ 3/5] s/heads train-b\n"
 
 
 def told(project: Project, stage: str, capsys: pytest.CaptureFixture[str]) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from zoo.methods import METHODS
 from zoo.paths import Project
-from zoo.pipeline.compile import entry_recipe, run_recipes
+from zoo.pipeline.recipes import entry_recipe, run_recipes
 from zoo.spec.base import digest
 from zoo.spec.load import LoadedSuite, load_suite
 
@@ -107,6 +107,45 @@ FILES = {
 }
 """The good suite: file below `specs/small/`, and content."""
 
+ASSISTANT = """\
+source:
+  kind: distilled
+  entry: distil
+  shape:
+    family: distilbert
+    layers: 2
+    hidden: 48
+    heads: 4
+    intermediate: 96
+    vocabulary: 512
+    positions: 64
+optimise:
+  epochs: 2
+"""
+
+HELPED = """\
+teacher: a
+student:
+  layers: 1
+method:
+  name: distilbert
+"""
+
+STARTED = """\
+teacher: t
+student:
+  family: distilbert
+  layers: 2
+  start:
+    kind: distilled
+    entry: distil
+method:
+  name: finetune
+"""
+
+LINEAGE = {"teachers/a.yaml": ASSISTANT, "helped.yaml": HELPED, "started.yaml": STARTED}
+"""What turns the good suite into one whose entries are made of each other's weights."""
+
 Load = Callable[[dict[str, str]], LoadedSuite]
 Digests = dict[tuple[str, str], str]
 
@@ -132,6 +171,12 @@ def write() -> Callable[..., None]:
 def files() -> dict[str, str]:
     """The good suite's files."""
     return dict(FILES)
+
+
+@pytest.fixture
+def lineage() -> dict[str, str]:
+    """A teacher that an entry became, an entry below it, and one that starts from another."""
+    return dict(LINEAGE)
 
 
 def write_suite(root: Path, files: dict[str, str], name: str = "small") -> None:

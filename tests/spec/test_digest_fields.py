@@ -52,7 +52,7 @@ STUDENT = {
     "intermediate": "64",
     "start": "last",
 }
-KD = {"temperature": "5", "soft_weight": "0.5"}
+KD = {"temperature": "5", "soft_weight": "0.5", "leave_out": "[labels]"}
 DISTIL = {
     "temperature": "3",
     "soft_weight": "4",
@@ -63,6 +63,7 @@ DISTIL = {
     "freeze_positions": "false",
     "second_distillation": "true",
     "second_weight": "0.4",
+    "leave_out": "[mlm]",
 }
 TASK = {
     "train": "10",
@@ -72,7 +73,12 @@ TASK = {
     "max_query": "9",
     "max_answer": "9",
 }
-CHANGE = {"epochs": "9", "learning_rate": "9e-4", "batch_size": "8"}
+CHANGE = {
+    "epochs": "9",
+    "learning_rate": "9e-4",
+    "batch_size": "8",
+    "stages": "{soft labels: {warmup: 0.3}}",
+}
 SOURCE = {
     "shape.layers": "5",
     "shape.hidden": "96",
@@ -207,6 +213,7 @@ def _other(kind: type[Method], field: str) -> Method:
     default = getattr(kind(), field)
     schema = kind.model_json_schema()["properties"][field]
     tried: list[Any] = [*schema.get("enum", ()), False, True, 1, 2, 3, 0.25, 0.75, 1.5, "x", None]
+    tried += [("x",), "top"]
     for value in tried:
         try:
             made = kind.model_validate({field: value}, strict=True)

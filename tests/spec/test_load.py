@@ -15,7 +15,7 @@ Load = Callable[[dict[str, str]], LoadedSuite]
 Write = Callable[..., None]
 
 NAME = "at most 64 small letters, digits, dots and dashes"
-PLACES = "<entry>.yaml beside suite.yaml, and teachers/<teacher>.yaml"
+PLACES = "<entry>.yaml beside suite.yaml, teachers/<teacher>.yaml, studies/<study>.yaml"
 
 
 def refused(load: Load, changes: dict[str, str]) -> str:
@@ -127,7 +127,8 @@ def test_a_corpus_method_without_a_budget(load: Load, files: dict[str, str]) -> 
             "",
             (
                 "specs/small/suite.yaml:1: the file is empty\n  allowed: the keys note, tasks,"
-                " seeds, data, corpus, optimise, corpus_optimise, bench, train_stage_per, twin"
+                " seeds, data, corpus, optimise, corpus_optimise, augment, bench, train_stage_per,"
+                " twin"
             ),
         ),
         (
@@ -135,7 +136,7 @@ def test_a_corpus_method_without_a_budget(load: Load, files: dict[str, str]) -> 
             "# later\n",
             (
                 "specs/small/kd.yaml:1: the file is empty\n  allowed: the keys note, teacher,"
-                " student, method, optimise, corpus_optimise, tasks, twin"
+                " student, method, optimise, corpus_optimise, stages, tasks, only, augment, twin"
             ),
         ),
         (

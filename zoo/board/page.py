@@ -3,6 +3,7 @@
 import html
 from collections.abc import Sequence
 
+from zoo.board.page_study import as_sections
 from zoo.board.table import Row
 
 PAGE_NAME = "index.html"
@@ -42,8 +43,8 @@ for (const head of document.querySelectorAll("th")) head.addEventListener("click
 """
 
 
-def as_page(rows: Sequence[Row], suite: str) -> str:
-    """The whole page; the same rows give the same bytes."""
+def as_page(rows: Sequence[Row], suite: str, studies: Sequence[str] = ()) -> str:
+    """The whole page, with the Markdown tables of `studies` below; same input, same bytes."""
     runtimes = sorted({runtime for row in rows for runtime in row.runtimes})
     heads = [
         "entry", "method", "task", "metric", "score", "constant answer", "to teacher", "to twin",
@@ -55,7 +56,8 @@ def as_page(rows: Sequence[Row], suite: str) -> str:
         f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f"<style>{_STYLE}</style>\n<h1>{title}</h1>\n<p>{_EXPLANATION}</p>\n"
         f"<table>\n<thead><tr>{''.join(f'<th>{html.escape(head)}</th>' for head in heads)}"
-        f"</tr></thead>\n<tbody>\n{table}\n</tbody>\n</table>\n<script>{_SORT}</script>\n</html>\n"
+        f"</tr></thead>\n<tbody>\n{table}\n</tbody>\n</table>\n"
+        f"{as_sections(studies)}<script>{_SORT}</script>\n</html>\n"
     )
 
 

@@ -1,7 +1,10 @@
 """Records from where they were built to where they are published, and the tables made of them."""
 
+from collections.abc import Sequence
+
 from zoo.board.page import PAGE_NAME, as_page
 from zoo.board.render import as_csv, as_json, as_markdown
+from zoo.board.studies import markdown_tables, published_tables, study_files
 from zoo.board.table import Row, make_rows, of_scored_runs
 from zoo.errors import Problem, ZooError
 from zoo.paths import Project, new_folder, write_file
@@ -9,6 +12,7 @@ from zoo.records.durations import PUBLISHED, durations_text, own_durations
 from zoo.records.records import Record, ScoreRecord
 from zoo.records.store import read_record, read_records, record_files, record_text
 from zoo.spec.jobs import BoardJob
+from zoo.spec.study import StudyJob
 
 
 def build_board(project: Project, job: BoardJob) -> None:
@@ -33,25 +37,33 @@ def published_rows(project: Project, suite: str) -> list[Row]:
     return make_rows(read_records(project.results / suite / "records"))
 
 
-def tables(rows: list[Row], suite: str) -> dict[str, str]:
-    """The tables by file name: the same rows give the same bytes."""
+def tables(rows: list[Row], suite: str, studies: Sequence[str] = ()) -> dict[str, str]:
+    """The tables by file name: the same rows and studies give the same bytes."""
     return {
-        PAGE_NAME: as_page(rows, suite),
+        PAGE_NAME: as_page(rows, suite, studies),
         "leaderboard.csv": as_csv(rows),
         "leaderboard.json": as_json(rows),
         "leaderboard.md": as_markdown(rows, suite),
     }
 
 
-def publish_suite(project: Project, job: BoardJob) -> list[str]:
+def committed_tables(project: Project, suite: str) -> dict[str, str]:
+    """All tables of a suite and its studies, made anew from the published records."""
+    studies = published_tables(project, suite)
+    return tables(published_rows(project, suite), suite, markdown_tables(studies)) | studies
+
+
+def publish_suite(project: Project, job: BoardJob, studies: Sequence[StudyJob] = ()) -> list[str]:
     """Replace all that is published of a suite, at once, by what this machine built.
 
+    Of its declared `studies`, those that this machine has not built stay as they are published.
     Returns the files, relative to the project.
 
     Raises:
-        ZooError: this machine has not built the suite, or not all of its entries.
+        ZooError: this machine has not built the suite, or not all of its entries, or a study as it
+            was declared before.
     """
-    files = _published_files(project, job)
+    files = _published_files(project, job, studies)
     folder = project.results / job.suite
     with new_folder(folder) as fresh:
         for name, content in files.items():
@@ -59,20 +71,21 @@ def publish_suite(project: Project, job: BoardJob) -> list[str]:
     return [project.relative(folder / name) for name in sorted(files)]
 
 
-def would_publish(project: Project, job: BoardJob) -> list[str]:
+def would_publish(project: Project, job: BoardJob, studies: Sequence[StudyJob] = ()) -> list[str]:
     """The files that `publish_suite` would write, relative to the project.
 
     Raises:
         ZooError: as `publish_suite`.
     """
     folder = project.results / job.suite
-    return [project.relative(folder / name) for name in sorted(_published_files(project, job))]
+    files = _published_files(project, job, studies)
+    return [project.relative(folder / name) for name in sorted(files)]
 
 
 def write_tables(project: Project, suite: str) -> list[str]:
     """Write the tables of the published records; returns the files that changed."""
     changed = []
-    for name, text in tables(published_rows(project, suite), suite).items():
+    for name, text in committed_tables(project, suite).items():
         path = project.results / suite / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             write_file(path, text)
@@ -100,11 +113,16 @@ def _complete(rows: list[Row], job: BoardJob) -> list[Row]:
     return rows
 
 
-def _published_files(project: Project, job: BoardJob) -> dict[str, str | bytes]:
+def _published_files(
+    project: Project, job: BoardJob, studies: Sequence[StudyJob]
+) -> dict[str, str | bytes]:
     """What is published, by its path below the suite's results."""
     _require_board(project, job.suite)
     records = _built_records(project, job)
-    files: dict[str, str | bytes] = dict(tables(_complete(make_rows(records), job), job.suite))
+    studied = {name: c for study in studies for name, c in study_files(project, study).items()}
+    rows = _complete(make_rows(records), job)
+    files: dict[str, str | bytes] = dict(tables(rows, job.suite, markdown_tables(studied)))
+    files |= studied
     for record in records:
         files[f"records/{record.entry}/{record.name}.json"] = record_text(record)
         if isinstance(record, ScoreRecord):

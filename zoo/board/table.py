@@ -11,6 +11,7 @@ from zoo.records.records import (
     ScoreRecord,
     SizeRecord,
     TrainingRecord,
+    TransferRecord,
 )
 from zoo.spec.base import Spec
 
@@ -70,10 +71,19 @@ def make_rows(records: Iterable[Record]) -> list[Row]:
 
 
 def of_scored_runs(records: Iterable[Record]) -> list[Record]:
-    """The records of runs that are scored: what is left of an earlier spec's runs plays no part."""
+    """The records of runs that are scored: what is left of an earlier spec's runs plays no part.
+
+    A transfer belongs to no run; it stays with its entry.
+    """
     given = list(records)
     scored = {(r.entry, r.digest) for r in given if isinstance(r, ScoreRecord)}
-    return [record for record in given if (record.entry, record.digest) in scored]
+    entries = {entry for entry, _ in scored}
+    return [
+        record
+        for record in given
+        if (record.entry, record.digest) in scored
+        or (isinstance(record, TransferRecord) and record.entry in entries)
+    ]
 
 
 class _Facts:

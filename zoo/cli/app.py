@@ -43,7 +43,7 @@ def _end(text: str, code: int) -> None:
 @app.command()
 def check(
     schema: Annotated[
-        str | None, typer.Option(help="Print the JSON Schema of suite, teacher or entry.")
+        str | None, typer.Option(help="Print the JSON Schema of suite, teacher, entry or study.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -70,7 +70,7 @@ def sync(
 
 @app.command("list")
 def list_entries(as_json: Json = False) -> None:
-    """List suites, teachers and entries."""
+    """List suites, teachers, entries and studies."""
     from zoo.cli import show as verb  # noqa: PLC0415
 
     _print(verb.list_entries(as_json=as_json))
@@ -78,10 +78,10 @@ def list_entries(as_json: Json = False) -> None:
 
 @app.command()
 def show(
-    entry: Annotated[str, typer.Argument(help="<suite>/<entry>")],
+    entry: Annotated[str, typer.Argument(help="<suite>/<entry>, or <suite>/<study>")],
     as_json: Json = False,
 ) -> None:
-    """Show one entry: its shapes, its plan as a table of terms, its digests."""
+    """Show one entry: its shapes, its plan as a table of terms; or a study: its variants."""
     from zoo.cli import show as verb  # noqa: PLC0415
 
     _print(verb.show(entry, as_json=as_json))
@@ -89,18 +89,18 @@ def show(
 
 @app.command()
 def run(
-    target: Annotated[str, typer.Argument(help="A suite, or <suite>/<entry>.")],
+    target: Annotated[str, typer.Argument(help="A suite, <suite>/<entry> or <suite>/<study>.")],
     jobs: Annotated[int, typer.Option(min=1, help="Entries that are built beside each other.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
 ) -> None:
-    """Build a suite or an entry: drives `dvc repro`."""
+    """Build a suite, an entry or a study: drives `dvc repro`."""
     from zoo.cli import run as verb  # noqa: PLC0415
 
     raise typer.Exit(verb.run(target, jobs=jobs, dry_run=dry_run))
 
 
 @app.command()
-def board(
+def board(  # noqa: PLR0913, PLR0917  (options are arguments here)
     suite: SuiteOption = "pocket",
     built: Annotated[
         bool, typer.Option("--built", help="What this machine built, not what is published.")
@@ -108,9 +108,15 @@ def board(
     task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
     sort: Annotated[str | None, typer.Option(help="A column; -column for descending.")] = None,
     form: Annotated[str, typer.Option("--format", help="table, csv, json or md.")] = "table",
+    study: Annotated[str | None, typer.Option(help="A study's table instead.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the leaderboard of a suite."""
+    """Print the leaderboard of a suite, or the table of one of its studies."""
+    if study is not None:
+        from zoo.cli import study as study_verb  # noqa: PLC0415
+
+        _print(study_verb.board(suite, study, "json" if as_json else form, built=built))
+        return
     from zoo.cli import board as verb  # noqa: PLC0415
 
     query = verb.Query(suite, built=built, task=task, sort=sort)

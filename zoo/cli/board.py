@@ -9,7 +9,7 @@ from zoo.board.render import as_csv, as_json, as_markdown
 from zoo.board.table import Row
 from zoo.errors import Problem, UsageError, suggestion
 from zoo.paths import Project, find_project
-from zoo.pipeline.sync import board_job
+from zoo.pipeline.sync import board_job, study_jobs
 from zoo.spec.load import suite_names
 
 FORMATS = ("table", "csv", "json", "md")
@@ -32,11 +32,11 @@ def board(query: Query, form: str) -> str:
         UsageError: an unknown suite, task, column or format, or a board without rows.
     """
     project = find_project()
-    _known(query.suite, suite_names(project), "suite")
-    _known(form, FORMATS, "format")
+    require_known(query.suite, suite_names(project), "suite")
+    require_known(form, FORMATS, "format")
     rows = _rows(project, query)
     if query.task is not None:
-        _known(query.task, sorted({row.task for row in rows}), "task")
+        require_known(query.task, sorted({row.task for row in rows}), "task")
         rows = [row for row in rows if row.task == query.task]
     if query.sort is not None:
         rows = _sorted(rows, query.sort)
@@ -45,7 +45,7 @@ def board(query: Query, form: str) -> str:
     if form == "json":
         return as_json(rows)
     text = as_markdown(rows, query.suite, ranked=query.sort is None)
-    return text if form == "md" else f"{_aligned(text)}\npage: {_page(project, query)}\n"
+    return text if form == "md" else f"{aligned(text)}\npage: {_page(project, query)}\n"
 
 
 def publish(suite: str, *, dry_run: bool) -> str:
@@ -56,11 +56,11 @@ def publish(suite: str, *, dry_run: bool) -> str:
         ZooError: this machine has not built it.
     """
     project = find_project()
-    _known(suite, suite_names(project), "suite")
-    job = board_job(project, suite)
+    require_known(suite, suite_names(project), "suite")
+    job, studies = board_job(project, suite), study_jobs(project, suite)
     if dry_run:
-        return "\n".join(["would be published:", *would_publish(project, job)])
-    files = publish_suite(project, job)
+        return "\n".join(["would be published:", *would_publish(project, job, studies)])
+    files = publish_suite(project, job, studies)
     return f"published {len(files)} files in {project.relative(project.results / suite)}"
 
 
@@ -86,7 +86,8 @@ def _page(project: Project, query: Query) -> str:
     return project.relative(folder / PAGE_NAME)
 
 
-def _known(given: str, known: Sequence[str], what: str) -> None:
+def require_known(given: str, known: Sequence[str], what: str) -> None:
+    """Raise a UsageError that lists what is known."""
     if given not in known:
         raise UsageError(
             Problem(
@@ -102,14 +103,14 @@ def _sorted(rows: list[Row], column: str) -> list[Row]:
     name = column.removeprefix("-")
     plain = [row.model_dump() for row in rows]
     sortable = sorted(key for key, value in plain[0].items() if not isinstance(value, dict | tuple))
-    _known(name, sortable, "sort")
+    require_known(name, sortable, "sort")
     known = [row for row in rows if getattr(row, name) is not None]
     unknown = [row for row in rows if getattr(row, name) is None]
     known.sort(key=lambda row: getattr(row, name), reverse=column.startswith("-"))
     return known + unknown
 
 
-def _aligned(markdown: str) -> str:
+def aligned(markdown: str) -> str:
     """The same table with columns in line, for a terminal."""
     lines = markdown.splitlines()
     cells = [line.strip("|").split("|") for line in lines if line.startswith("|")]

@@ -23,13 +23,17 @@ def check(*, as_json: bool) -> tuple[str, int]:
         problems = [vars(problem) for problem in error.problems]
         return json.dumps({"problems": problems, "suites": {}}, indent=1), error.exit_code
     counts = {
-        name: {"teachers": len(loaded.teachers), "entries": len(loaded.entries)}
+        name: {
+            "teachers": len(loaded.teachers),
+            "entries": len(loaded.entries),
+            "studies": len(loaded.studies),
+        }
         for name, loaded in suites.items()
     }
     if as_json:
         return json.dumps({"problems": [], "suites": counts}, indent=1), 0
     lines = [
-        f"{name}: {count['teachers']} teachers, {count['entries']} entries, all right"
+        f"{name}: {', '.join(f'{number} {what}' for what, number in count.items())}, all right"
         for name, count in counts.items()
     ]
     return "\n".join(lines), 0

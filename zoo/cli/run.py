@@ -12,6 +12,7 @@ from zoo.paths import Project, find_project
 from zoo.pipeline.compile import BOARD, Pipeline, compile_suite
 from zoo.pipeline.pending import pending
 from zoo.pipeline.sync import drift, pipeline_file, pipeline_files
+from zoo.spec.lineage import build_waves
 from zoo.spec.load import LoadedSuite, load_suites, suite_names
 
 
@@ -45,15 +46,15 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
         print("\n".join(["would be built:", *lines]) if lines else "everything is up to date")  # noqa: T201
         return 0
     if jobs > 1 and not entry:
-        for group in (loaded.teachers, loaded.entries):
-            code = _beside_each_other(project, loaded, sorted(group), jobs)
+        for wave in build_waves(loaded.teachers, loaded.entries):
+            code = _beside_each_other(project, loaded, wave, jobs)
             if code:
                 return code
     return _repro(project, pipeline_file(suite, entry or BOARD))
 
 
 def _require_entry(loaded: LoadedSuite, entry: str) -> None:
-    known = [*loaded.teachers, *loaded.entries]
+    known = [*loaded.teachers, *loaded.entries, *loaded.studies]
     if entry not in known:
         raise UsageError(
             Problem(

@@ -3,24 +3,22 @@
 import json
 from typing import Any
 
-from zoo.distil.stage import Stage
-from zoo.distil.term import Ramp, Term
+from zoo.cli import study
 from zoo.errors import Problem, UsageError, suggestion
 from zoo.methods import METHODS, method_name
 from zoo.paths import find_project
-from zoo.pipeline.compile import entry_recipe, run_recipes
+from zoo.pipeline.recipes import entry_recipe, run_recipes
+from zoo.pipeline.table_of_terms import entry_text
 from zoo.spec.base import digest
 from zoo.spec.load import LoadedSuite, load_suite, load_suites
-from zoo.spec.recipe import Recipe
-from zoo.spec.shape import Shape
-from zoo.spec.task import TASKS
-from zoo.training.plan import student_stages
 
 
 def list_entries(*, as_json: bool) -> str:
-    """Every suite with its teachers and entries."""
+    """Every suite with its teachers, entries and studies."""
     suites = load_suites(find_project(), METHODS)
-    listed = [line for loaded in suites.values() for line in _listed(loaded)]
+    listed = [
+        line for loaded in suites.values() for line in (*_listed(loaded), *study.listed(loaded))
+    ]
     if as_json:
         return json.dumps(listed, indent=1)
     width = max(len(line["entry"]) for line in listed)
@@ -32,20 +30,24 @@ def list_entries(*, as_json: bool) -> str:
 
 
 def show(target: str, *, as_json: bool) -> str:
-    """One entry in full.
+    """One entry or one study in full.
 
     Raises:
-        UsageError: there is no such entry.
+        UsageError: there is neither.
     """
     suite, _, name = target.partition("/")
     loaded = load_suite(find_project(), suite, METHODS)
-    known = {**loaded.teachers, **loaded.entries}
+    if name in loaded.studies:
+        return study.show(loaded, name, as_json=as_json)
+    known = {**loaded.teachers, **loaded.entries, **loaded.studies}
     if name not in known:
         raise UsageError(
             Problem(
                 target, "there is no such entry", ", ".join(sorted(known)), suggestion(name, known)
             )
         )
+    if not as_json:
+        return entry_text(loaded, name)
     recipe = entry_recipe(loaded, name)
     facts: dict[str, Any] = {
         "entry": target,
@@ -53,12 +55,7 @@ def show(target: str, *, as_json: bool) -> str:
         "runs": {run.key: run.digest for run in run_recipes(loaded, name)},
         "spec": recipe.model_dump(mode="json"),
     }
-    if as_json:
-        return json.dumps(facts, indent=1, sort_keys=True)
-    lines = [f"{target}  digest {facts['digest'][:12]}", "", *_shapes(recipe)]
-    if recipe.student is not None:
-        lines += ["", *_plan(recipe, loaded)]
-    return "\n".join(lines)
+    return json.dumps(facts, indent=1, sort_keys=True)
 
 
 def _listed(loaded: LoadedSuite) -> list[dict[str, Any]]:
@@ -74,61 +71,3 @@ def _listed(loaded: LoadedSuite) -> list[dict[str, Any]]:
             }
         )
     return lines
-
-
-def _shapes(recipe: Recipe) -> list[str]:
-    shapes = {"teacher": recipe.teacher.source.shape}
-    if recipe.student is not None:
-        shapes["student"] = recipe.student.shape
-    return [_shape_line(who, shape) for who, shape in shapes.items()]
-
-
-def _shape_line(who: str, shape: Shape) -> str:
-    count = shape.parameters()
-    return (
-        f"{who}: {shape.family} {shape.layers} x {shape.hidden}, {shape.heads} heads,"
-        f" feed-forward {shape.intermediate}; {count.total:,} parameters without pooler and head"
-        f" ({count.embedding:,} in embeddings)"
-    )
-
-
-def _plan(recipe: Recipe, loaded: LoadedSuite) -> list[str]:
-    """The stages as tables of terms, once for all tasks that share them."""
-    by_plan: dict[str, list[str]] = {}
-    for task in loaded.suite.tasks:
-        text = "\n".join(
-            line for stage in student_stages(recipe, task) for line in _stage_lines(stage)
-        )
-        by_plan.setdefault(text, []).append(task)
-    lines = []
-    for text, tasks in by_plan.items():
-        if len(by_plan) > 1:
-            kinds = sorted({TASKS[task].kind.value for task in tasks})
-            lines.append(f"on {', '.join(tasks)} ({', '.join(kinds)}):")
-        lines.append(text)
-    return lines
-
-
-def _stage_lines(stage: Stage) -> list[str]:
-    rows = [("term", "loss", "student", "teacher", "weight"), *map(_term_row, stage.terms)]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    head = f"stage {stage.name!r} on the {stage.data}"
-    if stage.frozen:
-        head += f", {', '.join(stage.frozen)} frozen"
-    if stage.leave is not None:
-        head += f", left when {stage.leave.term} is below {stage.leave.threshold:g}"
-    table = [
-        "  "
-        + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return [head, *table]
-
-
-def _term_row(term: Term) -> tuple[str, str, str, str, str]:
-    if isinstance(term.weight, Ramp):
-        weight = f"{term.weight.start:g} to {term.weight.end:g}"
-    else:
-        weight = f"{term.weight:g}"
-    student = str(term.student) + (f" x {term.project}" if term.project else "")
-    return term.name, term.settings, student, str(term.teacher or "labels"), weight

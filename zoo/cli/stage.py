@@ -11,6 +11,7 @@ from zoo.paths import Project, find_project
 from zoo.pipeline.progress import Progress
 from zoo.pipeline.sync import job_of
 from zoo.spec import jobs
+from zoo.spec.study import StudyJob
 
 Runner = Callable[[Project, Any], None]
 
@@ -44,7 +45,9 @@ def stage(entry: str, name: str) -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     # Waiting OpenMP threads otherwise spin: beside a busy neighbour a step takes many times longer.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    progress = Progress(project, suite)
+    # In a study, jobs are of variants; their place is among the study's stages.
+    study = rest if isinstance(job, StudyJob) or job.entry != rest else None
+    progress = Progress(project, suite, study)
     progress.announce(rest, name)
     began = time.monotonic()
     load()(project, job)
@@ -99,6 +102,12 @@ def _board() -> Runner:
     return build_board
 
 
+def _study() -> Runner:
+    from zoo.board.studies import build_study  # noqa: PLC0415
+
+    return build_study
+
+
 RUNNERS: dict[str, tuple[type[jobs.Job], Callable[[], Runner]]] = {
     "pretrain": (jobs.PretrainJob, _pretrain),
     "transfer": (jobs.TransferJob, _transfer),
@@ -108,4 +117,5 @@ RUNNERS: dict[str, tuple[type[jobs.Job], Callable[[], Runner]]] = {
     "export": (jobs.ExportJob, _export),
     "latency": (jobs.LatencyJob, _latency),
     "board": (jobs.BoardJob, _board),
+    "study": (StudyJob, _study),
 }

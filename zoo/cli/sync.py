@@ -1,12 +1,12 @@
-"""`zoo sync`: pipelines and tables from specs and records."""
+"""`zoo sync`: pipelines, tables and documents from specs and records."""
 
 from collections.abc import Iterator
 
-from zoo.board.publish import published_rows, tables, write_tables
-from zoo.board.readme import readme_drift, write_readme
+from zoo.board.publish import committed_tables, write_tables
 from zoo.errors import Problem, ZooError
 from zoo.methods import METHODS
 from zoo.paths import Project, find_project
+from zoo.pipeline.documents import document_drift, write_documents
 from zoo.pipeline.sync import drift, pipeline_files, write_pipelines
 from zoo.spec.load import LoadedSuite, load_suites
 
@@ -18,14 +18,14 @@ def write() -> str:
     changed = write_pipelines(project, pipeline_files(suites))
     for suite in _published(project, suites):
         changed += write_tables(project, suite)
-    changed += write_readme(project)
+    changed += write_documents(project, suites)
     if not changed:
         return "everything is in step"
     return "\n".join(["written or removed:", *(f"  {path}" for path in changed)])
 
 
 def check() -> str:
-    """Say whether specs, pipelines, tables and README agree.
+    """Say whether specs, pipelines, tables and documents agree.
 
     Raises:
         ZooError: they do not; every difference is named.
@@ -35,11 +35,11 @@ def check() -> str:
     problems = [
         *drift(project, pipeline_files(suites)),
         *_table_drift(project, suites),
-        *readme_drift(project),
+        *document_drift(project, suites),
     ]
     if problems:
         raise ZooError(*problems)
-    return f"specs, pipelines and tables of {', '.join(sorted(suites))} are in step"
+    return f"specs, pipelines, tables and documents of {', '.join(sorted(suites))} are in step"
 
 
 def _published(project: Project, suites: dict[str, LoadedSuite]) -> list[str]:
@@ -48,7 +48,7 @@ def _published(project: Project, suites: dict[str, LoadedSuite]) -> list[str]:
 
 def _table_drift(project: Project, suites: dict[str, LoadedSuite]) -> Iterator[Problem]:
     for suite in _published(project, suites):
-        for name, text in tables(published_rows(project, suite), suite).items():
+        for name, text in committed_tables(project, suite).items():
             path = project.results / suite / name
             if not path.is_file() or path.read_text(encoding="utf-8") != text:
                 yield Problem(

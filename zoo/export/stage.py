@@ -13,7 +13,7 @@ from zoo.export.parity import Limits, Parity, export_checked, quantise_checked
 from zoo.models.build import Head
 from zoo.models.capture import model_inputs
 from zoo.models.checkpoint import load_checkpoint
-from zoo.paths import Project, new_folder
+from zoo.paths import Project, new_folder, onnx_name
 from zoo.records.environment import Environment, capture_environment
 from zoo.records.records import ExportRecord
 from zoo.records.store import write_record
@@ -22,11 +22,6 @@ from zoo.spec.task import TASKS
 
 BATCH_SIZES = (1, 3, 8)
 """Sizes that take turns, so that several shapes with padding are compared."""
-
-
-def onnx_name(task: str, precision: str) -> str:
-    """The file of a task's model in an entry's export folder."""
-    return f"{task}-{precision}.onnx"
 
 
 def export_runs(project: Project, job: ExportJob) -> None:

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from zoo.export.stage import onnx_name
 from zoo.latency.isolate import run_isolated
 from zoo.latency.measure import Plan
 from zoo.latency.report import Cell, Report, Request, Shape, Subject
-from zoo.paths import EntryFolder, Project, new_folder
+from zoo.paths import EntryFolder, Project, new_folder, onnx_name
 from zoo.records.environment import Environment, capture_environment
 from zoo.records.records import LatencyRecord
 from zoo.records.store import write_record

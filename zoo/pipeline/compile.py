@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.methods import METHODS, method_name
+from zoo.methods import method_name
 from zoo.paths import Project
+from zoo.pipeline.recipes import entry_recipe, run_recipes, transfer_job
 from zoo.spec.jobs import (
     BoardJob,
     ExportJob,
@@ -16,11 +17,10 @@ from zoo.spec.jobs import (
     PretrainJob,
     ScoreJob,
     TrainJob,
-    TransferJob,
 )
+from zoo.spec.lineage import build_order, origin_of
 from zoo.spec.load import LoadedSuite
-from zoo.spec.recipe import Recipe, RunRecipe, StudentRecipe, TeacherRecipe, run_key
-from zoo.spec.task import TASKS
+from zoo.spec.recipe import Recipe, RunRecipe, run_key
 from zoo.training.plan import student_stages
 
 BOARD = "board"
@@ -48,65 +48,25 @@ class Pipeline:
 
 
 def compile_suite(loaded: LoadedSuite) -> list[Pipeline]:
-    """The pipelines of a suite: teachers, entries, the board."""
-    pipelines = [_teacher_pipeline(loaded, name) for name in sorted(loaded.teachers)]
-    pipelines += [_student_pipeline(loaded, name) for name in sorted(loaded.entries)]
+    """The pipelines of a suite in the order in which they can run; the board comes last."""
+    pipelines = [
+        (_teacher_pipeline if name in loaded.teachers else student_pipeline)(loaded, name)
+        for name in build_order(loaded.teachers, loaded.entries)
+    ]
     measured = [
         output
         for pipeline in pipelines
         for stage in pipeline.stages
         for output in stage.outputs
-        if stage.kind in ("train", "score", "export", "latency")
-        if not output.endswith("/checkpoint")
+        if stage.kind in ("transfer", "train", "score", "export", "latency")
+        if not output.endswith(("/checkpoint", "/transferred"))
     ]
     return [*pipelines, _board_pipeline(loaded, tuple(measured))]
-
-
-def entry_recipe(loaded: LoadedSuite, name: str) -> Recipe:
-    """The resolved spec of a student's or a teacher's entry: its digest is the entry's identity."""
-    suite = loaded.suite
-    if name in loaded.teachers:
-        return Recipe(teacher=_teacher_recipe(loaded, name))
-    entry = loaded.entries[name]
-    teacher = loaded.teachers[entry.teacher]
-    reads_corpus = METHODS.reads_corpus(entry.method)
-    return Recipe(
-        teacher=_teacher_recipe(loaded, entry.teacher),
-        student=StudentRecipe(shape=entry.student.shape(teacher.shape), start=entry.student.start),
-        method=entry.method,
-        optimise=entry.optimise or suite.optimise,
-        tasks=entry.tasks,
-        corpus=suite.corpus if reads_corpus else None,
-        corpus_optimise=(entry.corpus_optimise or suite.corpus_optimise) if reads_corpus else None,
-    )
-
-
-def run_recipes(loaded: LoadedSuite, name: str) -> list[RunRecipe]:
-    """The runs of an entry: every task with every seed."""
-    suite, recipe = loaded.suite, entry_recipe(loaded, name)
-    return [
-        RunRecipe(
-            recipe=recipe.only(task),
-            task=task,
-            settings=settings,
-            data=suite.data.only(TASKS[task]),
-            seed=seed,
-            teacher_seed=suite.seeds[0],
-        )
-        for task, settings in suite.tasks.items()
-        for seed in suite.seeds
-    ]
-
-
-def _teacher_recipe(loaded: LoadedSuite, name: str) -> TeacherRecipe:
-    teacher = loaded.teachers[name]
-    return TeacherRecipe(source=teacher.source, optimise=teacher.optimise, tasks=teacher.tasks)
 
 
 def _teacher_pipeline(loaded: LoadedSuite, name: str) -> Pipeline:
     out = _Outputs(loaded.name, name)
     teacher, seed = loaded.teachers[name], loaded.suite.seeds[0]
-    pretrain = PretrainJob(suite=loaded.name, entry=name, source=teacher.source)
     gate = GateJob(
         suite=loaded.name,
         entry=name,
@@ -115,7 +75,7 @@ def _teacher_pipeline(loaded: LoadedSuite, name: str) -> Pipeline:
         tasks=tuple(loaded.suite.tasks),
     )
     stages = [
-        PipelineStage("pretrain", "pretrain", pretrain, (), (out.of("pretrained"),)),
+        *_pretrain_stages(loaded, name),
         *_train_stages(loaded, name, name),
         _score_stage(loaded, name),
         PipelineStage("gate", "gate", gate, (out.of("score"),), (out.of("gate"),)),
@@ -124,37 +84,47 @@ def _teacher_pipeline(loaded: LoadedSuite, name: str) -> Pipeline:
     return Pipeline(loaded.name, name, tuple(stages))
 
 
-def _student_pipeline(loaded: LoadedSuite, name: str) -> Pipeline:
+def student_pipeline(loaded: LoadedSuite, name: str) -> Pipeline:
+    """The pipeline of one student's entry."""
     teacher = loaded.entries[name].teacher
     stages = [
+        *_pretrain_stages(loaded, name),
         *_transfer_stages(loaded, name, teacher),
         *_train_stages(loaded, name, teacher),
         _score_stage(loaded, name),
         _export_stage(loaded, name),
-        _latency_stage(loaded, name, teacher),
+        *_latency_stages(loaded, name, teacher),
     ]
     return Pipeline(loaded.name, name, tuple(stages))
 
 
-def _transfer_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[PipelineStage]:
-    recipe = entry_recipe(loaded, name)
-    if recipe.corpus is None or recipe.corpus_optimise is None:
+def _pretrain_stages(loaded: LoadedSuite, name: str) -> Iterator[PipelineStage]:
+    """Where first weights are brought: always for a teacher, for a student that is given some."""
+    recipe, entry = entry_recipe(loaded, name), loaded.entries.get(name)
+    source = recipe.student.given if recipe.student else recipe.teacher.source
+    if source is None:
         return
-    assert recipe.student is not None
-    job = TransferJob(
-        suite=loaded.name,
-        entry=name,
-        teacher=teacher,
-        source=recipe.teacher.source,
-        student=recipe.student,
-        method=recipe.method,
-        corpus=recipe.corpus,
-        optimise=recipe.corpus_optimise,
-        seed=loaded.suite.seeds[0],
-    )
-    dependencies = (_Outputs(loaded.name, teacher).of("pretrained"),)
-    outputs = (_Outputs(loaded.name, name).of("transferred"),)
-    yield PipelineStage("transfer", "transfer", job, dependencies, outputs, _method(recipe))
+    origin = origin_of(entry or loaded.teachers[name])
+    teacher = entry.teacher if entry else None
+    job = PretrainJob(suite=loaded.name, entry=name, source=source, origin=origin, teacher=teacher)
+    dependencies = [_Outputs(loaded.name, origin).of("transferred")] if origin else []
+    if teacher:
+        dependencies.append(_Outputs(loaded.name, teacher).of("pretrained"))
+    outputs = (_Outputs(loaded.name, name).of("pretrained"),)
+    yield PipelineStage("pretrain", "pretrain", job, tuple(dependencies), outputs)
+
+
+def _transfer_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[PipelineStage]:
+    job = transfer_job(loaded, name)
+    if job is None:
+        return
+    ours = _Outputs(loaded.name, name)
+    dependencies = [_Outputs(loaded.name, teacher).of("pretrained")]
+    if job.student.given is not None:
+        dependencies.append(ours.of("pretrained"))
+    outputs = (ours.of("transferred"), ours.of("transfer", str(job.seed)))
+    method = method_name(job.method)
+    yield PipelineStage("transfer", "transfer", job, tuple(dependencies), outputs, method)
 
 
 def _train_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[PipelineStage]:
@@ -196,19 +166,22 @@ def _train_dependencies(
     recipe = chunk[0].recipe
     if recipe.student is None:
         return (ours.of("pretrained"),)
-    start = theirs.of("pretrained") if recipe.corpus is None else ours.of("transferred")
+    given = ours if recipe.student.given is not None else theirs
+    start = given.of("pretrained") if recipe.corpus is None else ours.of("transferred")
     distilled = [
         theirs.of("checkpoint", run_key(task, chunk[0].teacher_seed))
         for task in dict.fromkeys(run.task for run in chunk)
         if _needs_teacher(recipe, task)
     ]
     gate = [theirs.of("gate")] if distilled else []
-    return (start, *gate, *distilled)
+    augments = any(run.recipe.augment is not None for run in chunk)
+    first = dict.fromkeys([start, theirs.of("pretrained")] if augments else [start])
+    return (*first, *gate, *distilled)
 
 
 def _needs_teacher(recipe: Recipe, task: str) -> bool:
     stages = student_stages(recipe, task)
-    return any(stage.data == "task" and stage.needs_teacher for stage in stages)
+    return any(stage.data != "corpus" and stage.needs_teacher for stage in stages)
 
 
 def _score_stage(loaded: LoadedSuite, name: str) -> PipelineStage:
@@ -234,9 +207,11 @@ def _export_stage(loaded: LoadedSuite, name: str) -> PipelineStage:
     return PipelineStage("export", "export", job, checkpoints, (out.of("export"),))
 
 
-def _latency_stage(loaded: LoadedSuite, name: str, teacher: str) -> PipelineStage:
+def _latency_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[PipelineStage]:
     timed = loaded.suite.bench.tasks or tuple(loaded.suite.tasks)
     runs = tuple(run for run in _first_seed(loaded, name) if run.task in timed)
+    if not runs:
+        return
     ours = _Outputs(loaded.name, name)
     theirs = _Outputs(loaded.name, teacher)
     job = LatencyJob(
@@ -244,22 +219,23 @@ def _latency_stage(loaded: LoadedSuite, name: str, teacher: str) -> PipelineStag
         entry=name,
         teacher=teacher,
         runs=runs,
-        teacher_seed=loaded.suite.seeds[0],
+        teacher_seed=loaded.teacher_seed,
         bench=loaded.suite.bench,
     )
     dependencies = [
-        *(out.of("checkpoint", run.key) for out in (ours, theirs) for run in runs),
+        *(ours.of("checkpoint", run.key) for run in runs),
+        *(theirs.of("checkpoint", run_key(run.task, loaded.teacher_seed)) for run in runs),
         ours.of("export"),
         theirs.of("export"),
     ]
-    return PipelineStage("latency", "latency", job, tuple(dependencies), (ours.of("latency"),))
+    yield PipelineStage("latency", "latency", job, tuple(dependencies), (ours.of("latency"),))
 
 
 def _board_pipeline(loaded: LoadedSuite, measured: tuple[str, ...]) -> Pipeline:
     job = BoardJob(
         suite=loaded.name,
         entry=BOARD,
-        entries=(*sorted(loaded.teachers), *sorted(loaded.entries)),
+        entries=build_order(loaded.teachers, loaded.entries),
     )
     stage = PipelineStage(BOARD, BOARD, job, measured, (f"build/{loaded.name}/board",))
     return Pipeline(loaded.name, BOARD, (stage,))

@@ -25,6 +25,7 @@ ROOTS = {
     "export": ("zoo.export.stage",),
     "latency": ("zoo.latency.stage", "zoo.latency.child"),
     "board": ("zoo.board.publish",),
+    "study": ("zoo.board.studies",),
 }
 BY_METHOD = ("transfer", "train")
 """Stages whose code includes the file of the entry's method."""

@@ -9,6 +9,7 @@ from zoo.errors import Problem, ZooError
 from zoo.paths import Project
 from zoo.pipeline.compile import PipelineStage, compile_suite
 from zoo.pipeline.sync import pipeline_file
+from zoo.pipeline.variants import compile_study
 from zoo.spec.load import LoadedSuite
 
 
@@ -42,7 +43,10 @@ def _changed(project: Project, file: str) -> set[str]:
 
 
 def _needed(loaded: LoadedSuite, entry: str) -> list[tuple[str, PipelineStage]]:
-    stages = [(p.entry, stage) for p in compile_suite(loaded) for stage in p.stages]
+    pipelines = compile_suite(loaded)
+    if entry in loaded.studies:
+        pipelines.append(compile_study(loaded, entry))
+    stages = [(p.entry, stage) for p in pipelines for stage in p.stages]
     wanted: set[str] = set()
     kept = []
     for owner, stage in reversed(stages):

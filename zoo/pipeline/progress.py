@@ -8,19 +8,19 @@ from zoo.paths import Project
 from zoo.pipeline.sync import board_params
 from zoo.records.durations import note_duration, own_durations, published_durations
 
-TURNS = ("pretrain", "transfer", "train", "score", "gate", "export", "latency")
+TURNS = ("pretrain", "transfer", "train", "score", "gate", "export", "latency", "study")
 
 
 class Progress:
-    """The place of one stage among all stages of its suite.
+    """The place of one stage among all stages of its suite, or of its study.
 
     The estimate adds up what the stages from here on took in an earlier build: this machine's, or
     else the published one's, times how much slower or faster this machine was until now.
     """
 
-    def __init__(self, project: Project, suite: str) -> None:
+    def __init__(self, project: Project, suite: str, study: str | None = None) -> None:
         self._project, self._suite = project, suite
-        self._order = stage_order(project, suite)
+        self._order = study_order(project, suite, study) if study else stage_order(project, suite)
 
     def announce(self, entry: str, name: str) -> None:
         """Tell the stage's place and the estimate."""
@@ -60,6 +60,19 @@ def stage_order(project: Project, suite: str) -> list[str]:
         names = json.loads(params.read_text(encoding="utf-8"))
         order += [f"{entry}/{name}" for name in sorted(names, key=_turn)]
     return [*order, "board/board"]
+
+
+def study_order(project: Project, suite: str, study: str) -> list[str]:
+    """The stages of a study alone: what its variants start from is built before."""
+    params = project.pipelines / suite / study / "params.json"
+    names = json.loads(params.read_text(encoding="utf-8"))
+    return [f"{study}/{name}" for name in sorted(names, key=_turn_in_study)]
+
+
+def _turn_in_study(name: str) -> tuple[bool, str, int]:
+    """Variant by variant, and their tables last."""
+    kind, _, variant = name.partition("-")
+    return kind == "study", variant, TURNS.index(kind)
 
 
 def _turn(name: str) -> tuple[int, str]:

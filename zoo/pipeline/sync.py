@@ -10,8 +10,10 @@ from zoo.errors import Problem, SpecError, UsageError, at
 from zoo.paths import Project, write_file
 from zoo.pipeline.compile import BOARD, Pipeline, compile_suite
 from zoo.pipeline.fingerprint import BY_METHOD, ROOTS, fingerprint
+from zoo.pipeline.variants import STUDY, compile_study
 from zoo.spec.jobs import BoardJob
 from zoo.spec.load import LoadedSuite
+from zoo.spec.study import StudyJob
 
 DEFAULT_SUITE = "pocket"
 CODE = "pipelines/code.json"
@@ -28,7 +30,8 @@ def pipeline_files(suites: dict[str, LoadedSuite]) -> dict[str, str]:
     files: dict[str, str] = {}
     methods: set[str] = set()
     for loaded in suites.values():
-        for pipeline in compile_suite(loaded):
+        studies = [compile_study(loaded, name) for name in sorted(loaded.studies)]
+        for pipeline in (*compile_suite(loaded), *studies):
             _refuse_large(pipeline)
             files |= _files_of(pipeline)
             methods |= {stage.method for stage in pipeline.stages if stage.method}
@@ -83,15 +86,15 @@ def _remove(path: Path) -> None:
 
 
 def _refuse_large(pipeline: Pipeline) -> None:
-    if len(pipeline.stages) > LARGEST:
-        raise SpecError(
-            Problem(
-                at(f"specs/{pipeline.suite}/suite.yaml", key="train_stage_per"),
-                f"the pipeline of {pipeline.entry} would have {len(pipeline.stages)} stages",
-                f"at most {LARGEST}",
-                "state train_stage_per: task, or entry",
-            )
-        )
+    if len(pipeline.stages) <= LARGEST:
+        return
+    place = at(f"specs/{pipeline.suite}/suite.yaml", key="train_stage_per")
+    remedy = "state train_stage_per: task, or entry"
+    if pipeline.stages[-1].kind == STUDY:
+        place = at(f"{_source(pipeline)}.yaml", key="axes")
+        remedy = "state fewer values, or make two studies of it"
+    given = f"the pipeline of {pipeline.entry} would have {len(pipeline.stages)} stages"
+    raise SpecError(Problem(place, given, f"at most {LARGEST}", remedy))
 
 
 def _files_of(pipeline: Pipeline) -> dict[str, str]:
@@ -101,12 +104,22 @@ def _files_of(pipeline: Pipeline) -> dict[str, str]:
     jobs = {stage.name: stage.job.model_dump(mode="json") for stage in pipeline.stages}
     target = pipeline_file(suite, entry)
     up = "/".join([".."] * target.count("/")) or "."
-    source = f"specs/{suite}" if entry == BOARD else f"specs/{suite}/{entry}"
-    return {params: _json(jobs), target: _dvc_yaml(pipeline, source, params, up)}
+    return {params: _json(jobs), target: _dvc_yaml(pipeline, params, up)}
 
 
-def _dvc_yaml(pipeline: Pipeline, source: str, params: str, up: str) -> str:
-    lines = [f"# Written by `zoo sync` from {source}; edit that, not this.", "stages:"]
+def _source(pipeline: Pipeline) -> str:
+    """What a pipeline is written from."""
+    if pipeline.entry == BOARD:
+        return f"specs/{pipeline.suite}"
+    folder = "studies/" if pipeline.stages[-1].kind == STUDY else ""
+    return f"specs/{pipeline.suite}/{folder}{pipeline.entry}"
+
+
+def _dvc_yaml(pipeline: Pipeline, params: str, up: str) -> str:
+    lines = [
+        f"# Written by `zoo sync` from {_source(pipeline)}; edit that, not this.",
+        "stages:",
+    ]
     for stage in pipeline.stages:
         where = f"{pipeline.suite}/{pipeline.entry}"
         code = f"{stage.kind}.{stage.method}" if stage.kind in BY_METHOD and stage.method else None
@@ -166,6 +179,16 @@ def job_of(project: Project, suite: str, entry: str, name: str) -> str:
         known = ", ".join(sorted(jobs))
         raise UsageError(Problem(f"{suite}/{entry}", f"there is no stage {name!r}", known))
     return json.dumps(jobs[name])
+
+
+def study_jobs(project: Project, suite: str) -> list[StudyJob]:
+    """What the declared studies of a suite are made of, by name."""
+    found = []
+    for path in sorted((project.pipelines / suite).glob("*/params.json")):
+        jobs: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if STUDY in jobs:
+            found.append(StudyJob.model_validate_json(json.dumps(jobs[STUDY])))
+    return found
 
 
 def board_job(project: Project, suite: str) -> BoardJob:

@@ -2,9 +2,15 @@
 
 import hashlib
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 from pydantic_core import PydanticCustomError
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9.\-]{0,63}$"
@@ -41,8 +47,28 @@ class Spec(BaseModel):
     )
 
 
+class Grown(Spec):
+    """A spec that got fields after its first release.
+
+    The fields named in `later` stay unsaid while they have their default, so that the digests of
+    everything built before they came still hold.
+    """
+
+    later: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_later(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = dump(self)
+        for name in self.later:
+            if getattr(self, name) == type(self).model_fields[name].get_default(
+                call_default_factory=True
+            ):
+                plain.pop(name, None)
+        return plain
+
+
 def canonical(value: Any) -> str:
-    """The one JSON text of `value`: sorted keys, no blanks, every default spelled out.
+    """The one JSON text of `value`: sorted keys, no blanks, defaults spelled out (but see `Grown`).
 
     Comments, key order and defaults made explicit in a YAML file do not show here; a different
     value always does.

@@ -34,6 +34,12 @@ class Catalogue(Protocol):
         """Whether the method has a corpus stage."""
         ...
 
+    def stages(
+        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task]
+    ) -> Mapping[str, str]:
+        """The names of its stages on any of the tasks, and which data each reads."""
+        ...
+
 
 def suite_findings(
     suite: Suite, entries: set[str], teacher_names: set[str], teachers: Mapping[str, Teacher]
@@ -109,6 +115,8 @@ def entry_findings(
     """What in an entry's file does not fit its suite, its teacher and its method."""
     for task in entry.tasks:
         yield from _unknown_task(("tasks", task), task, suite)
+    for place, task in enumerate(entry.only or ()):
+        yield from _unknown_task(("only", place), task, suite)
     yield from _corpus_findings(entry, suite, catalogue)
     if entry.twin is not None and entry.twin not in entries:
         yield _no_entry(entry.twin, entries)
@@ -129,10 +137,14 @@ def entry_findings(
     except ValidationError as error:
         yield _heads_finding(entry.student, teacher.shape, error.errors()[0]["ctx"])
         return
-    yield from _start_findings(entry, shape, teacher.shape)
-    tasks = [TASKS[name] for name in suite.tasks]
+    if entry.student.given is None:
+        yield from _copy_findings(entry, shape, teacher.shape)
+    yield from _tokenizer_findings(shape, teacher.shape)
+    tasks = [TASKS[name] for name in entry.only or suite.tasks if name in TASKS]
     for finding in catalogue.misfits(entry.method, shape, teacher.shape, tasks):
         yield finding._replace(path=("method", *finding.path))
+    stages = catalogue.stages(entry.method, shape, teacher.shape, tasks)
+    yield from _stage_findings(entry, suite, stages)
 
 
 def _heads_finding(student: Student, teacher: Shape, misfit: Mapping[str, str]) -> Finding:
@@ -179,15 +191,53 @@ def _corpus_findings(entry: Entry, suite: Suite, catalogue: Catalogue) -> Iterat
         )
 
 
+def _stage_findings(entry: Entry, suite: Suite, stages: Mapping[str, str]) -> Iterator[Finding]:
+    stated: list[tuple[tuple[str, ...], str]] = [(("stages", name), name) for name in entry.stages]
+    for task, change in entry.tasks.items():
+        stated += [(("tasks", task, "stages", name), name) for name in change.stages]
+    for path, name in stated:
+        if stages and name not in stages:
+            yield Finding(
+                path,
+                "the method has no such stage",
+                ", ".join(stages),
+                suggestion(name, stages),
+            )
+    if "augmented" in stages.values() and entry.augment is None and suite.augment is None:
+        yield Finding(
+            ("method",),
+            "this method reads augmented task data",
+            remedy="declare `augment` here or in suite.yaml",
+        )
+
+
+_PIECES = {"bert": "WordPiece", "distilbert": "WordPiece", "electra": "WordPiece", "roberta": "BPE"}
+"""How a family's tokenizer cuts words: a student reads what its teacher's tokenizer made."""
+
+
+def _tokenizer_findings(student: Shape, teacher: Shape) -> Iterator[Finding]:
+    ours, theirs = _PIECES[student.family], _PIECES[teacher.family]
+    if ours != theirs:
+        kin = sorted(family for family, pieces in _PIECES.items() if pieces == theirs)
+        yield Finding(
+            ("student", "family"),
+            f"the tokenizers differ: {student.family} reads {ours} pieces and {teacher.family}"
+            f" {theirs}, so that no two tokens of theirs can be compared",
+            ", ".join(kin),
+        )
+
+
 _COPIES = {
     ("bert", "distilbert"),
     *((family, family) for family in ("bert", "roberta", "distilbert")),
 }
 
 
-def _start_findings(entry: Entry, student: Shape, teacher: Shape) -> Iterator[Finding]:
+def _copy_findings(entry: Entry, student: Shape, teacher: Shape) -> Iterator[Finding]:
+    start = entry.student.start
+    assert isinstance(start, str | tuple)
     try:
-        copied = copied_layers(entry.student.start, student.layers, teacher.layers)
+        copied = copied_layers(start, student.layers, teacher.layers)
     except ValueError as error:
         given, _, allowed = str(error).partition("; allowed: ")
         key = "layers" if student.layers > teacher.layers else "start"
@@ -205,7 +255,7 @@ def _start_findings(entry: Entry, student: Shape, teacher: Shape) -> Iterator[Fi
                 "state start: fresh, or remove this key",
             )
     kin = [ours for theirs, ours in sorted(_COPIES) if theirs == teacher.family]
-    if student.family not in kin:
+    if student.family not in kin and _PIECES[student.family] == _PIECES[teacher.family]:
         yield Finding(
             ("student", "family"),
             f"layers of {teacher.family} cannot be copied into {student.family}",

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Union
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, WrapValidator, create_model
 
+from zoo.spec.augment import Augment
 from zoo.spec.base import Name, Spec
-from zoo.spec.optimise import Optimise, TaskChange
+from zoo.spec.optimise import Optimise, Stages, TaskChange
 from zoo.spec.student import Student
 from zoo.spec.teacher import TaskName
 
@@ -38,8 +39,14 @@ class Entry(Spec):
     """How the student is trained on a task; the suite's when absent."""
     corpus_optimise: Optimise | None = None
     """How it is trained on the corpus, for methods with a corpus stage; the suite's when absent."""
+    stages: Stages = Field(default_factory=dict)
+    """What single stages of the method change in `optimise` or `corpus_optimise`."""
     tasks: dict[TaskName, TaskChange] = Field(default_factory=dict)
     """What single tasks change in `optimise`."""
+    only: tuple[TaskName, ...] | None = Field(None, min_length=1)
+    """The suite's tasks that this entry is trained on; all when absent."""
+    augment: Augment | None = None
+    """How task data is augmented, for methods that ask for it; the suite's when absent."""
     twin: Name | None = None
     """The entry this one is compared with; the suite's when absent."""
 

@@ -22,21 +22,28 @@ _MISSING = "this key is missing"
 
 def explain(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Problem]:
     """Every error of one file, in the order of its lines, one per place."""
+    found = findings_of(error, model)
+    in_order = sorted(found, key=lambda finding: (document.line(finding.path), str(finding.path)))
+    return [document.problem(finding) for finding in in_order]
+
+
+def findings_of(error: ValidationError, model: type[BaseModel]) -> list[Finding]:
+    """Every error of one value, one per place."""
     schema = schema_of(model)
     found: dict[Path_, Finding] = {}
     covered: set[Path_] = set()
     all_details = error.errors(include_url=False)
     places = [schema.locate(details["loc"]) for details in all_details]
     for details, (path, node) in zip(all_details, places, strict=True):
-        if "anyOf" in node and any(_is_above(path, other) for other, _ in places):
-            covered.add(path)  # the nearer a problem, the better it helps
         tell = _TELLERS.get(details["type"], _wrong_value)
         finding = tell(details, path, node, schema)
         found.setdefault(finding.path, finding)
+    for path, node in places:
+        if "anyOf" in node and any(_is_above(path, other) for other in found):
+            covered.add(path)  # the nearer a problem, the better it helps
     missing = {path for path, finding in found.items() if finding.given == _MISSING}
     covered |= missing & {_meant(details, schema) for details in all_details}
-    told = sorted(set(found) - covered, key=lambda path: (document.line(path), str(path)))
-    return [document.problem(found[path]) for path in told]
+    return [finding for path, finding in found.items() if path not in covered]
 
 
 def _is_above(path: Path_, other: Path_) -> bool:

@@ -4,14 +4,17 @@ A stage reads its own job and nothing else of the specs, so that DVC's look at t
 exactly when the stage must run again.
 """
 
-from zoo.spec.base import Spec, digest
+from typing import ClassVar
+
+from pydantic import Field
+
+from zoo.spec.base import Grown, Spec, digest
 from zoo.spec.bench import Bench, ExportLimits
 from zoo.spec.corpus import Corpus
 from zoo.spec.entry import MethodField
-from zoo.spec.optimise import Optimise
-from zoo.spec.recipe import RunRecipe, StudentRecipe, run_key
+from zoo.spec.optimise import Optimise, Stages
+from zoo.spec.recipe import ResolvedSource, RunRecipe, StudentRecipe, run_key
 from zoo.spec.suite import DataSource, TaskSettings
-from zoo.spec.teacher import Source
 
 
 class Job(Spec):
@@ -21,10 +24,16 @@ class Job(Spec):
     entry: str
 
 
-class PretrainJob(Job):
-    """Bring a teacher's pretrained weights: from the hub, a folder, or by pretraining."""
+class PretrainJob(Job, Grown):
+    """Bring first weights: from the hub, a folder, another entry, or by pretraining."""
 
-    source: Source
+    later: ClassVar[tuple[str, ...]] = ("origin", "teacher")
+
+    source: ResolvedSource
+    origin: str | None = None
+    """The entry whose transferred weights these are, for a distilled source."""
+    teacher: str | None = None
+    """Whose tokenizer the weights must have, where a student starts from them."""
 
     @property
     def digest(self) -> str:
@@ -32,15 +41,18 @@ class PretrainJob(Job):
         return digest(self.source)
 
 
-class TransferJob(Job):
+class TransferJob(Job, Grown):
     """Train a student on the corpus, before any task: nothing here speaks of tasks."""
 
+    later: ClassVar[tuple[str, ...]] = ("stages",)
+
     teacher: str
-    source: Source
+    source: ResolvedSource
     student: StudentRecipe
     method: MethodField
     corpus: Corpus
     optimise: Optimise
+    stages: Stages = Field(default_factory=dict)
     seed: int
 
     @property
@@ -49,11 +61,15 @@ class TransferJob(Job):
         return digest(self.model_dump(mode="json", exclude={"suite", "entry", "teacher"}))
 
 
-class TrainJob(Job):
+class TrainJob(Job, Grown):
     """Train some runs of an entry on their tasks."""
+
+    later: ClassVar[tuple[str, ...]] = ("start",)
 
     teacher: str
     runs: tuple[RunRecipe, ...]
+    start: str | None = None
+    """The entry whose first weights they start from, where these are made once for several."""
 
 
 class Measured(Spec):
@@ -109,4 +125,4 @@ class BoardJob(Job):
     """Make the suite's tables from all records; `entry` is `board`."""
 
     entries: tuple[str, ...]
-    """Every entry that must have records, teachers first."""
+    """Every entry that must have records, in an order in which they can be built."""

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,9 +13,12 @@ from zoo.errors import Problem, SpecError, UsageError, at, suggestion
 from zoo.paths import Project
 from zoo.spec.base import NAME_PATTERN, WORDS, Spec
 from zoo.spec.cross import Catalogue, entry_findings, suite_findings, teacher_findings
+from zoo.spec.cross_study import Neighbours, study_findings, variant_names
 from zoo.spec.entry import Entry, entry_model
 from zoo.spec.explain import explain
 from zoo.spec.finding import Finding
+from zoo.spec.lineage import Lineage
+from zoo.spec.study import Study
 from zoo.spec.suite import Suite
 from zoo.spec.teacher import Teacher
 from zoo.spec.yaml import Document, read_yaml
@@ -26,12 +30,20 @@ BOARD = "board"
 
 @dataclass(frozen=True)
 class LoadedSuite:
-    """One suite with its teachers and entries, validated each for itself and together."""
+    """One suite with its teachers, entries and studies, validated each for itself and together."""
 
     name: str
     suite: Suite
     teachers: dict[str, Teacher]
     entries: dict[str, Entry]
+    studies: dict[str, Study] = field(default_factory=dict)
+    taught_by: int | None = None
+    """Seed of the teachers that are distilled, where it is not the suite's first."""
+
+    @property
+    def teacher_seed(self) -> int:
+        """Seed of the teachers that are distilled, and of what is trained on the corpus."""
+        return self.suite.seeds[0] if self.taught_by is None else self.taught_by
 
 
 def suite_names(project: Project) -> list[str]:
@@ -82,12 +94,15 @@ def load_suite(project: Project, name: str, catalogue: Catalogue) -> LoadedSuite
     teachers = reader.read_all(teacher_files, Teacher)
     entry_files = [path for path in _spec_files(folder) if path.name != "suite.yaml"]
     entries = reader.read_all(entry_files, reader.entry_model)
+    studies = reader.read_all(_spec_files(folder / "studies"), Study)
     if suite is not None:
+        loaded = LoadedSuite(name, suite, teachers, entries, studies)
         stems = [{path.stem for path in files} for files in (teacher_files, entry_files)]
-        _fit_together(reader, folder, LoadedSuite(name, suite, teachers, entries), *stems)
+        _fit_together(reader, folder, loaded, *stems)
+        _fit_studies(reader, folder, loaded, *stems)
     if suite is None or reader.problems:
         raise SpecError(*reader.problems)
-    return LoadedSuite(name, suite, teachers, entries)
+    return loaded
 
 
 def _folders_without_suite(project: Project) -> Iterator[Problem]:
@@ -115,13 +130,46 @@ def _fit_together(
     suite, teachers = loaded.suite, loaded.teachers
     found = suite_findings(suite, entry_names, teacher_names, teachers)
     reader.note(folder / "suite.yaml", found)
+    lineage = Lineage(teachers, loaded.entries, entry_names, reader.catalogue)
     for key, teacher in teachers.items():
-        reader.note(folder / f"teachers/{key}.yaml", teacher_findings(teacher, suite))
+        found = chain(teacher_findings(teacher, suite), lineage.of_teacher(key))
+        reader.note(folder / f"teachers/{key}.yaml", found)
     for key, entry in loaded.entries.items():
         broken = entry.teacher in teacher_names and entry.teacher not in teachers
         if not broken:  # a broken teacher is reported in its own file
             found = entry_findings(entry, suite, teachers, reader.catalogue, entry_names)
-            reader.note(folder / f"{key}.yaml", found)
+            reader.note(folder / f"{key}.yaml", chain(found, lineage.of_entry(key)))
+
+
+def _fit_studies(
+    reader: "_Reader",
+    folder: Path,
+    loaded: LoadedSuite,
+    teacher_names: set[str],
+    entry_names: set[str],
+) -> None:
+    """Note what does not fit in studies of entries that are right themselves."""
+    sound = {
+        key: entry
+        for key, entry in loaded.entries.items()
+        if not reader.problems_of(folder / f"{key}.yaml")
+        and not reader.problems_of(folder / f"teachers/{entry.teacher}.yaml")
+    }
+    taken = {*entry_names, *teacher_names}
+    for key, study in loaded.studies.items():
+        beside = Neighbours(
+            loaded.suite,
+            loaded.teachers,
+            sound,
+            entry_names,
+            taken | (set(loaded.studies) - {key}),
+            reader.catalogue,
+            reader.entry_model,
+        )
+        found = study_findings(key, study, beside)
+        reader.note(folder / f"studies/{key}.yaml", found)
+        if not found and study.entry in sound:
+            taken |= variant_names(key, study)
 
 
 class _Reader:
@@ -138,6 +186,10 @@ class _Reader:
     def problems(self) -> list[Problem]:
         """All problems, file by file as they were read."""
         return [problem for found in self._problems.values() for problem in found]
+
+    def problems_of(self, path: Path) -> list[Problem]:
+        """What is wrong with one file."""
+        return self._problems.get(path, [])
 
     def read_all(self, paths: Iterable[Path], model: type[Model]) -> dict[str, Model]:
         read: dict[str, Model] = {}
@@ -183,15 +235,15 @@ class _Reader:
 
     def refuse_overlooked(self, folder: Path) -> None:
         """Files that look like specs but would never be read."""
-        read = {*_spec_files(folder), *_spec_files(folder / "teachers")}
+        places = (folder, folder / "teachers", folder / "studies")
+        read = {path for place in places for path in _spec_files(place)}
         for path in sorted(folder.rglob("[!.]*")):
             if path.suffix.lower() in (".yml", ".yaml") and path not in read:
-                here = path.parent in (folder, folder / "teachers")
-                remedy = f"rename it to {path.stem}.yaml" if here else "move it"
+                remedy = f"rename it to {path.stem}.yaml" if path.parent in places else "move it"
                 problem = Problem(
                     self.project.relative(path),
                     "this file would be overlooked",
-                    "<entry>.yaml beside suite.yaml, and teachers/<teacher>.yaml",
+                    "<entry>.yaml beside suite.yaml, teachers/<teacher>.yaml, studies/<study>.yaml",
                     remedy,
                 )
                 self._problems.setdefault(path, []).append(problem)

@@ -1,10 +1,10 @@
 """How a model is trained: budget, optimiser, schedule, precision."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zoo.spec.base import Fraction, PositiveInt, Spec, misfit
+from zoo.spec.base import Fraction, Grown, PositiveInt, Spec, misfit
 
 
 class Optimise(Spec):
@@ -56,8 +56,42 @@ class Optimise(Spec):
         return self
 
 
-class TaskChange(Spec):
+class StageChange(Spec):
+    """What one stage of a method changes in its entry's optimisation."""
+
+    epochs: float | None = Field(None, gt=0)
+    """Its own passes over the data, instead of its share of the entry's."""
+    steps: PositiveInt | None = None
+    """Its own optimiser steps; either these or `epochs`."""
+    learning_rate: float | None = Field(None, gt=0, lt=1)
+    """Peak learning rate."""
+    batch_size: PositiveInt | None = None
+    """Sequences per optimiser step."""
+    warmup: Fraction | None = None
+    """Share of the steps over which the learning rate rises."""
+    decay: Literal["linear", "constant"] | None = None
+    """What follows the warm-up."""
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if self.epochs is not None and self.steps is not None:
+            raise misfit("steps", "epochs are stated too", "one of epochs and steps, or neither")
+        return self
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether the stage takes no part in sharing the entry's budget."""
+        return self.epochs is not None or self.steps is not None
+
+
+Stages = dict[str, StageChange]
+"""Changes by the name of the stage."""
+
+
+class TaskChange(Grown):
     """What one task changes in an entry's optimisation."""
+
+    later: ClassVar[tuple[str, ...]] = ("stages",)
 
     epochs: float | None = Field(None, gt=0)
     """Passes over the task's training set."""
@@ -65,13 +99,29 @@ class TaskChange(Spec):
     """Peak learning rate."""
     batch_size: PositiveInt | None = None
     """Sequences per optimiser step."""
+    stages: Stages = Field(default_factory=dict)
+    """What the task changes in single stages of the method."""
 
 
-def changed(optimise: Optimise, change: TaskChange | None) -> Optimise:
-    """`optimise` with what one task changes; a task's epochs replace a budget in steps."""
+def changed(optimise: Optimise, change: TaskChange | StageChange | None) -> Optimise:
+    """`optimise` with what a task or a stage changes; a budget replaces the one there was."""
     if change is None:
         return optimise
-    stated = change.model_dump(exclude_none=True)
-    if "epochs" in stated:
-        stated["steps"] = None
+    stated = change.model_dump(exclude_none=True, exclude={"stages"})
+    if "epochs" in stated or "steps" in stated:
+        stated = {"epochs": None, "steps": None, **stated}
     return Optimise.model_validate({**optimise.model_dump(), **stated})
+
+
+def merged(stages: Stages, change: TaskChange | None) -> Stages:
+    """Changes of stages with those that a task makes on top."""
+    if change is None:
+        return stages
+    together = dict(stages)
+    for name, on_top in change.stages.items():
+        below = together.get(name, StageChange()).model_dump(exclude_none=True)
+        stated = on_top.model_dump(exclude_none=True)
+        if on_top.has_budget:
+            below = {key: value for key, value in below.items() if key not in ("epochs", "steps")}
+        together[name] = StageChange.model_validate({**below, **stated})
+    return together

@@ -1,24 +1,42 @@
 """Resolved specs: everything that decides a checkpoint's bytes, and nothing else."""
 
+from typing import Annotated, ClassVar, Literal
+
 from pydantic import Field
 
-from zoo.spec.base import Spec, digest
+from zoo.spec.augment import Augment
+from zoo.spec.base import Grown, Sha256, Spec, digest
 from zoo.spec.corpus import Corpus
 from zoo.spec.entry import MethodField
-from zoo.spec.optimise import Optimise, TaskChange, changed
+from zoo.spec.optimise import Optimise, Stages, TaskChange, changed, merged
 from zoo.spec.shape import Shape
 from zoo.spec.student import Start
 from zoo.spec.suite import DataSource, TaskSettings
-from zoo.spec.teacher import Source
+from zoo.spec.teacher import FolderSource, HubSource, PretrainedSource
 
 SCHEMA = 1
 """Raised when the meaning of a recipe changes, so that old digests stay with old meanings."""
 
 
+class TransferredSource(Spec):
+    """What an entry is after its corpus stages, known by all that decides it, not by its name."""
+
+    kind: Literal["distilled"] = "distilled"
+    transfer: Sha256
+    """Digest of the entry's transfer."""
+    shape: Shape
+
+
+Given = Annotated[HubSource | FolderSource | TransferredSource, Field(discriminator="kind")]
+ResolvedSource = Annotated[
+    HubSource | FolderSource | PretrainedSource | TransferredSource, Field(discriminator="kind")
+]
+
+
 class TeacherRecipe(Spec):
     """A teacher: its pretrained source and its fine-tuning."""
 
-    source: Source
+    source: ResolvedSource
     optimise: Optimise
     tasks: dict[str, TaskChange] = Field(default_factory=dict)
 
@@ -27,11 +45,19 @@ class StudentRecipe(Spec):
     """A student: its full shape and where its first weights come from."""
 
     shape: Shape
-    start: Start
+    start: Start | Given
+
+    @property
+    def given(self) -> HubSource | FolderSource | TransferredSource | None:
+        """The weights it takes, where its start names some; their shape is the student's."""
+        start = self.start
+        return None if isinstance(start, str | tuple) else start
 
 
-class Recipe(Spec):
+class Recipe(Grown):
     """An entry. A teacher's own entry has no student and no method."""
+
+    later: ClassVar[tuple[str, ...]] = ("stages", "augment")
 
     schema_version: int = SCHEMA
     teacher: TeacherRecipe
@@ -41,6 +67,8 @@ class Recipe(Spec):
     tasks: dict[str, TaskChange] = Field(default_factory=dict)
     corpus: Corpus | None = None
     corpus_optimise: Optimise | None = None
+    stages: Stages = Field(default_factory=dict)
+    augment: Augment | None = None
 
     @property
     def shape(self) -> Shape:
@@ -58,7 +86,9 @@ class Recipe(Spec):
         stated = changed(self.teacher.optimise, self.teacher.tasks.get(task))
         teacher = self.teacher.model_copy(update={"optimise": stated, "tasks": {}})
         own = self.task_optimise(task) if self.optimise is not None else None
-        return self.model_copy(update={"teacher": teacher, "optimise": own, "tasks": {}})
+        stages = merged(self.stages, self.tasks.get(task))
+        update = {"teacher": teacher, "optimise": own, "tasks": {}, "stages": stages}
+        return self.model_copy(update=update)
 
 
 class RunRecipe(Spec):

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from zoo.spec.base import WORDS, Spec
 from zoo.spec.entry import entry_model
+from zoo.spec.study import Study
 from zoo.spec.suite import Suite
 from zoo.spec.teacher import Teacher
 
@@ -32,11 +33,12 @@ _BOUNDS = {
 
 
 def json_schemas(methods: Mapping[str, type[Spec]]) -> dict[str, dict[str, Any]]:
-    """JSON Schema of suite.yaml, of a teacher's file and of an entry with these methods."""
+    """JSON Schema of suite.yaml, and of a teacher's, an entry's and a study's file."""
     models: dict[str, type[BaseModel]] = {
         "suite": Suite,
         "teacher": Teacher,
         "entry": entry_model(methods),
+        "study": Study,
     }
     return {name: model.model_json_schema() for name, model in models.items()}
 
@@ -106,6 +108,8 @@ class Schema:
             return self._resolved({"$ref": mapping[step]})
         if str(step).startswith("tuple"):
             return next(choice for choice in node["anyOf"] if choice.get("type") == "array")
+        if str(step).startswith("tagged-union"):
+            return next(choice for choice in node["anyOf"] if "discriminator" in choice)
         return node
 
     def _resolved(self, node: Node) -> Node:

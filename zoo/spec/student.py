@@ -6,8 +6,10 @@ from pydantic import Field
 
 from zoo.spec.base import Spec
 from zoo.spec.shape import Depth, Family, Shape, Size
+from zoo.spec.weights import DistilledWeights, FolderWeights, GivenWeights, HubWeights
 
 Start = Literal["first", "last", "uniform", "spaced", "fresh"] | tuple[int, ...]
+"""How a student begins that is not given weights."""
 
 
 class Student(Spec):
@@ -23,9 +25,17 @@ class Student(Spec):
     """Attention heads per layer."""
     intermediate: Size | None = None
     """Width inside the feed-forward network."""
-    start: Start = Field("first", union_mode="left_to_right")
+    start: Start | GivenWeights = Field("first", union_mode="left_to_right")
     """Which teacher layers are copied: `first` k, `last` k, every n/k-th (`uniform`), DistilBERT's
-    spacing (`spaced`), a list counted from 0, or none (`fresh`: random weights)."""
+    spacing (`spaced`), a list counted from 0, or none (`fresh`: random weights). Or whose weights
+    it takes, of its own shape and with its teacher's tokenizer: another entry's after its corpus
+    stages (`kind: distilled`), the hub's or a folder's; only the heads may be cut otherwise."""
+
+    @property
+    def given(self) -> HubWeights | FolderWeights | DistilledWeights | None:
+        """The weights it takes, where its start names some."""
+        start = self.start
+        return None if isinstance(start, str | tuple) else start
 
     def shape(self, teacher: Shape) -> Shape:
         """The student's full shape beside this teacher."""

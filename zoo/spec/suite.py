@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from zoo.spec.augment import Augment
 from zoo.spec.base import Name, PositiveInt, Revision, Seed, Spec, misfit
 from zoo.spec.bench import Bench
 from zoo.spec.corpus import Corpus
@@ -66,6 +67,8 @@ class Suite(Spec):
     """How students are trained on a task, where the entry does not say."""
     corpus_optimise: Optimise | None = None
     """How students are trained on the corpus, where the entry does not say."""
+    augment: Augment | None = None
+    """How task data is augmented, for methods that ask for it."""
     bench: Bench = Bench()
     """What the harness measures."""
     train_stage_per: Literal["entry", "task", "run"] = "run"

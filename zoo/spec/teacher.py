@@ -5,35 +5,33 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from zoo.spec.base import BelowData, HubId, Revision, Seed, Sha256, Spec
+from zoo.spec.base import BelowData, Seed, Spec
 from zoo.spec.corpus import Corpus
 from zoo.spec.optimise import Optimise, TaskChange
 from zoo.spec.shape import Shape
 from zoo.spec.task import TASKS
+from zoo.spec.weights import DistilledWeights, FolderWeights, HubWeights
 
 
-class HubSource(Spec):
+class HubSource(HubWeights):
     """A model of the hub, at one revision."""
 
-    kind: Literal["hub"] = "hub"
-    id: HubId
-    """Owner and name on the hub."""
-    revision: Revision
-    """Full commit hash: a branch or tag can move."""
     shape: Shape
     """Checked against the model's own configuration when it is loaded."""
 
 
-class FolderSource(Spec):
+class FolderSource(FolderWeights):
     """A Hugging Face model folder below `$ZOO_DATA`."""
 
-    kind: Literal["folder"] = "folder"
-    path: BelowData
-    """Relative to `$ZOO_DATA`."""
-    sha256: Sha256
-    """Of its model.safetensors."""
     shape: Shape
     """Checked against the folder's config.json when it is loaded."""
+
+
+class DistilledSource(DistilledWeights):
+    """What an entry of the same suite is after its corpus stages: a teacher assistant."""
+
+    shape: Shape
+    """Checked against that entry's student."""
 
 
 class Vocabulary(Spec):
@@ -69,7 +67,9 @@ class PretrainedSource(Spec):
     """Seed of weights, masking and order."""
 
 
-Source = Annotated[HubSource | FolderSource | PretrainedSource, Field(discriminator="kind")]
+Source = Annotated[
+    HubSource | FolderSource | PretrainedSource | DistilledSource, Field(discriminator="kind")
+]
 
 
 def _known_task(name: str) -> str:

@@ -1,0 +1,171 @@
+"""Boards, tables of terms and numbers between the marks of documents."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from zoo.cli.show import show
+from zoo.errors import ZooError
+from zoo.methods import METHODS
+from zoo.paths import Project
+from zoo.pipeline.documents import document_drift, write_documents
+from zoo.spec.load import LoadedSuite, load_suites
+
+CHECKOUT = Path(__file__).parents[2]
+DRIFT = "shows other boards, terms or numbers than specs and records make"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> tuple[Project, Mapping[str, LoadedSuite]]:
+    """A project with the checkout's pocket suite and its published records."""
+    shutil.copytree(CHECKOUT / "specs/pocket", tmp_path / "specs/pocket")
+    records = shutil.ignore_patterns("predictions", "*.parquet")
+    shutil.copytree(CHECKOUT / "results/pocket", tmp_path / "results/pocket", ignore=records)
+    shutil.copy(CHECKOUT / "results/reported.json", tmp_path / "results/reported.json")
+    project = Project(tmp_path)
+    return project, load_suites(project, METHODS)
+
+
+Write = Callable[[str], SimpleNamespace]
+
+
+@pytest.fixture
+def write(house: tuple[Project, Mapping[str, LoadedSuite]]) -> Write:
+    """Writes docs/a/page.md; gives it with the functions under test."""
+    project, suites = house
+    page = project.root / "docs/a/page.md"
+    page.parent.mkdir(parents=True)
+
+    def with_text(text: str) -> SimpleNamespace:
+        page.write_text(text)
+        return SimpleNamespace(
+            page=page,
+            sync=lambda: write_documents(project, suites),
+            drift=lambda: [str(problem) for problem in document_drift(project, suites)],
+        )
+
+    return with_text
+
+
+@pytest.mark.parametrize(
+    ("mark", "shown"),
+    [
+        ("board: pocket", "| kd-2l | kd |"),
+        ("show: pocket/kd-2l", "soft_labels(temperature=2.0, scaled=True)"),
+        ("show: pocket/teacher-4l", "teacher: bert 4 x 64"),
+        ("numbers: kd", "| pocket | kd-2l | sentiment | accuracy |"),
+    ],
+)
+def test_a_block_is_written_and_kept(write: Write, mark: str, shown: str) -> None:
+    """Between its marks and nowhere else; drift is told and mended, also after the next change."""
+    document = write(f"# A\n<!-- {mark} -->\nold\n<!-- end -->\nafter\n")
+    assert document.drift() == [
+        f"docs/a/page.md: {DRIFT}\n  do: run `zoo sync` and commit what it writes"
+    ]
+    assert document.page.read_text().count("old") == 1
+    assert document.sync() == ["docs/a/page.md"]
+    text = document.page.read_text()
+    assert shown in text
+    assert text.startswith(f"# A\n<!-- {mark} -->\n\n")
+    assert text.endswith("\n\n<!-- end -->\nafter\n")
+    assert (document.sync(), document.drift()) == ([], [])
+    document.page.write_text(text.replace(shown, "another"))
+    assert document.drift()
+
+
+def test_show_is_what_zoo_show_prints(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it, or the plan of one task."""
+    document = write("<!-- show: pocket/mlkd-2l -->\n\n<!-- end -->\n")
+    document.sync()
+    monkeypatch.chdir(document.page.parent)
+    printed = show("pocket/mlkd-2l", as_json=False)
+    whole = document.page.read_text()
+    assert f"```text\n{printed}\n```" in whole
+    document = write("<!-- show: pocket/mlkd-2l on similarity -->\n\n<!-- end -->\n")
+    document.sync()
+    one = document.page.read_text()
+    assert whole.count("stage 'samples'") > one.count("stage 'samples'") == 1
+    assert "a regression has no classes" in one
+
+
+def test_readme_and_docs_are_all_looked_at(write: Write) -> None:
+    """Several blocks in several files; a file without marks stays as it is."""
+    block = "<!-- board: pocket -->\n<!-- end -->\n<!-- numbers: kd -->\n<!-- end -->\n"
+    document = write(block)
+    root = document.page.parents[2]
+    (root / "README.md").write_text(f"# Zoo\n\n{block}")
+    (root / "docs/plain.md").write_text("# Plain <!-- a remark -->\n")
+    assert document.sync() == ["README.md", "docs/a/page.md"]
+    assert (root / "README.md").read_text().count("| kd-2l | kd |") == 1
+    assert (root / "docs/plain.md").read_text() == "# Plain <!-- a remark -->\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "# A\n<!-- board: pocket -->\n",
+            r"docs/a/page.md:2: no <!-- end --> follows\n  do: add it where the board block ends",
+        ),
+        (
+            "<!-- show: pocket/kd-2l -->\n<!-- numbers: kd -->\n<!-- end -->\n",
+            r"docs/a/page.md:1: no <!-- end --> follows\n  do: add it where the show block ends",
+        ),
+        (
+            "\n\n<!-- show: pocket/kd-2 -->\n<!-- end -->\n",
+            r"page.md:3: there is no entry 'pocket/kd-2'\n  allowed: pocket/.*\n  do: did you",
+        ),
+        (
+            "<!-- show: packet/kd-2l -->\n<!-- end -->\n",
+            r"page.md:1: there is no entry 'packet/kd-2l'(.|\n)*did you mean 'pocket/kd-2l'",
+        ),
+        (
+            "<!-- show: pocket/kd-2l on mnli -->\n<!-- end -->\n",
+            r"page.md:1: pocket/kd-2l has no task 'mnli'\n  allowed: acceptability, ",
+        ),
+        (
+            "<!-- numbers: kdd -->\n<!-- end -->\n",
+            r"page.md:1: there is no method 'kdd'\n  allowed: .*internal, kd, (.|\n)*mean 'kd'",
+        ),
+        (
+            "<!-- board: packet -->\n<!-- end -->\n",
+            r"page.md:1: there is no suite 'packet'\n  allowed: pocket\n  do: did you mean",
+        ),
+        (
+            "<!-- bord: pocket -->\n<!-- end -->\n",
+            r"md:1: there is no block 'bord'\n  allowed: board, show, numbers\n  do: .*'board'",
+        ),
+    ],
+)
+def test_a_wrong_mark_is_told_by_file_and_line(write: Write, text: str, told: str) -> None:
+    """When writing and when checking."""
+    document = write(text)
+    for verb in (document.sync, document.drift):
+        with pytest.raises(ZooError, match=told):
+            verb()
+    assert document.page.read_text() == text
+
+
+def test_wrong_marks_are_told_together_and_nothing_is_written(write: Write) -> None:
+    """Also what is right in other files stays until all marks are."""
+    document = write("<!-- numbers: kdd -->\n<!-- end -->\n<!-- board: pocket -->\n")
+    readme = document.page.parents[2] / "README.md"
+    readme.write_text("<!-- board: pocket -->\n<!-- end -->\n")
+    with pytest.raises(ZooError) as caught:
+        document.sync()
+    assert [problem.where for problem in caught.value.problems] == [
+        "docs/a/page.md:1",
+        "docs/a/page.md:3",
+    ]
+    assert "kd-2l" not in readme.read_text()
+
+
+def test_a_project_without_documents_has_none_to_write(
+    house: tuple[Project, Mapping[str, LoadedSuite]],
+) -> None:
+    """Nothing is made up."""
+    assert write_documents(*house) == []
+    assert list(document_drift(*house)) == []

@@ -1,0 +1,159 @@
+"""What papers report of a method beside what the boards measured of it, as Markdown."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from zoo.board.table import Row
+from zoo.records.reported import COST, UNSTATED, Reported
+from zoo.spec.task import TASKS
+
+TEACHER = "teacher"
+_SETTINGS = re.compile(r" \(lr [^)]*\)$")
+"""What a source says of one run's settings; rows that differ in nothing else share a line."""
+
+
+class _Line(NamedTuple):
+    """What rows have in common that share a line, in the order of the table."""
+
+    arxiv: str
+    split: str
+    source: str
+    is_student: bool
+    model: str
+    note: str
+    parameters: float | None
+
+
+def numbers_text(method: str, reported: Sequence[Reported], rows: Sequence[Row]) -> str:
+    """Two tables: the published numbers of a method's students, and the boards' of its entries."""
+    published, measured = _published(method, reported), _measured(method, rows)
+    return f"{published}\n\n{measured}"
+
+
+def _published(method: str, reported: Sequence[Reported]) -> str:
+    own = [row for row in reported if row.method == method]
+    if not own:
+        return "Published: no number was found."
+    about = {(row.arxiv, _half(row)[0], row.task) for row in own if row.task != COST}
+    taught_by = [
+        row
+        for row in reported
+        if row.method == TEACHER and (row.arxiv, _half(row)[0], row.task) in about
+    ]
+    lines: dict[_Line, list[Reported]] = defaultdict(list)
+    for row in (*own, *taught_by):
+        lines[_line(row)].append(row)
+    table = [
+        ("model", "parameters", "split", "numbers", "where", "note"),
+        ("---", "---:", "---", "---", "---", "---"),
+        *(_cells(line, lines[line]) for line in sorted(lines, key=_place)),
+    ]
+    return "\n".join(
+        ["Published, as the sources print it (scores x 100):", "", *map(_joined, table)]
+    )
+
+
+def _line(row: Reported) -> _Line:
+    split = _half(row)[0] if row.split else COST
+    source = _SETTINGS.sub("", row.source)
+    is_student = row.method != TEACHER
+    return _Line(row.arxiv, split, source, is_student, row.model, row.note, row.parameters_m)
+
+
+def _place(line: _Line) -> tuple[str | bool | float, ...]:
+    return (*line[:-1], line.parameters or 0.0)
+
+
+def _cells(line: _Line, rows: Sequence[Reported]) -> tuple[str, ...]:
+    stated = {label for row in rows if not row.members for label in _labels(row)}
+    numbers = ", ".join(_number(row, stated) for row in sorted(rows, key=_averages_last))
+    model = line.model if line.is_student else f"{line.model} (teacher)"
+    parameters = f"{line.parameters:g} M" if line.parameters else ""
+    return model, parameters, line.split, numbers, f"{line.source} ({line.arxiv})", line.note
+
+
+def _number(row: Reported, stated: set[str]) -> str:
+    if row.task == COST:
+        return f"{row.metric} {row.value:g}"
+    if row.task not in TASKS:
+        tasks = row.task.removeprefix("average of ")
+        these = bool(row.members) and set(row.members) == stated
+        return f"{row.metric} of {f'these {len(stated)}' if these else tasks} {_printed(row.value)}"
+    task = " ".join(filter(None, (row.task, _half(row)[1])))
+    metric = "(metric unstated)" if row.metric == UNSTATED else row.metric.replace("_", " ")
+    told = f"{task} {metric}" if len(TASKS[row.task].metrics) > 1 else task
+    return f"{told} {_printed(row.value)}"
+
+
+def _printed(score: float) -> str:
+    """With one digit after the point at least, as papers print scores."""
+    return f"{score:.1f}" if round(score, 1) == score else f"{score:g}"
+
+
+def _labels(row: Reported) -> tuple[str, ...]:
+    """How an average would name this row's task."""
+    if row.task not in TASKS:
+        return ()
+    return ("-".join(filter(None, (row.task, _half(row)[1]))),)
+
+
+def _averages_last(row: Reported) -> tuple[bool, str, str, str]:
+    return (row.task not in TASKS, row.task, row.split, row.metric)
+
+
+def _half(row: Reported) -> tuple[str, str]:
+    """The split, and which half of it where a task has two."""
+    split, _, half = row.split.partition("_")
+    return split, half
+
+
+def _measured(method: str, rows: Sequence[Row]) -> str:
+    own = [row for row in rows if row.method == method]
+    if not own:
+        return "Measured: no entry of this method is published on a board yet."
+    by_suite = {row.suite: row.teacher for row in own}
+    teachers = " and ".join(f"{teacher} ({suite})" for suite, teacher in sorted(by_suite.items()))
+    head = (
+        "suite", "entry", "task", "metric", "score", "twin's", "difference", "teacher's",
+        "training s",
+    )  # fmt: skip
+    table = [head, ("---",) * 4 + ("---:",) * 5, *map(_measured_cells, own)]
+    told = (
+        f"Measured on the boards, where {teachers} teach. That is not the papers' experiment, whose"
+        " students and teachers are the models named above: a difference to a twin may be set"
+        " beside another difference, a score never beside a score. Training seconds are those on"
+        " the task; what was read before, all tasks share."
+    )
+    weak = "† does not beat a constant answer: nothing was learnt there."
+    notes = ["", weak] if any(not row.beats_majority for row in own) else []
+    return "\n".join([told, "", *map(_joined, table), *notes])
+
+
+def _measured_cells(row: Row) -> tuple[str, ...]:
+    split = "" if row.split == "dev" else f" {row.split.removeprefix('dev_')}"
+    score = _percent(row.score) if row.score is not None else "undefined"
+    return (
+        row.suite,
+        row.entry,
+        f"{row.task}{split}",
+        row.primary,
+        score if row.beats_majority else f"{score} †",
+        _percent(_less(row.score, row.to_twin)),
+        "" if row.to_twin is None else f"{100 * row.to_twin:+.1f}",
+        _percent(_less(row.score, row.to_teacher)),
+        "" if row.training_seconds is None else f"{row.training_seconds:g}",
+    )
+
+
+def _less(score: float | None, difference: float | None) -> float | None:
+    return None if score is None or difference is None else score - difference
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _joined(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

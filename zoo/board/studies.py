@@ -1,0 +1,144 @@
+"""Studies on disk: from what was built to tables, and from tables to what is published."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from zoo.board.study import records_of, study_rows, unmeasured
+from zoo.board.study_plot import study_plot
+from zoo.board.study_render import study_csv, study_json, study_markdown
+from zoo.board.study_report import report_files
+from zoo.errors import Problem, ZooError, at
+from zoo.paths import Project, new_folder
+from zoo.records.records import Record
+from zoo.records.store import read_record, read_records, record_files, record_text
+from zoo.spec.study import StudyJob
+
+VARIANTS = "variants.json"
+"""What the tables are of, beside them: the study's job."""
+TABLE = "study.md"
+
+
+def build_study(project: Project, job: StudyJob) -> None:
+    """Make the tables of what this machine built.
+
+    Raises:
+        ZooError: a variant has no scores.
+    """
+    with new_folder(project.study(job.suite, job.entry)) as folder:
+        for name, text in study_tables(job, built_records(project, job)).items():
+            (folder / name).write_text(text, encoding="utf-8")
+
+
+def study_tables(job: StudyJob, records: Iterable[Record]) -> dict[str, str]:
+    """The tables by file name: the same records give the same bytes."""
+    given = list(records)
+    rows = study_rows(job, given)
+    reports = report_files(job, given) if job.report else {}
+    silent = "No stage of these variants leaves a report."
+    notes = [silent] if job.report and not reports else []
+    return {
+        "study.csv": study_csv(job, rows),
+        "study.json": study_json(rows),
+        TABLE: study_markdown(job, rows, notes),
+        "plot.vl.json": study_plot(job, rows),
+        **reports,
+    }
+
+
+def built_records(project: Project, job: StudyJob) -> list[Record]:
+    """The records of all variants, as this machine built them.
+
+    Raises:
+        ZooError: some are missing.
+    """
+    entries = sorted({entry for variant in job.variants for entry in variant.records})
+    built = project.build / job.suite
+    found = [read_record(path) for entry in entries for path in record_files(built / entry)]
+    missing = list(unmeasured(job, found))
+    if missing:
+        raise ZooError(
+            Problem(
+                f"the study {job.entry} of {job.suite}",
+                f"there are no scores of {', '.join(missing)} as they are declared now",
+                remedy=f"build them with `zoo run {job.suite}/{job.entry}`",
+            )
+        )
+    own = {id(r): r for variant in job.variants for r in records_of(job, variant, found)}
+    return list(own.values())
+
+
+def is_built(project: Project, job: StudyJob) -> bool:
+    """Whether this machine has built the study."""
+    return project.study(job.suite, job.entry).is_dir()
+
+
+def study_files(project: Project, job: StudyJob) -> dict[str, bytes]:
+    """What is published of a study, by its path below the suite's results.
+
+    A study that this machine has not built stays as it is published, if it is.
+
+    Raises:
+        ZooError: it was built as it was declared before.
+    """
+    if not is_built(project, job):
+        return _published_files(project, job)
+    records = built_records(project, job)
+    files = {VARIANTS: job_text(job), **study_tables(job, records)}
+    for record in records:
+        files[f"records/{record.entry}/{record.name}.json"] = record_text(record)
+    return {f"studies/{job.entry}/{name}": text.encode() for name, text in files.items()}
+
+
+def job_text(job: StudyJob) -> str:
+    """The one text of what a study's tables are of."""
+    return json.dumps(job.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
+
+
+def published_tables(project: Project, suite: str) -> dict[str, str]:
+    """The tables of all published studies, made anew from their records.
+
+    By path below the suite's results.
+    """
+    files: dict[str, str] = {}
+    for job in published_jobs(project, suite):
+        folder = project.published_studies(suite) / job.entry
+        tables = study_tables(job, read_records(folder / "records"))
+        files |= {f"studies/{job.entry}/{name}": text for name, text in tables.items()}
+    return files
+
+
+def published_jobs(project: Project, suite: str) -> list[StudyJob]:
+    """The published studies of a suite, by name.
+
+    Raises:
+        ZooError: one does not say what its tables are of.
+    """
+    paths = sorted(project.published_studies(suite).glob(f"*/{VARIANTS}"))
+    return [_read_job(path) for path in paths]
+
+
+def markdown_tables(files: Mapping[str, str | bytes]) -> Sequence[str]:
+    """The Markdown tables among files of studies, by their paths."""
+    names = sorted(name for name in files if name.endswith(f"/{TABLE}"))
+    texts = [files[name] for name in names]
+    return [text.decode() if isinstance(text, bytes) else text for text in texts]
+
+
+def _published_files(project: Project, job: StudyJob) -> dict[str, bytes]:
+    folder = project.published_studies(job.suite) / job.entry
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        f"studies/{job.entry}/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for path in files
+    }
+
+
+def _read_job(path: Path) -> StudyJob:
+    try:
+        return StudyJob.model_validate_json(path.read_bytes())
+    except ValueError as error:
+        remedy = "restore it from git, or publish the study again"
+        raise ZooError(
+            Problem(at(path), "this does not describe a study", remedy=remedy)
+        ) from error

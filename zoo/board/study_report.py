@@ -1,0 +1,77 @@
+"""What stages noted on their way, of each variant: a CSV and a plot beside the study's table."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from zoo.board.study import records_of
+from zoo.board.study_plot import plot_text
+from zoo.board.study_render import csv_text
+from zoo.records.records import Record, TrainingRecord, TransferRecord
+from zoo.spec.study import StudyJob
+
+Line = dict[str, Any]
+PLACE = ("task", "seed", "phase")
+"""The columns before a report's own."""
+
+_LONGEST_KEY = 24
+"""Characters of a text that tells series apart; longer ones are values themselves."""
+
+
+def report_files(job: StudyJob, records: Iterable[Record]) -> dict[str, str]:
+    """`report-<variant>.csv` and its plot, for every variant whose stages left a report."""
+    given = list(records)
+    files: dict[str, str] = {}
+    for variant in job.variants:
+        lines = list(_lines(records_of(job, variant, given)))
+        if lines:
+            columns = list(dict.fromkeys(column for line in lines for column in line))
+            files[f"report-{variant.name}.csv"] = csv_text(columns, lines)
+            title = f"{job.suite}: {job.entry}, {variant.name}"
+            files[f"report-{variant.name}.vl.json"] = _plot(title, columns, lines)
+    return files
+
+
+def _lines(records: Iterable[Record]) -> Iterator[Line]:
+    for record in records:
+        if not isinstance(record, TrainingRecord | TransferRecord):
+            continue
+        for phase in record.phases:
+            place = {"task": record.task, "seed": record.seed, "phase": phase.name}
+            table = phase.report or {}
+            for row in zip(*table.values(), strict=True):
+                yield place | dict(zip(table, row, strict=True))
+
+
+def _plot(title: str, columns: list[str], lines: list[Line]) -> str:
+    """Every column of numbers over the steps, or over the rows where there are no steps."""
+    own = columns[len(PLACE) :]
+    numbers = [c for c in own if c not in ("step", "layer") and _all(lines, c, (int, float))]
+    keys = [*PLACE, *(c for c in own if c == "layer" or _is_key(lines, c))]
+    numbered = [{"row": number, **line} for number, line in enumerate(lines)]
+    series = " + ' ' + ".join(f"datum['{key}']" for key in keys)
+    x = "step" if "step" in own else "row"
+    shared = {
+        "transform": [{"calculate": series, "as": "series"}],
+        "mark": {"type": "line", "point": True},
+    }
+    views = [
+        {
+            **shared,
+            "encoding": {
+                "x": {"field": x, "type": "quantitative"},
+                "y": {"field": name, "type": "quantitative"},
+                "color": {"field": "series", "type": "nominal"},
+            },
+        }
+        for name in numbers
+    ]
+    return plot_text({"title": title, "data": {"values": numbered}, "vconcat": views})
+
+
+def _is_key(lines: list[Line], column: str) -> bool:
+    short = all(len(str(line.get(column, ""))) <= _LONGEST_KEY for line in lines)
+    return short and _all(lines, column, (str,))
+
+
+def _all(lines: list[Line], column: str, kinds: tuple[type, ...]) -> bool:
+    return all(isinstance(line[column], kinds) for line in lines if column in line)

@@ -1,0 +1,90 @@
+"""Studies on the command line: what they vary, and their tables."""
+
+import json
+from typing import Any
+
+from zoo.board.studies import built_records, published_jobs, study_tables
+from zoo.cli.board import FORMATS, aligned, require_known
+from zoo.errors import Problem, UsageError
+from zoo.paths import Project, find_project
+from zoo.pipeline.recipes import entry_recipe
+from zoo.pipeline.sync import study_jobs
+from zoo.pipeline.variants import STUDY, expand
+from zoo.records.store import read_records
+from zoo.spec.load import LoadedSuite, suite_names
+from zoo.spec.study import StudyJob
+
+FILES = {"csv": "study.csv", "json": "study.json", "md": "study.md", "table": "study.md"}
+
+
+def board(suite: str, study: str, form: str, *, built: bool) -> str:
+    """A study's table as text.
+
+    Raises:
+        UsageError: an unknown suite, study or format, or a study without a table.
+        ZooError: it was built as it was declared before.
+    """
+    project = find_project()
+    require_known(suite, suite_names(project), "suite")
+    require_known(form, FORMATS, "format")
+    jobs = {job.entry: job for job in study_jobs(project, suite)}
+    require_known(study, sorted(jobs), "study")
+    tables = _tables(project, jobs[study], built=built)
+    text = tables[FILES[form]]
+    return aligned(text) if form == "table" else text
+
+
+def show(loaded: LoadedSuite, name: str, *, as_json: bool) -> str:
+    """What a study varies, and its variants."""
+    study, variants = loaded.studies[name], expand(loaded, name)
+    if as_json:
+        facts: dict[str, Any] = {
+            "study": f"{loaded.name}/{name}",
+            "spec": study.model_dump(mode="json"),
+            "variants": [
+                {"name": v.name, "entry": v.entry, "values": v.values, "runs": v.runs}
+                for v in variants
+            ],
+        }
+        return json.dumps(facts, indent=1, sort_keys=True)
+    tasks = ", ".join(dict.fromkeys(key.rpartition("-")[0] for key in variants[0].runs))
+    seeds = ", ".join(map(str, study.seeds or loaded.suite.seeds))
+    head = f"{loaded.name}/{name}  varies {study.entry} on {tasks}; seeds {seeds}"
+    axes = [f"  {axis}: {_listed(values)}" for axis, values in study.axes.items()]
+    width = max(len(variant.name) for variant in variants)
+    lines = []
+    for variant in variants:
+        values = ", ".join(f"{axis} {json.dumps(value)}" for axis, value in variant.values.items())
+        its_own = f"  (as {variant.entry} is built)" if variant.entry == study.entry else ""
+        lines.append(f"  {variant.name:<{width}}  {values}{its_own}")
+    return "\n".join([head, "", "axes", *axes, "", "variants", *lines])
+
+
+def listed(loaded: LoadedSuite) -> list[dict[str, Any]]:
+    """A line for every study."""
+    return [
+        {
+            "entry": f"{loaded.name}/{name}",
+            "method": STUDY,
+            "parameters": entry_recipe(loaded, study.entry).shape.parameters().total,
+            "note": study.note,
+        }
+        for name, study in sorted(loaded.studies.items())
+    ]
+
+
+def _listed(values: tuple[Any, ...]) -> str:
+    return ", ".join(map(json.dumps, values))
+
+
+def _tables(project: Project, job: StudyJob, *, built: bool) -> dict[str, str]:
+    if built:
+        return study_tables(job, built_records(project, job))
+    published = {each.entry: each for each in published_jobs(project, job.suite)}
+    if job.entry not in published:
+        remedy = f"build it with `zoo run {job.suite}/{job.entry}`; see it with --built"
+        raise UsageError(
+            Problem(f"the study {job.entry} of {job.suite}", "it is not published", remedy=remedy)
+        )
+    folder = project.published_studies(job.suite) / job.entry
+    return study_tables(published[job.entry], read_records(folder / "records"))

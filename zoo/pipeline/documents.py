@@ -1,0 +1,170 @@
+"""The generated parts of README.md and docs/: boards, tables of terms and numbers between marks."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+from zoo.board.numbers import numbers_text
+from zoo.board.publish import published_rows
+from zoo.board.render import as_markdown
+from zoo.board.table import Row
+from zoo.errors import Problem, ZooError, at, suggestion
+from zoo.methods import names
+from zoo.paths import Project, write_file
+from zoo.pipeline.recipes import entry_tasks
+from zoo.pipeline.table_of_terms import entry_text
+from zoo.records.reported import Reported, read_reported
+from zoo.spec.load import LoadedSuite
+
+END = "<!-- end -->"
+MARK = re.compile(r"^<!-- (?:(?P<kind>\w+): (?P<name>.*?)|end) -->$", re.MULTILINE)
+"""A line `<!-- board: mini -->`, `<!-- show: glue/kd-6l -->` (`... on mnli -->` for one task) or
+`<!-- numbers: kd -->`; up to the next `<!-- end -->` the text is generated."""
+
+
+def write_documents(project: Project, suites: Mapping[str, LoadedSuite]) -> list[str]:
+    """Bring the generated parts up to date; returns the files that changed.
+
+    Raises:
+        ZooError: a mark is wrong; every one in every file is named.
+    """
+    changed = list(_outdated(project, suites))
+    for path, text in changed:
+        write_file(path, text)
+    return [project.relative(path) for path, _ in changed]
+
+
+def document_drift(project: Project, suites: Mapping[str, LoadedSuite]) -> Iterator[Problem]:
+    """Which documents show something else than specs and records make.
+
+    Raises:
+        ZooError: a mark is wrong; every one in every file is named.
+    """
+    for path, _ in _outdated(project, suites):
+        yield Problem(
+            project.relative(path),
+            "shows other boards, terms or numbers than specs and records make",
+            remedy="run `zoo sync` and commit what it writes",
+        )
+
+
+def _outdated(project: Project, suites: Mapping[str, LoadedSuite]) -> Iterator[tuple[Path, str]]:
+    sources = _Sources(project, suites)
+    problems: list[Problem] = []
+    for path in (project.root / "README.md", *sorted((project.root / "docs").rglob("*.md"))):
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        page = _Page(project.relative(path), text)
+        fresh = page.with_blocks(sources)
+        problems += page.problems
+        if fresh != text:
+            yield path, fresh
+    if problems:
+        raise ZooError(*problems)
+
+
+class _UnknownError(Exception):
+    """A block is asked of something that there is not."""
+
+    def __init__(self, given: str, name: str, known: Iterable[str]) -> None:
+        allowed = sorted(known)
+        super().__init__(given)
+        self.told = given, ", ".join(allowed), suggestion(name, allowed)
+
+
+class _Page:
+    """One document, and what is wrong with its marks."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self.problems: list[Problem] = []
+
+    def with_blocks(self, sources: "_Sources") -> str:
+        """The text with every block made anew; problems are collected."""
+        parts, done = [], 0
+        marks = [*MARK.finditer(self.text), None]
+        for mark, following in pairwise(marks):
+            if mark is None or mark["kind"] is None:
+                continue
+            if following is None or following["kind"] is not None:
+                remedy = f"add it where the {mark['kind']} block ends"
+                self._note(mark, f"no {END} follows", remedy=remedy)
+                continue
+            block = self._block(sources, mark)
+            parts.append(f"{self.text[done : mark.end()]}\n\n{block}\n\n")
+            done = following.start()
+        return "".join((*parts, self.text[done:]))
+
+    def _block(self, sources: "_Sources", mark: re.Match[str]) -> str:
+        kind = mark["kind"]
+        if kind not in KINDS:
+            self._note(
+                mark, f"there is no block {kind!r}", ", ".join(KINDS), suggestion(kind, KINDS)
+            )
+            return ""
+        try:
+            return KINDS[kind](sources, mark["name"])
+        except _UnknownError as error:
+            self._note(mark, *error.told)
+            return ""
+
+    def _note(self, mark: re.Match[str], given: str, allowed: str = "", remedy: str = "") -> None:
+        line = self.text.count("\n", 0, mark.start()) + 1
+        self.problems.append(Problem(at(self.name, line), given, allowed, remedy))
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """What blocks are made of, read when the first one asks."""
+
+    project: Project
+    suites: Mapping[str, LoadedSuite]
+
+    @cached_property
+    def reported(self) -> tuple[Reported, ...]:
+        return read_reported(self.project)
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        return [row for suite in sorted(self.suites) for row in published_rows(self.project, suite)]
+
+    def board(self, suite: str) -> str:
+        """The published board of a suite."""
+        if suite not in self.suites:
+            raise _UnknownError(f"there is no suite {suite!r}", suite, self.suites)
+        text = as_markdown([row for row in self.rows if row.suite == suite], suite)
+        return text.partition("\n\n")[2].strip()
+
+    def show(self, target: str) -> str:
+        """What `zoo show` prints of an entry; `... on <task>`: the plan of that task alone."""
+        target, _, task = target.partition(" on ")
+        suite, _, name = target.partition("/")
+        known = {
+            f"{suite}/{entry}": suite
+            for suite, loaded in self.suites.items()
+            for entry in (*loaded.teachers, *loaded.entries)
+        }
+        if target not in known:
+            near = {each for each in known if each.startswith(f"{suite}/")} or known
+            raise _UnknownError(f"there is no entry {target!r}", target, near)
+        tasks = entry_tasks(self.suites[suite], name)
+        if task and task not in tasks:
+            raise _UnknownError(f"{target} has no task {task!r}", task, tasks)
+        text = entry_text(self.suites[suite], name, [task] if task else None)
+        return f"```text\n{text}\n```"
+
+    def numbers(self, method: str) -> str:
+        """The published numbers of a method, and the boards'."""
+        if method not in names():
+            raise _UnknownError(f"there is no method {method!r}", method, names())
+        return numbers_text(method, self.reported, self.rows)
+
+
+KINDS: dict[str, Callable[[_Sources, str], str]] = {
+    "board": _Sources.board,
+    "show": _Sources.show,
+    "numbers": _Sources.numbers,
+}

@@ -1,0 +1,101 @@
+"""What an entry really does, as text: its shapes, and its stages as tables of terms."""
+
+from collections.abc import Sequence
+
+from zoo.distil.stage import Stage
+from zoo.distil.surgery import Continue
+from zoo.distil.term import Ramp, Term
+from zoo.pipeline.recipes import entry_recipe, entry_tasks
+from zoo.spec.base import digest
+from zoo.spec.load import LoadedSuite
+from zoo.spec.recipe import Recipe
+from zoo.spec.shape import Shape
+from zoo.spec.task import TASKS
+from zoo.training.plan import Phase, whole_plan
+
+
+def entry_text(loaded: LoadedSuite, name: str, tasks: Sequence[str] | None = None) -> str:
+    """An entry or teacher of a suite in full; on some of its tasks where they are named."""
+    recipe = entry_recipe(loaded, name)
+    lines = [f"{loaded.name}/{name}  digest {digest(recipe)[:12]}", "", *_shapes(recipe)]
+    if recipe.student is not None:
+        lines += ["", *_plan(recipe, tasks or entry_tasks(loaded, name))]
+    return "\n".join(lines)
+
+
+def _shapes(recipe: Recipe) -> list[str]:
+    shapes = {"teacher": recipe.teacher.source.shape}
+    if recipe.student is not None:
+        shapes["student"] = recipe.student.shape
+    return [_shape_line(who, shape) for who, shape in shapes.items()]
+
+
+def _shape_line(who: str, shape: Shape) -> str:
+    count = shape.parameters()
+    return (
+        f"{who}: {shape.family} {shape.layers} x {shape.hidden}, {shape.heads} heads,"
+        f" feed-forward {shape.intermediate}; {count.total:,} parameters without pooler and head"
+        f" ({count.embedding:,} in embeddings)"
+    )
+
+
+def _plan(recipe: Recipe, tasks: Sequence[str]) -> list[str]:
+    """The stages as tables of terms, once for all tasks that share them."""
+    by_plan: dict[str, list[str]] = {}
+    for task in tasks:
+        text = "\n".join(line for phase in whole_plan(recipe, task) for line in _phase_lines(phase))
+        by_plan.setdefault(text, []).append(task)
+    lines = []
+    for text, alike in by_plan.items():
+        if len(by_plan) > 1:
+            kinds = sorted({TASKS[task].kind.value for task in alike})
+            lines.append(f"on {', '.join(alike)} ({', '.join(kinds)}):")
+        lines.append(text)
+    return lines
+
+
+def _phase_lines(phase: Phase) -> list[str]:
+    stage = phase.stage
+    rows = [("term", "loss", "student", "teacher", "weight"), *map(_term_row, stage.terms)]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    told = [_budget(phase), stage.note, _surgery(stage)]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return [_head(stage), *(f"  {line}" for line in (*filter(None, told), *table))]
+
+
+def _head(stage: Stage) -> str:
+    data = {"corpus": "the corpus", "task": "the task", "augmented": "the augmented task"}
+    head = f"stage {stage.name!r} on {data[stage.data]}"
+    if stage.frozen:
+        head += f", {', '.join(stage.frozen)} frozen"
+    if stage.leave is not None:
+        head += f", left when {stage.leave.term} is below {stage.leave.threshold:g}"
+    return head
+
+
+def _budget(phase: Phase) -> str:
+    optimise, share = phase.optimise, phase.stage.share
+    whole = f"{optimise.steps} steps" if optimise.steps else f"{optimise.epochs:g} epochs"
+    part = "" if share == 1.0 else f"{share:.3g} of "
+    return (
+        f"{part}{whole}, {optimise.batch_size} sequences a step,"
+        f" learning rate {optimise.learning_rate:g}, {optimise.decay} after"
+        f" {optimise.warmup:.0%} warm-up"
+    )
+
+
+def _surgery(stage: Stage) -> str:
+    name = type(stage.surgery).__name__
+    return "" if isinstance(stage.surgery, Continue) and name == "Continue" else f"surgery: {name}"
+
+
+def _term_row(term: Term) -> tuple[str, str, str, str, str]:
+    if isinstance(term.weight, Ramp):
+        weight = f"{term.weight.start:g} to {term.weight.end:g}"
+    else:
+        weight = f"{term.weight:g}"
+    student = str(term.student) + (f" x {term.project}" if term.project else "")
+    return term.name, term.settings, student, str(term.teacher or "labels"), weight

@@ -1,0 +1,72 @@
+"""A study: one entry varied along declared axes, and what is made of its variants."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from zoo.spec.base import Name, Seed, Spec, misfit
+from zoo.spec.jobs import Job
+from zoo.spec.teacher import TaskName
+
+TRAIN = "train"
+"""The axis that is no key of an entry: training examples of every task."""
+BASE = "base"
+"""The name of the entry itself among its variants."""
+
+Values = Annotated[tuple[Any, ...], Field(min_length=1)]
+
+
+class Study(Spec):
+    """One file `specs/<suite>/studies/<study>.yaml`."""
+
+    note: str = ""
+    """Anything for people; changes nothing."""
+    entry: Name
+    """The entry that is varied."""
+    tasks: tuple[TaskName, ...] | None = Field(None, min_length=1)
+    """The tasks of the study; the entry's own when absent."""
+    seeds: tuple[Seed, ...] | None = Field(None, min_length=1)
+    """One run per variant, task and seed; the suite's when absent. The teacher that is distilled
+    stays that of the suite's first seed."""
+    latency: bool = False
+    """Whether variants are exported and timed too."""
+    report: bool = False
+    """Whether what the method's stages noted on their way is made into tables too."""
+    combine: Literal["each", "product"] = "each"
+    """`each`: the entry itself, and then one change at a time; `product`: the entry itself, and
+    all combinations."""
+    axes: Annotated[dict[str, Values], Field(min_length=1)]
+    """Keys of the entry's file by their dotted paths, each with the values it takes; `train` is
+    the number of training examples of every task."""
+
+    @model_validator(mode="after")
+    def _seeds_are_distinct(self) -> Self:
+        if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
+            raise misfit("seeds", f"a seed stands twice in {list(self.seeds)}", "distinct seeds")
+        return self
+
+
+class StudyVariant(Spec):
+    """One variant as the study's tables see it."""
+
+    name: str
+    """Its name within the study; the first variant is the base."""
+    values: dict[str, Any]
+    """Of every axis; null where the base states none."""
+    records: dict[str, tuple[str, ...]]
+    """Which records are its own: the entries they are of, and the digests they name."""
+
+
+class StudyJob(Job):
+    """Make a study's tables from its variants' records; `entry` is the study."""
+
+    varied: str
+    """The entry that is varied."""
+    combine: Literal["each", "product"]
+    axes: tuple[str, ...]
+    """In the order of the file."""
+    tasks: tuple[str, ...]
+    latency: bool
+    report: bool
+    variants: tuple[StudyVariant, ...]
+    """The base first."""

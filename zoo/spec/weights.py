@@ -1,0 +1,38 @@
+"""Weights that exist before an entry is trained: where they come from."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zoo.spec.base import BelowData, HubId, Name, Revision, Sha256, Spec
+
+
+class HubWeights(Spec):
+    """A model of the hub, at one revision."""
+
+    kind: Literal["hub"] = "hub"
+    id: HubId
+    """Owner and name on the hub."""
+    revision: Revision
+    """Full commit hash: a branch or tag can move."""
+
+
+class FolderWeights(Spec):
+    """A Hugging Face model folder below `$ZOO_DATA`."""
+
+    kind: Literal["folder"] = "folder"
+    path: BelowData
+    """Relative to `$ZOO_DATA`."""
+    sha256: Sha256
+    """Of its model.safetensors."""
+
+
+class DistilledWeights(Spec):
+    """What an entry of the same suite is after its corpus stages."""
+
+    kind: Literal["distilled"] = "distilled"
+    entry: Name
+    """The entry, without its ending; its method has a corpus stage."""
+
+
+GivenWeights = Annotated[HubWeights | FolderWeights | DistilledWeights, Field(discriminator="kind")]
