@@ -328,18 +328,19 @@ def biased(pieces: dict[str, float]) -> PreTrainedModel:
 
 def byte_level() -> PreTrainedTokenizerFast:
     """A tokenizer of RoBERTa's kind, trained on the generated language."""
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    backend = Tokenizer(models.BPE(unk_token="<unk>"))
+    roles = {
+        "cls_token": "<s>",
+        "sep_token": "</s>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "mask_token": "<mask>",
+    }
+    backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=500, special_tokens=special, show_progress=False)
-    backend.train_from_iterator(pocket.corpus(60, 0), trainer)
-    backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        cls_token="<s>",
-        sep_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        mask_token="<mask>",
+    trainer = trainers.BpeTrainer(
+        vocab_size=500, special_tokens=list(roles.values()), show_progress=False
     )
+    backend.train_from_iterator(pocket.corpus(60, 0), trainer)
+    backend.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0))
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **roles)

@@ -20,7 +20,7 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
     """Bring a target up to date; returns the exit code: 1 where DVC stopped.
 
     With several jobs, entries that do not depend on each other are built beside each other, each
-    by a DVC of its own that waits for the repository's lock.
+    by a DVC of its own that waits for the repository's lock; latency is taken afterwards, alone.
 
     Raises:
         UsageError: there is no such suite or entry.
@@ -67,7 +67,10 @@ def _require_entry(loaded: LoadedSuite, entry: str) -> None:
 
 
 def _beside_each_other(project: Project, loaded: LoadedSuite, names: list[str], jobs: int) -> int:
-    """Each entry's stages alone: all they depend on is built, and no two may check it at once."""
+    """Each entry's stages alone: all they depend on is built, and no two may check it at once.
+
+    Whatever is timed waits: a measurement beside a training measures the training.
+    """
     pipelines = [pipeline for pipeline in compile_suite(loaded) if pipeline.entry in names]
     with ThreadPoolExecutor(jobs) as pool:
         codes = list(pool.map(lambda pipeline: _repro(project, *_alone(pipeline)), pipelines))
@@ -76,7 +79,8 @@ def _beside_each_other(project: Project, loaded: LoadedSuite, names: list[str], 
 
 def _alone(pipeline: Pipeline) -> list[str]:
     file = pipeline_file(pipeline.suite, pipeline.entry)
-    return ["--single-item", *(f"{file}:{stage.name}" for stage in pipeline.stages)]
+    stages = [stage.name for stage in pipeline.stages if stage.kind != "latency"]
+    return ["--single-item", *(f"{file}:{name}" for name in stages)]
 
 
 def _repro(project: Project, *targets: str) -> int:

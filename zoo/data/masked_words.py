@@ -20,7 +20,7 @@ WORD = re.compile(r"[^\W_]*[^\W\d_][^\W_]*")
 BATCH_TOKENS = 2048
 """Tokens that are read together; more are slower on a CPU."""
 
-_BEFORE = "a "
+_BEFORE = "a"
 """What stands before a word to see which pieces it has within a text."""
 
 
@@ -130,18 +130,13 @@ def whole_words(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
-    encodings = backend.encode_batch(
-        [_BEFORE + text for text in texts.values()], add_special_tokens=False
+    before, *encodings = backend.encode_batch(
+        [_BEFORE, *(f"{_BEFORE} {text}" for text in texts.values())], add_special_tokens=False
     )
     words = {
         number: text
         for (number, text), encoding in zip(texts.items(), encodings, strict=True)
-        if [
-            piece
-            for piece, (_, end) in zip(encoding.ids, encoding.offsets, strict=True)
-            if end > len(_BEFORE)
-        ]
-        == [number]
+        if encoding.ids == [*before.ids, number]
     }
     if not words:
         raise DataError(
