@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from zoo.errors import Problem, UsageError, ZooError, suggestion
@@ -12,7 +12,7 @@ from zoo.paths import Project, find_project
 from zoo.pipeline.compile import BOARD, Pipeline, compile_suite
 from zoo.pipeline.pending import pending
 from zoo.pipeline.sync import drift, pipeline_file, pipeline_files
-from zoo.spec.lineage import build_waves
+from zoo.spec.lineage import build_needs, build_waves
 from zoo.spec.load import LoadedSuite, load_suites, suite_names
 
 
@@ -46,10 +46,9 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
         print("\n".join(["would be built:", *lines]) if lines else "everything is up to date")  # noqa: T201
         return 0
     if jobs > 1 and not entry:
-        for wave in build_waves(loaded.teachers, loaded.entries):
-            code = _beside_each_other(project, loaded, wave, jobs)
-            if code:
-                return code
+        code = _beside_each_other(project, loaded, jobs)
+        if code:
+            return code
     return _repro(project, pipeline_file(suite, entry or BOARD))
 
 
@@ -66,15 +65,28 @@ def _require_entry(loaded: LoadedSuite, entry: str) -> None:
         )
 
 
-def _beside_each_other(project: Project, loaded: LoadedSuite, names: list[str], jobs: int) -> int:
-    """Each entry's stages alone: all they depend on is built, and no two may check it at once.
+def _beside_each_other(project: Project, loaded: LoadedSuite, jobs: int) -> int:
+    """Each entry's stages alone, once what it is made of is built: no two may check it at once.
 
-    Whatever is timed waits: a measurement beside a training measures the training.
+    What others wait for goes first. Whatever is timed waits for all: a measurement beside a
+    training measures the training.
     """
-    pipelines = [pipeline for pipeline in compile_suite(loaded) if pipeline.entry in names]
+    needs = build_needs(loaded.teachers, loaded.entries)
+    awaited = {needed for several in needs.values() for needed in several}
+    pipelines = {pipeline.entry: pipeline for pipeline in compile_suite(loaded)}
+    built: dict[str, Future[int]] = {}
+
+    def build(name: str) -> int:
+        for needed in needs[name]:
+            if code := built[needed].result():
+                return code
+        return _repro(project, *_alone(pipelines[name]))
+
     with ThreadPoolExecutor(jobs) as pool:
-        codes = list(pool.map(lambda pipeline: _repro(project, *_alone(pipeline)), pipelines))
-    return next((code for code in codes if code), 0)
+        for wave in build_waves(loaded.teachers, loaded.entries):
+            for name in sorted(wave, key=lambda name: (name not in awaited, name)):
+                built[name] = pool.submit(build, name)
+    return next((code for name in built if (code := built[name].result())), 0)
 
 
 def _alone(pipeline: Pipeline) -> list[str]:

@@ -55,8 +55,9 @@ def augmented(
     originals = _texts(split)
     total = augmented_size(len(originals), augment)
     rounds: list[list[TextExample]] = [[] for _ in range(_copies_of_each(len(originals), augment))]
-    for begin in range(0, len(originals) if rounds else 0, _AT_ONCE):
-        some = originals[begin : begin + _AT_ONCE]
+    copied = min(len(originals), total - len(originals)) if rounds else 0
+    for begin in range(0, copied, _AT_ONCE):
+        some = originals[begin : min(begin + _AT_ONCE, copied)]
         words = _words(some, augment.candidates, masked, vectors)
         for index, example in enumerate(some, start=begin):
             copies = _copies(example, words, augment, np.random.default_rng((augment.seed, index)))

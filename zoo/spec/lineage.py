@@ -23,13 +23,20 @@ def origin_of(spec: Teacher | Entry) -> str | None:
     return weights.entry if isinstance(weights, DistilledWeights) else None
 
 
+def build_needs(
+    teachers: Mapping[str, Teacher], entries: Mapping[str, Entry]
+) -> dict[str, list[str]]:
+    """By name, what must be built before it."""
+    needs = {name: _needs(teacher) for name, teacher in teachers.items()}
+    return needs | {name: _needs(entry) for name, entry in entries.items()}
+
+
 def build_waves(teachers: Mapping[str, Teacher], entries: Mapping[str, Entry]) -> list[list[str]]:
     """All names by name, in waves: what a name needs stands in earlier waves.
 
     Where nobody is made of another entry's weights, these are the teachers and the entries.
     """
-    needs = {name: _needs(teacher) for name, teacher in teachers.items()}
-    needs |= {name: _needs(entry) for name, entry in entries.items()}
+    needs = build_needs(teachers, entries)
     wave: dict[str, int] = {}
 
     def place(name: str) -> int:
