@@ -27,7 +27,7 @@ Time: this model's over its teacher's, taken in turns in one process; below 1 is
 
 CSV_LAST = (
     "tiny,kd,kd,teacher,sentiment,dev,100,accuracy,0.82,0.0283,0.5,True,False,-0.08,0.12,"
-    "1234,234,3.1," + "kd-sentiment-1".ljust(64, "0") + ",1 2,0.82,6000000,2500000,1.5,0.5,0.6,0.4"
+    "1234,234,3.1,," + "kd-sentiment-1".ljust(64, "0") + ",1 2,0.82,6000000,2500000,1.5,0.5,0.6,0.4"
 )
 
 
@@ -67,13 +67,22 @@ def test_a_score_that_beats_nothing_has_a_mark_and_a_note(make: Any) -> None:
     assert "† does not beat a constant answer" in text
 
 
-def test_an_entry_with_a_hole_has_no_mean_and_comes_last(make: Any) -> None:
-    """A mean over fewer tasks would not compare."""
-    whole = [make("kd", 0.6), make("kd", 0.6, task="inference")]
+def test_the_mean_is_over_what_everybody_has(make: Any) -> None:
+    """Means over different tasks would not compare: a task that one entry lacks counts for none."""
+    whole = [make("kd", 0.6), make("kd", 0.2, task="inference")]
     text = as_markdown(make_rows([*whole, make("finetune", 0.9)]), "tiny")
     lines = [line for line in text.splitlines() if line.startswith(("| kd", "| finetune"))]
-    assert lines[0].startswith("| kd | kd | 60.0 |")
-    assert lines[1].startswith("| finetune | finetune |  |  |")
+    assert lines[0].startswith("| finetune | finetune | 90.0 |  |")
+    assert lines[1].startswith("| kd | kd | 60.0 |")
+    assert "mean over sentiment;" in text
+
+
+def test_without_a_common_task_there_is_no_mean(make: Any) -> None:
+    """And the note says why."""
+    rows = make_rows([make("kd", 0.6), make("finetune", 0.9, task="inference")])
+    text = as_markdown(rows, "tiny")
+    assert "| kd | kd |  |" in text
+    assert "mean over nothing: no task is everybody's;" in text
 
 
 class Balance(HTMLParser):

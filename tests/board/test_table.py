@@ -7,6 +7,7 @@ import pytest
 
 from zoo.board.publish import tables
 from zoo.board.table import Row, make_rows
+from zoo.records.records import TransferRecord
 
 
 def by_entry(rows: list[Row]) -> dict[str, Row]:
@@ -47,6 +48,25 @@ def test_an_undefined_seed_leaves_the_mean_undefined(make: Any) -> None:
     """A mean over the seeds that went well would flatter."""
     row = make_rows([make("kd", 0.8), make("kd", None, seed=2), make("finetune", 0.7)])[1]
     assert (row.score, row.score_sd, row.to_twin, row.to_teacher) == (None, None, None, None)
+
+
+def test_the_transfer_is_told_beside_the_training(make: Any, records: Any) -> None:
+    """Its seconds belong to the entry, whatever the task; one without scores makes no row."""
+    score = records[0]
+    transfer = TransferRecord(
+        suite=score.suite,
+        environment=score.environment,
+        entry="kd",
+        task="corpus",
+        seed=1,
+        digest="t",
+        seconds=7.25,
+        threads=1,
+        phases=(),
+    )
+    rows = by_entry(make_rows([*records, transfer]))
+    assert (rows["kd"].transfer_seconds, rows["finetune"].transfer_seconds) == (7.2, None)
+    assert make_rows([make("finetune", 0.5), transfer])[0].entry == "finetune"
 
 
 def test_what_was_not_measured_stays_empty(make: Any) -> None:

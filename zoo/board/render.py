@@ -79,7 +79,7 @@ def _majority_line(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
 def _entry_line(rows: Sequence[Row], columns: Sequence[Column], entry: str) -> list[str]:
     own = {(row.task, row.split): row for row in rows if row.entry == entry}
     any_row = next(iter(own.values()))
-    mean = _mean(own, columns)
+    mean = _mean(own, _shared(rows, columns))
     sizes = [row.parameters for row in own.values() if row.parameters]
     int8 = [row.onnx_int8_bytes for row in own.values() if row.onnx_int8_bytes]
     return [
@@ -116,22 +116,34 @@ def _ratio(rows: Sequence[Row], runtime: str) -> str:
 
 
 def _ranked(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
-    """Teachers first, then by the mean, best first; entries with holes last."""
+    """Teachers first, then by the mean, best first; entries without one last."""
     entries = dict.fromkeys(row.entry for row in rows)
+    shared = _shared(rows, columns)
 
     def place(entry: str) -> tuple[bool, float, str]:
         own = {(row.task, row.split): row for row in rows if row.entry == entry}
-        mean = _mean(own, columns)
+        mean = _mean(own, shared)
         is_teacher = next(iter(own.values())).method == "teacher"
         return (not is_teacher, -(mean if mean is not None else -1.0), entry)
 
     return sorted(entries, key=place)
 
 
+def _shared(rows: Sequence[Row], columns: Sequence[Column]) -> list[Column]:
+    """The columns that every entry has: a mean over others would compare different tasks."""
+    entries = {row.entry for row in rows}
+    filled = {(row.entry, row.task, row.split) for row in rows}
+    return [
+        (task, split)
+        for task, split in columns
+        if all((entry, task, split) in filled for entry in entries)
+    ]
+
+
 def _mean(own: dict[Column, Row], columns: Sequence[Column]) -> float | None:
-    scores = [own[column].score if column in own else None for column in columns]
+    scores = [own[column].score for column in columns]
     known = [score for score in scores if score is not None]
-    return sum(known) / len(known) if len(known) == len(columns) else None
+    return sum(known) / len(known) if known and len(known) == len(columns) else None
 
 
 def _best(rows: Sequence[Row], column: Column) -> float | None:
@@ -155,8 +167,10 @@ def _notes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     seeds = sorted({seed for row in rows for seed in row.seeds})
     examples = dict.fromkeys(columns, 0) | {(r.task, r.split): r.examples for r in rows}
     sizes = ", ".join(f"{_title(column)} {examples[column]:,}" for column in columns)
+    shared = _shared(rows, columns)
+    mean_over = ", ".join(map(_title, shared)) if shared else "nothing: no task is everybody's"
     notes = [
-        f"Scores x 100; mean over {', '.join(_title(column) for column in columns)};"
+        f"Scores x 100; mean over {mean_over};"
         f" seeds {', '.join(map(str, seeds))}"
         + (", ± is their standard deviation." if len(seeds) > 1 else ": no spread is known."),
         f"Scored examples: {sizes}.",

@@ -58,6 +58,9 @@ class Row(Spec):
     onnx_fp32_bytes: int | None
     onnx_int8_bytes: int | None
     training_seconds: float | None
+    """On the task; mean over seeds."""
+    transfer_seconds: float | None = None
+    """On the corpus, once for all tasks."""
     runtimes: dict[str, RuntimeCell]
     digest: str
     """Of the first seed's run."""
@@ -95,6 +98,7 @@ class _Facts:
         self.exports: dict[tuple[str, str, str], ExportRecord] = {}
         self.latencies: dict[tuple[str, str], list[LatencyRecord]] = defaultdict(list)
         self.seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self.transfers: dict[str, float] = {}
         for record in sorted(records, key=lambda record: (record.kind, record.entry, record.name)):
             self._add(record)
 
@@ -110,6 +114,8 @@ class _Facts:
             self.latencies[here].append(record)
         elif isinstance(record, TrainingRecord):
             self.seconds[here].append(record.seconds)
+        elif isinstance(record, TransferRecord):
+            self.transfers[record.entry] = round(record.seconds, 1)
 
     def row(self, entry: str, task: str, split: str) -> Row:
         records = sorted(self.scores[entry, task, split], key=lambda record: record.seed)
@@ -142,6 +148,7 @@ class _Facts:
             onnx_fp32_bytes=self._bytes(*here, "fp32"),
             onnx_int8_bytes=self._bytes(*here, "int8"),
             training_seconds=round(sum(seconds) / len(seconds), 1) if seconds else None,
+            transfer_seconds=self.transfers.get(entry),
             runtimes={record.runtime: _cell(record) for record in self.latencies.get(here, [])},
             digest=first.digest,
         )
