@@ -302,6 +302,20 @@ def test_what_is_frozen_stays(setup: tiny.Setup, name: str, data: Data, kind: Ki
 
 
 @every_case
+def test_each_stage_keeps_what_it_freezes(setup: tiny.Setup) -> None:
+    """Stage by stage, bit for bit: the first stages of TinyBERT and MLKD leave the classifier."""
+    student = tiny.build_student(setup)
+    for stage in setup.stages:
+        alone = replace(setup.work(), phases=(Phase(replace(stage, share=1.0), setup.optimise),))
+        seat = Seat(copy.deepcopy(student), lambda: setup.teacher)
+        start = stage.surgery.close(stage.surgery.open(seat))
+        student = train(replace(alone, student=student)).model
+        for part in stage.frozen:
+            pairs = zip(part_parameters(start, part), part_parameters(student, part), strict=True)
+            assert all(torch.equal(*pair) for pair in pairs), (stage.name, part)
+
+
+@every_case
 def test_padding_and_order_change_no_term(setup: tiny.Setup) -> None:
     """Other pieces in padding, or the rows in another order: every term keeps its value."""
     student = tiny.build_student(setup).eval()

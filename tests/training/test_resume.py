@@ -4,14 +4,17 @@ from pathlib import Path
 
 import pytest
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from tests import tiny
 from tests.training.tables import LABELS, SOFT, WIDE, plain, task_stage
 from zoo.distil.stage import Below
+from zoo.distil.surgery import Continue, Seat
 from zoo.distil.term import Term
 from zoo.errors import TrainingError
 from zoo.losses.batch import Batch
 from zoo.losses.hidden import token_cosine
+from zoo.models.anatomy import embeddings_of
 from zoo.models.tap import LOGITS, Site, Tap
 from zoo.training.loop import train
 from zoo.training.resume import Scratch
@@ -60,6 +63,30 @@ def test_resuming_is_exact_across_phases(optimiser: str, killed_at: int, tmp_pat
     assert tiny.same_weights(whole.model, resumed.model)
     assert resumed.phases == whole.phases
     assert [phase.name for phase in resumed.phases] == ["one", "two", "three"]
+
+
+class Holding(Continue):
+    """Surgery that keeps the embeddings from training in its own stage."""
+
+    def open(self, seat: Seat) -> PreTrainedModel:
+        embeddings_of(seat.student).requires_grad_(requires_grad=False)
+        return seat.student
+
+
+def test_what_one_stage_held_the_next_trains_after_a_kill_too(tmp_path: Path) -> None:
+    """Surgery takes the embeddings out of its stage; killed in the next one, they train there."""
+    stages = (
+        task_stage(LABELS, name="one", share=0.5, surgery=Holding()),
+        task_stage(LABELS, name="two", share=0.5),
+    )
+    setup = tiny.Setup(tmp_path, stages, optimise=plain(steps=8))
+    whole = train(setup.work())
+    scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
+    with pytest.raises(tiny.Stopped):
+        train(setup.work(stop_after=6, scratch=scratch))
+    resumed = train(setup.work(scratch=scratch))
+    assert tiny.same_weights(whole.model, resumed.model)
+    assert all(parameter.requires_grad for parameter in resumed.model.parameters())
 
 
 def test_a_finished_training_is_not_done_again(tmp_path: Path) -> None:

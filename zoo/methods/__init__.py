@@ -11,6 +11,7 @@ from typing import get_args
 
 from zoo.distil.method import Kind, Method, MisfitError, Setting
 from zoo.distil.stage import Stage
+from zoo.models.tap import LOGITS
 from zoo.spec.base import Spec
 from zoo.spec.finding import Finding
 from zoo.spec.shape import Shape
@@ -90,8 +91,7 @@ def stages_of(method: Spec, setting: Setting) -> tuple[Stage, ...]:
         )
     left = [stage.without(leave_out) for stage in whole]
     kept = tuple(stage for stage in left if stage.terms)
-    if not kept or kept[-1].data == "corpus":
-        raise MisfitError("leave_out", "no term is left on the task", "all but one of them")
+    _refuse_gaps(whole, kept)
     return _sharing_all(kept)
 
 
@@ -108,6 +108,30 @@ def _families(method: Spec, setting: Setting) -> list[str]:
     return list(
         dict.fromkeys(term.family for table in tables for stage in table for term in stage.terms)
     )
+
+
+def _refuse_gaps(whole: tuple[Stage, ...], kept: tuple[Stage, ...]) -> None:
+    """Refuse what leaves a part of the method without any term.
+
+    Raises:
+        MisfitError: nothing is left on the corpus, or on the task, or for the task's head, or of
+            what a rule to leave a stage watches.
+    """
+    watched = {stage.name: stage.leave for stage in whole}
+    for stage in kept:
+        rule = watched[stage.name]
+        if rule is not None and stage.leave is None:
+            given = f"stage {stage.name!r} is left when {rule.term} is low, which is left out"
+            raise MisfitError("leave_out", given, "others, or a method without that rule")
+    if any(stage.data == "corpus" for stage in whole) and kept[:1] and kept[0].data != "corpus":
+        raise MisfitError("leave_out", "no term is left on the corpus", "all but one of them")
+    on_task = [term for stage in kept if stage.data != "corpus" for term in stage.terms]
+    if not on_task:
+        raise MisfitError("leave_out", "no term is left on the task", "all but one of them")
+    if all(term.student != LOGITS for term in on_task):
+        raise MisfitError(
+            "leave_out", "nothing is left that trains the task's head", "soft or labels must stay"
+        )
 
 
 def _sharing_all(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:

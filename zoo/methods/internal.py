@@ -30,7 +30,8 @@ class Internal(Method):
     labels. A layer's stage gets 1 / (M + 1) of the budget and ends early at the end of an epoch
     over which its newest cosine averaged below `threshold`. The full text was not reachable:
     schedules and terms are secondary, T, budgets and thresholds are choices. The order of the
-    stages says which layer is open; moments of the optimiser are carried on (a choice).
+    stages says which layer is open; moments of the optimiser are carried on, and every stage reads
+    the data from the beginning (choices).
     """
 
     name: Literal["internal"] = "internal"

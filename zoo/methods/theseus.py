@@ -23,7 +23,8 @@ class Theseus(Method):
     "successors" trains at p = 1. The student takes the teacher's embeddings, pooler and classifier
     as they are. Dropout is at work in the teacher's layers too, as in the code; a successor that no
     forward of a step used is not moved in it (a choice). The code does both stages in one run:
-    halving the budget between them, each with its own schedule of the rate, is a choice.
+    halving the budget between them, each with its own schedule of the rate and reading the data
+    from the beginning, is a choice.
     """
 
     name: Literal["theseus"] = "theseus"

@@ -9,6 +9,7 @@ from zoo.errors import suggestion
 from zoo.spec.base import Spec
 from zoo.spec.entry import Entry
 from zoo.spec.finding import Finding
+from zoo.spec.optimise import Optimise
 from zoo.spec.shape import Shape
 from zoo.spec.student import Student, copied_layers
 from zoo.spec.suite import Suite
@@ -192,22 +193,49 @@ def _corpus_findings(entry: Entry, suite: Suite, catalogue: Catalogue) -> Iterat
 
 
 def _stage_findings(entry: Entry, suite: Suite, stages: Mapping[str, str]) -> Iterator[Finding]:
-    stated: list[tuple[tuple[str, ...], str]] = [(("stages", name), name) for name in entry.stages]
-    for task, change in entry.tasks.items():
-        stated += [(("tasks", task, "stages", name), name) for name in change.stages]
-    for path, name in stated:
-        if stages and name not in stages:
-            yield Finding(
-                path,
-                "the method has no such stage",
-                ", ".join(stages),
-                suggestion(name, stages),
-            )
+    for name, change in entry.stages.items():
+        yield from _stage_change(("stages", name), name, stages)
+        on_corpus = stages.get(name) == "corpus"
+        ours = entry.corpus_optimise if on_corpus else entry.optimise
+        theirs = suite.corpus_optimise if on_corpus else suite.optimise
+        yield from _uneven_parts(("stages", name), ours or theirs, change.batch_size)
+    for task, on_task in entry.tasks.items():
+        yield from _uneven_parts(
+            ("tasks", task), entry.optimise or suite.optimise, on_task.batch_size
+        )
+        for name, change in on_task.stages.items():
+            path = ("tasks", task, "stages", name)
+            yield from _stage_change(path, name, stages)
+            yield from _uneven_parts(path, entry.optimise or suite.optimise, change.batch_size)
+            if stages.get(name) == "corpus":
+                yield Finding(
+                    path,
+                    "this stage reads the corpus, once for all tasks",
+                    remedy="state it under `stages` of the entry",
+                )
     if "augmented" in stages.values() and entry.augment is None and suite.augment is None:
         yield Finding(
             ("method",),
             "this method reads augmented task data",
             remedy="declare `augment` here or in suite.yaml",
+        )
+
+
+def _stage_change(path: tuple[str, ...], name: str, stages: Mapping[str, str]) -> Iterator[Finding]:
+    if stages and name not in stages:
+        yield Finding(
+            path, "the method has no such stage", ", ".join(stages), suggestion(name, stages)
+        )
+
+
+def _uneven_parts(
+    path: tuple[str, ...], optimise: Optimise | None, batch_size: int | None
+) -> Iterator[Finding]:
+    if batch_size is not None and optimise is not None and batch_size % optimise.accumulate:
+        yield Finding(
+            (*path, "batch_size"),
+            f"{optimise.accumulate} parts (accumulate) do not divide a batch of {batch_size}",
+            f"a multiple of {optimise.accumulate}",
         )
 
 

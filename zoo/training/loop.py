@@ -42,6 +42,7 @@ def train(work: Work) -> Outcome:
     for phase in work.phases[:behind]:
         # Its weights are inside the saved state; opening and closing rebuilds the structure.
         start.student = phase.stage.surgery.close(opened(work, phase, start.student))
+        start.student.requires_grad_(requires_grad=True)
     for phase in work.phases[behind:]:
         run = PhaseRun(work, phase, start, history)
         if saved is not None and len(history.finished) == behind:

@@ -224,13 +224,13 @@ def _task_teacher(
     """Loads the teacher that was fine-tuned on the run's task, once, when it is first needed."""
 
     @cache
-    def load(_data: Data) -> PreTrainedModel:
+    def loaded() -> PreTrainedModel:
         folder = project.entry(job.suite, job.teacher)
         refuse_ungated(folder.gate, job.teacher, run.task)
         checkpoint = folder.checkpoint(run_key(run.task, run.teacher_seed))
         return _frozen(load_checkpoint(checkpoint, head)[0])
 
-    return load
+    return lambda _data: loaded()
 
 
 def _no_teacher(_data: Data) -> PreTrainedModel:
