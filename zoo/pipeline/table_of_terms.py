@@ -7,10 +7,13 @@ from zoo.distil.surgery import Continue
 from zoo.distil.term import Ramp, Term
 from zoo.pipeline.recipes import entry_recipe, entry_tasks
 from zoo.spec.base import digest
+from zoo.spec.entry import Entry
 from zoo.spec.load import LoadedSuite
 from zoo.spec.recipe import Recipe
 from zoo.spec.shape import Shape
+from zoo.spec.student import copied_layers
 from zoo.spec.task import TASKS
+from zoo.spec.weights import DistilledWeights, HubWeights
 from zoo.training.plan import Phase, whole_plan
 
 
@@ -19,6 +22,7 @@ def entry_text(loaded: LoadedSuite, name: str, tasks: Sequence[str] | None = Non
     recipe = entry_recipe(loaded, name)
     lines = [f"{loaded.name}/{name}  digest {digest(recipe)[:12]}", "", *_shapes(recipe)]
     if recipe.student is not None:
+        lines.append(f"start: {_start(loaded.entries[name], recipe)}")
         lines += ["", *_plan(recipe, tasks or entry_tasks(loaded, name))]
     return "\n".join(lines)
 
@@ -37,6 +41,23 @@ def _shape_line(who: str, shape: Shape) -> str:
         f" feed-forward {shape.intermediate}; {count.total:,} parameters without pooler and head"
         f" ({count.embedding:,} in embeddings)"
     )
+
+
+def _start(entry: Entry, recipe: Recipe) -> str:
+    """Where a student's first weights come from."""
+    given = entry.student.given
+    if isinstance(given, DistilledWeights):
+        return f"what the corpus stages of {given.entry} left"
+    if given is not None:
+        return f"{given.id} of the hub" if isinstance(given, HubWeights) else given.path
+    depth = recipe.teacher.source.shape.layers
+    start = entry.student.start
+    assert recipe.student is not None
+    assert isinstance(start, str | tuple)
+    layers = copied_layers(start, recipe.student.shape.layers, depth)
+    if not layers:
+        return "fresh"
+    return f"layers {', '.join(map(str, layers))} of the teacher, counted from 0"
 
 
 def _plan(recipe: Recipe, tasks: Sequence[str]) -> list[str]:
