@@ -5,17 +5,23 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    ElectraForPreTraining,
+    PreTrainedModel,
+)
 
 from tests import tiny
 from zoo.errors import CheckpointError
 from zoo.models import checkpoint as module
-from zoo.models.build import MASKED_LM, Head
+from zoo.models.build import MASKED_LM, Head, configuration
 from zoo.models.checkpoint import (
     Identity,
     load_checkpoint,
     load_tokenizer,
     read_identity,
+    require_word_head,
     save_checkpoint,
 )
 from zoo.spec.task import TASKS
@@ -135,4 +141,31 @@ def test_a_missing_tokenizer_is_told(tmp_path: Path) -> None:
         load_tokenizer(tmp_path / "it")
     assert str(raised.value) == (
         f"{tmp_path}/it: this tokenizer knows 5 pieces\n  allowed: a vocabulary"
+    )
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_weights_with_a_word_head_pass(family: str, tmp_path: Path) -> None:
+    """Of every family, as the zoo saves them."""
+    model = tiny.model(tiny.STUDENT.model_copy(update={"family": family}))
+    identity = IDENTITY.model_copy(update={"task": None})
+    save_checkpoint(tmp_path / "it", model, tiny.tokenizer(), identity)
+    require_word_head(tmp_path / "it", load_checkpoint(tmp_path / "it", MASKED_LM)[0])
+
+
+def test_weights_without_a_word_head_are_told(tmp_path: Path) -> None:
+    """A discriminator: transformers would give it a random head for words."""
+    shape = tiny.STUDENT.model_copy(update={"family": "electra"})
+    model = ElectraForPreTraining(configuration(shape, MASKED_LM))
+    identity = IDENTITY.model_copy(update={"task": None})
+    save_checkpoint(tmp_path / "it", model, tiny.tokenizer(), identity)
+    loaded, _ = load_checkpoint(tmp_path / "it", MASKED_LM)
+    with pytest.raises(CheckpointError) as caught:
+        require_word_head(tmp_path / "it", loaded)
+    assert str(caught.value) == (
+        f"{tmp_path / 'it'}: these weights answer no masked pieces: there is no"
+        " generator_predictions.dense.weight\n"
+        "  allowed: a model with its masked-language-model head\n"
+        "  do: take another teacher (of ELECTRA the generator), or a method that compares"
+        " no logits on text"
     )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from zoo.distil.surgery import Continue, Surgery
 from zoo.distil.term import Term
+from zoo.models.tap import LOGITS
 
 Data = Literal["corpus", "task", "augmented"]
 """`augmented`: the task's training examples with the copies that its data augmentation makes."""
@@ -56,6 +57,12 @@ class Stage:
     def needs_teacher(self) -> bool:
         """Whether a term or the surgery looks at the teacher; else it is never loaded."""
         return self.surgery.reads_teacher or any(term.teacher is not None for term in self.terms)
+
+    @property
+    def reads_teachers_words(self) -> bool:
+        """Whether a term or the surgery needs what the teacher answers, not only its layers."""
+        asked = any(term.teacher == LOGITS for term in self.terms)
+        return asked or self.surgery.reads_teacher
 
     def without(self, families: Collection[str]) -> "Stage":
         """The stage without the terms of these families."""

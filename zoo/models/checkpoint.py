@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 from pydantic import ValidationError
+from safetensors import safe_open
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.errors import CheckpointError, Problem
+from zoo.models.anatomy import anatomy_of
 from zoo.models.build import Head, load_weights
 from zoo.paths import new_folder
 from zoo.spec.base import Spec
@@ -59,6 +61,29 @@ def load_checkpoint(folder: Path, head: Head) -> tuple[PreTrainedModel, PreTrain
             )
         )
     return load_weights(folder, head, seed=identity.seed), load_tokenizer(folder)
+
+
+def require_word_head(folder: Path, model: PreTrainedModel) -> None:
+    """Let a checkpoint pass whose weights hold the head that answers masked pieces.
+
+    transformers gives a model without one a random head, from which nothing could be learnt.
+
+    Raises:
+        CheckpointError: the weights lack it.
+    """
+    needed = f"{anatomy_of(model).head_dense}.weight"
+    with safe_open(folder / "model.safetensors", framework="pt") as weights:
+        known = set(weights.keys())
+    if needed not in known:
+        raise CheckpointError(
+            Problem(
+                str(folder),
+                f"these weights answer no masked pieces: there is no {needed}",
+                "a model with its masked-language-model head",
+                "take another teacher (of ELECTRA the generator), or a method that compares"
+                " no logits on text",
+            )
+        )
 
 
 def read_identity(folder: Path) -> Identity:

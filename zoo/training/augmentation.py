@@ -21,7 +21,7 @@ from zoo.data.sources import content_sha256
 from zoo.data.word_vectors import WordVectors
 from zoo.errors import DataError, Problem, at
 from zoo.models.build import MASKED_LM
-from zoo.models.checkpoint import load_checkpoint
+from zoo.models.checkpoint import load_checkpoint, require_word_head
 from zoo.paths import Project, data_folder, write_file
 from zoo.spec.augment import Augment
 from zoo.spec.base import digest
@@ -86,6 +86,7 @@ def augmented_task(project: Project, job: TrainJob, run: RunRecipe, split: Split
     file = project.scratch / "augmented" / f"{run.task}-{identity[:16]}.jsonl"
     if not file.is_file():
         model, tokenizer = load_checkpoint(pretrained, MASKED_LM)
+        require_word_head(pretrained, model)
         masked = MaskedWords(model.to(training_device()), tokenizer, run.settings.max_length)
         near = WordVectors.read(vectors) if vectors else None
         made = augmented(split, augment, masked, near)

@@ -11,7 +11,13 @@ from zoo.data.batches import CorpusFeed, encode
 from zoo.data.sources import content_sha256, load_train
 from zoo.distil.stage import Data
 from zoo.models.build import MASKED_LM, Head, build, inherit, load_weights
-from zoo.models.checkpoint import Identity, load_checkpoint, load_tokenizer, save_checkpoint
+from zoo.models.checkpoint import (
+    Identity,
+    load_checkpoint,
+    load_tokenizer,
+    require_word_head,
+    save_checkpoint,
+)
 from zoo.models.neighbours import look_at_neighbours
 from zoo.paths import Project, write_file
 from zoo.records.environment import capture_environment
@@ -60,10 +66,13 @@ def transfer(project: Project, job: TransferJob) -> None:
     folder = project.entry(job.suite, job.entry)
     pretrained = project.entry(job.suite, job.teacher).pretrained
     teacher, tokenizer = load_checkpoint(pretrained, MASKED_LM)
+    phases = transfer_plan(job)
+    if any(phase.stage.reads_teachers_words for phase in phases):
+        require_word_head(pretrained, teacher)
     share_threads(max(job.student.shape.hidden, job.source.shape.hidden))
     scratch = Scratch(project.scratch / "training" / job.digest)
     work = Work(
-        phases=transfer_plan(job),
+        phases=phases,
         student=load_weights(folder.pretrained, MASKED_LM, seed=job.seed)
         if job.student.given
         else _started(job.student, MASKED_LM, teacher, job.seed),
