@@ -6,15 +6,13 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.made import score_record
 from zoo.cli.app import main
 from zoo.paths import Project
 from zoo.pipeline.sync import board_job, study_jobs
-from zoo.records.environment import Environment
-from zoo.records.records import ScoreRecord
 from zoo.records.store import write_record
 
 POCKET = Path(__file__).parents[2] / "specs/pocket"
@@ -52,29 +50,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo: Zoo) -> Projec
     return Project(tmp_path)
 
 
-def record(entry: str, digest: str, value: float) -> ScoreRecord:
-    empty: dict[str, Any] = dict.fromkeys(("system", "python", "processor", "device", "commit"), "")
-    where = Environment(**empty, cores=1, instruction_sets=(), libraries={})
-    return ScoreRecord(
-        suite="pocket",
-        entry=entry,
-        task="sentiment",
-        seed=1,
-        digest=digest,
-        environment=where,
-        method=entry,
-        teacher="t",
-        twin=None,
-        split="dev",
-        examples=9,
-        data_sha256="",
-        primary="accuracy",
-        metrics={"accuracy": value},
-        majority={"accuracy": 0.5},
-        constant=False,
-    )
-
-
 def build(project: Project) -> None:
     """Leave the records that training and scoring would leave."""
     job = study_jobs(project, "pocket")[0]
@@ -83,7 +58,7 @@ def build(project: Project) -> None:
         digests |= {entry: named[0] for entry, named in variant.records.items()}
     for number, (entry, digest) in enumerate(digests.items()):
         folder = project.entry("pocket", entry).score
-        write_record(folder, record(entry, digest, 0.9 - number / 100))
+        write_record(folder, score_record(entry, 0.9 - number / 100, digest))
         (folder / "predictions").mkdir()
         (folder / "predictions/sentiment-dev-1.parquet").write_bytes(b"")
 

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.made import score_record
 from zoo.cli.app import main
 from zoo.paths import Project
-from zoo.records.environment import Environment
-from zoo.records.records import ScoreRecord
 from zoo.records.store import write_record
 from zoo.spec.jobs import BoardJob
 
@@ -50,34 +49,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo: Zoo) -> Projec
 
 
 def publish_score(project: Project, entry: str, value: float, folder: Path | None = None) -> None:
-    where = Environment(
-        system="",
-        python="",
-        processor="",
-        cores=1,
-        instruction_sets=(),
-        device="cpu",
-        libraries={},
-        commit="",
-    )
-    record = ScoreRecord(
-        suite="pocket",
-        entry=entry,
-        task="sentiment",
-        seed=1,
-        digest=entry,
-        environment=where,
-        method=entry,
-        teacher="t",
-        twin=None,
-        split="dev",
-        examples=9,
-        data_sha256="",
-        primary="accuracy",
-        metrics={"accuracy": value},
-        majority={"accuracy": 0.5},
-        constant=False,
-    )
+    record = score_record(entry, value, digest=entry)
     write_record(folder or project.results / "pocket/records" / entry, record)
 
 
