@@ -67,7 +67,4 @@ class Stage:
     def without(self, families: Collection[str]) -> "Stage":
         """The stage without the terms of these families."""
         kept = tuple(term for term in self.terms if term.family not in families)
-        rule = self.leave
-        if rule is not None and all(term.name != rule.term for term in kept):
-            rule = None
-        return replace(self, terms=kept, leave=rule)
+        return replace(self, terms=kept)

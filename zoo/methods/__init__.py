@@ -117,10 +117,9 @@ def _refuse_gaps(whole: tuple[Stage, ...], kept: tuple[Stage, ...]) -> None:
         MisfitError: nothing is left on the corpus, or on the task, or for the task's head, or of
             what a rule to leave a stage watches.
     """
-    watched = {stage.name: stage.leave for stage in whole}
     for stage in kept:
-        rule = watched[stage.name]
-        if rule is not None and stage.leave is None:
+        rule = stage.leave
+        if rule is not None and all(term.name != rule.term for term in stage.terms):
             given = f"stage {stage.name!r} is left when {rule.term} is low, which is left out"
             raise MisfitError("leave_out", given, "others, or a method without that rule")
     if any(stage.data == "corpus" for stage in whole) and kept[:1] and kept[0].data != "corpus":

@@ -81,12 +81,16 @@ class Recipe(Grown):
             return changed(self.teacher.optimise, self.teacher.tasks.get(task))
         return changed(self.optimise, self.tasks.get(task))
 
+    def task_stages(self, task: str) -> Stages:
+        """What this entry changes in its stages on one task."""
+        return merged(self.stages, self.tasks.get(task))
+
     def only(self, task: str) -> "Recipe":
         """What this recipe comes to on one task: changes applied, other tasks left out."""
         stated = changed(self.teacher.optimise, self.teacher.tasks.get(task))
         teacher = self.teacher.model_copy(update={"optimise": stated, "tasks": {}})
         own = self.task_optimise(task) if self.optimise is not None else None
-        stages = merged(self.stages, self.tasks.get(task))
+        stages = self.task_stages(task)
         update = {"teacher": teacher, "optimise": own, "tasks": {}, "stages": stages}
         return self.model_copy(update=update)
 

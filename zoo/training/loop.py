@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from zoo.distil.stage import Data
 from zoo.records.records import PhaseRecord
-from zoo.training.phase import History, PhaseRun, Start, Work, opened
+from zoo.training.phase import History, PhaseRun, Start, Work, closed, opened
 from zoo.training.resume import Place
 from zoo.training.trainee import make_projections
 
@@ -41,8 +41,7 @@ def train(work: Work) -> Outcome:
     start = Start(work.student.to(work.device), _projections(work))
     for phase in work.phases[:behind]:
         # Its weights are inside the saved state; opening and closing rebuilds the structure.
-        start.student = phase.stage.surgery.close(opened(work, phase, start.student))
-        start.student.requires_grad_(requires_grad=True)
+        start.student = closed(phase, opened(work, phase, start.student))
     for phase in work.phases[behind:]:
         run = PhaseRun(work, phase, start, history)
         if saved is not None and len(history.finished) == behind:

@@ -75,6 +75,11 @@ def opened(work: Work, phase: Phase, student: PreTrainedModel) -> PreTrainedMode
     return phase.stage.surgery.open(Seat(student, lambda: _teacher(work, phase)))
 
 
+def closed(phase: Phase, trainee: PreTrainedModel) -> PreTrainedModel:
+    """The plain model that a phase leaves behind, all of it trainable again."""
+    return phase.stage.surgery.close(trainee).requires_grad_(requires_grad=True)
+
+
 @dataclass
 class Start:
     """What a phase begins with: the student, the projections, and the optimiser before it."""
@@ -141,8 +146,7 @@ class PhaseRun:
 
     def close(self) -> PreTrainedModel:
         """The plain model this phase leaves behind."""
-        model = self._phase.stage.surgery.close(self._trainee)
-        return model.requires_grad_(requires_grad=True)
+        return closed(self._phase, self._trainee)
 
     def _captures(self, hooks: ExitStack) -> tuple[Capture, Capture | None]:
         terms = self._phase.stage.terms

@@ -9,7 +9,7 @@ from zoo.losses.logits import hard_labels
 from zoo.methods import stages_of
 from zoo.models.tap import LOGITS
 from zoo.spec.jobs import TransferJob
-from zoo.spec.optimise import Optimise, Stages, changed, merged
+from zoo.spec.optimise import Optimise, Stages, changed
 from zoo.spec.recipe import Recipe
 from zoo.spec.task import TASKS
 from zoo.spec.teacher import PretrainedSource
@@ -61,7 +61,7 @@ def task_plan(recipe: Recipe, task: str) -> tuple[Phase, ...]:
         stage = Stage("fine-tuning", "task", (Term("labels", hard_labels, LOGITS),))
         return (Phase(stage, optimise),)
     stages = [stage for stage in student_stages(recipe, task) if stage.data != "corpus"]
-    return _phases(stages, optimise, merged(recipe.stages, recipe.tasks.get(task)))
+    return _phases(stages, optimise, recipe.task_stages(task))
 
 
 def whole_plan(recipe: Recipe, task: str) -> tuple[Phase, ...]:
