@@ -1,7 +1,7 @@
 """Made-up records, for tests of what is done with records."""
 
 from zoo.records.environment import Environment
-from zoo.records.records import ScoreRecord
+from zoo.records.score import ScoreRecord
 
 NOWHERE = Environment(
     system="",

@@ -15,9 +15,9 @@ from zoo.distil.stage import Data, Stage
 from zoo.losses.batch import Batch, Layout
 from zoo.models.build import MASKED_LM, Head, build
 from zoo.spec.corpus import PocketCorpus
+from zoo.spec.data import TaskSettings
 from zoo.spec.optimise import Optimise
 from zoo.spec.shape import Shape
-from zoo.spec.suite import TaskSettings
 from zoo.spec.task import TASKS
 from zoo.spec.teacher import Vocabulary
 from zoo.training.corpus import corpus_blocks

@@ -6,14 +6,12 @@ from typing import Any
 import pytest
 
 from zoo.records.environment import Environment
-from zoo.records.records import (
-    ExportRecord,
-    LatencyRecord,
-    Record,
-    ScoreRecord,
-    SizeRecord,
-    TrainingRecord,
-)
+from zoo.records.export import ExportRecord
+from zoo.records.latency import LatencyRecord
+from zoo.records.records import Record
+from zoo.records.score import ScoreRecord
+from zoo.records.size import SizeRecord
+from zoo.records.training import TrainingRecord
 
 WHERE = Environment(
     system="Linux",

@@ -5,8 +5,9 @@ from typing import Any
 
 from zoo.board.numbers import numbers_text
 from zoo.board.table import make_rows
-from zoo.records.records import Record, ScoreRecord
+from zoo.records.records import Record
 from zoo.records.reported import Reported
+from zoo.records.score import ScoreRecord
 
 AVERAGE = "average of mnli-matched, sst2"
 

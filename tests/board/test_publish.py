@@ -17,9 +17,9 @@ from zoo.errors import ZooError
 from zoo.evaluation.predict import Predictions
 from zoo.evaluation.predictions import write_predictions
 from zoo.paths import Project
-from zoo.records.records import ScoreRecord
-from zoo.records.store import write_record
-from zoo.spec.jobs import BoardJob
+from zoo.records.score import ScoreRecord
+from zoo.records.text import write_record
+from zoo.spec.measuring import BoardJob
 
 JOB = BoardJob(suite="tiny", entry="board", entries=("teacher", "finetune", "kd"))
 ANSWERS = Predictions(("a",), (1,), (1,), np.zeros((1, 2), np.float32))

@@ -12,8 +12,8 @@ from zoo.errors import DataError
 from zoo.evaluation.predict import Predictions
 from zoo.evaluation.predictions import write_predictions
 from zoo.paths import Project
-from zoo.records.records import SizeRecord
-from zoo.records.store import write_record
+from zoo.records.size import SizeRecord
+from zoo.records.text import write_record
 from zoo.spec.task import TASKS
 
 GOLD = tuple(number % 2 for number in range(200))

@@ -14,9 +14,12 @@ from zoo.board.studies import build_study, study_tables
 from zoo.board.study import study_rows
 from zoo.errors import ZooError
 from zoo.paths import Project
-from zoo.records.records import PhaseRecord, Record, ScoreRecord, SizeRecord, TrainingRecord
-from zoo.records.store import write_record
-from zoo.spec.jobs import BoardJob
+from zoo.records.records import Record
+from zoo.records.score import ScoreRecord
+from zoo.records.size import SizeRecord
+from zoo.records.text import write_record
+from zoo.records.training import PhaseRecord, TrainingRecord
+from zoo.spec.measuring import BoardJob
 from zoo.spec.study import StudyJob, StudyVariant
 
 Make = Callable[..., ScoreRecord]

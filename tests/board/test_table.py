@@ -7,7 +7,7 @@ import pytest
 
 from zoo.board.publish import tables
 from zoo.board.table import Row, make_rows
-from zoo.records.records import TransferRecord
+from zoo.records.training import TransferRecord
 
 
 def by_entry(rows: list[Row]) -> dict[str, Row]:

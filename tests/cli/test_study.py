@@ -13,7 +13,7 @@ from tests.made import score_record
 from zoo.cli.app import main
 from zoo.paths import Project
 from zoo.pipeline.sync import board_job, study_jobs
-from zoo.records.store import write_record
+from zoo.records.text import write_record
 
 POCKET = Path(__file__).parents[2] / "specs/pocket"
 STUDY = "note: How soft.\nentry: kd-2l\ntasks: [sentiment]\naxes:\n  method.temperature: [1, 2]\n"

@@ -15,8 +15,8 @@ import pytest
 from tests.made import score_record
 from zoo.cli.app import main
 from zoo.paths import Project
-from zoo.records.store import write_record
-from zoo.spec.jobs import BoardJob
+from zoo.records.text import write_record
+from zoo.spec.measuring import BoardJob
 
 CHECKOUT = Path(__file__).parents[2]
 START_UP_CPU_SECONDS = 0.3

@@ -18,7 +18,7 @@ from zoo.methods.internal import Internal
 from zoo.models.anatomy import layers_of, part_parameters
 from zoo.models.capture import Capture
 from zoo.models.tap import Site
-from zoo.records.records import PhaseRecord
+from zoo.records.training import PhaseRecord
 from zoo.spec.optimise import Optimise
 from zoo.spec.shape import Shape
 from zoo.training.loop import train

@@ -12,8 +12,9 @@ from zoo.paths import Project
 from zoo.pipeline.compile import Pipeline, PipelineStage, compile_suite
 from zoo.pipeline.recipes import run_recipes
 from zoo.pipeline.sync import LARGEST, pipeline_files
-from zoo.spec.jobs import BoardJob, TrainJob
+from zoo.spec.jobs import TrainJob
 from zoo.spec.load import load_suites
+from zoo.spec.measuring import BoardJob
 
 CHECKOUT = Project(Path(__file__).parents[2])
 DIGITS = 64

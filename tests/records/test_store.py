@@ -10,16 +10,13 @@ import pytest
 from zoo.errors import ZooError
 from zoo.records import environment as module
 from zoo.records.environment import capture_environment
-from zoo.records.records import (
-    ExportRecord,
-    LatencyRecord,
-    PhaseRecord,
-    ScoreRecord,
-    SizeRecord,
-    TrainingRecord,
-    TransferRecord,
-)
-from zoo.records.store import KINDS, read_record, read_records, record_text, write_record
+from zoo.records.export import ExportRecord
+from zoo.records.latency import LatencyRecord
+from zoo.records.score import ScoreRecord
+from zoo.records.size import SizeRecord
+from zoo.records.store import KINDS, read_record, read_records
+from zoo.records.text import record_text, write_record
+from zoo.records.training import PhaseRecord, TrainingRecord, TransferRecord
 
 HERE = {
     "suite": "s",

@@ -11,12 +11,12 @@ from zoo.distil.method import Method
 from zoo.methods import METHODS
 from zoo.spec.base import Spec, digest
 from zoo.spec.corpus import PocketCorpus
+from zoo.spec.data import DataSource, TaskSettings
 from zoo.spec.load import LoadedSuite
 from zoo.spec.optimise import Optimise, TaskChange
 from zoo.spec.recipe import Recipe, StudentRecipe, TeacherRecipe
 from zoo.spec.shape import Shape
 from zoo.spec.student import Student
-from zoo.spec.suite import DataSource, TaskSettings
 from zoo.spec.teacher import HubSource, PretrainedSource
 
 Digests = dict[tuple[str, str], str]

@@ -23,7 +23,7 @@ from zoo.models.checkpoint import Identity, save_checkpoint
 from zoo.paths import Project
 from zoo.pipeline.compile import compile_suite
 from zoo.pipeline.recipes import run_recipes
-from zoo.records.records import TrainingRecord
+from zoo.records.training import TrainingRecord
 from zoo.spec.augment import Augment
 from zoo.spec.jobs import TrainJob
 from zoo.spec.load import LoadedSuite, load_suites

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zoo.errors import UsageError
-from zoo.training.device import device_name, training_device
+from zoo.training.device import peak_memory_bytes, share_threads, training_device
 
 
 def test_the_named_device_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,3 +40,20 @@ def test_a_device_that_is_not_there(
     with pytest.raises(UsageError) as raised:
         training_device()
     assert str(raised.value) == expected
+
+
+def test_peak_memory_grows_with_what_is_held() -> None:
+    """A tensor of 64 MB that lives once is part of the peak from then on."""
+    before = peak_memory_bytes(torch.device("cpu"))
+    held = torch.ones(max(64 << 20, before) // 4)
+    assert held.sum() > 0
+    assert peak_memory_bytes(torch.device("cpu")) >= max(before, held.numel() * 4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+def test_peak_memory_on_a_gpu_is_that_of_its_tensors() -> None:
+    device = torch.device("cuda")
+    torch.cuda.reset_peak_memory_stats(device)
+    held = torch.ones(16 << 20, device=device)
+    assert peak_memory_bytes(device) >= held.numel() * 4

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -289,3 +290,31 @@ def test_dropout_is_what_is_stated(family: str, tmp_path: Path) -> None:
         work.seed = len(losses)
         losses.append(train(work).phases[0].losses["labels"])
     assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.parametrize("sizes", [(0.5, 0.5), (0.25, 0.5, 0.25)])
+def test_stages_read_on_where_those_before_them_stopped(
+    tmp_path: Path, sizes: tuple[float, ...]
+) -> None:
+    """Together they read what one stage would, in its order: every example once in an epoch."""
+    read: list[tuple[int, ...]] = []
+
+    def noting(student: Tensor, labels: Tensor, batch: Batch) -> Tensor:
+        read.append(batch.rows)
+        return hard_labels(student, labels, batch)
+
+    def rows_of(shares: tuple[float, ...]) -> list[tuple[int, ...]]:
+        read.clear()
+        stages = tuple(
+            replace(task_stage(Term("labels", noting, LOGITS)), name=f"s{number}", share=share)
+            for number, share in enumerate(shares)
+        )
+        train(
+            tiny.Setup(
+                tmp_path, stages, optimise=plain(steps=None, epochs=1.0, batch_size=4)
+            ).work()
+        )
+        return list(read)
+
+    assert rows_of(sizes) == rows_of((1.0,))
+    assert sorted(row for rows in read for row in rows) == list(range(32))

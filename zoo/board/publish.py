@@ -9,9 +9,11 @@ from zoo.board.table import Row, make_rows, of_scored_runs
 from zoo.errors import Problem, ZooError
 from zoo.paths import Project, new_folder, write_file
 from zoo.records.durations import PUBLISHED, durations_text, own_durations
-from zoo.records.records import Record, ScoreRecord
-from zoo.records.store import read_record, read_records, record_files, record_text
-from zoo.spec.jobs import BoardJob
+from zoo.records.records import Record
+from zoo.records.score import ScoreRecord
+from zoo.records.store import read_record, read_records, record_files
+from zoo.records.text import record_text
+from zoo.spec.measuring import BoardJob
 from zoo.spec.study import StudyJob
 
 

@@ -17,7 +17,9 @@ from zoo.evaluation.metrics import score
 from zoo.evaluation.predict import Predictions
 from zoo.evaluation.predictions import read_predictions
 from zoo.paths import Project
-from zoo.records.records import Record, ScoreRecord, SizeRecord
+from zoo.records.records import Record
+from zoo.records.score import ScoreRecord
+from zoo.records.size import SizeRecord
 from zoo.records.store import read_records
 from zoo.spec.task import TASKS, Task, TaskKind
 

@@ -11,7 +11,8 @@ from zoo.board.study_report import report_files
 from zoo.errors import Problem, ZooError, at
 from zoo.paths import Project, new_folder
 from zoo.records.records import Record
-from zoo.records.store import read_record, read_records, record_files, record_text
+from zoo.records.store import read_record, read_records, record_files
+from zoo.records.text import record_text
 from zoo.spec.study import StudyJob
 
 VARIANTS = "variants.json"

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from zoo.board.table import PLACES, Row, make_rows
-from zoo.records.records import Record, ScoreRecord, TrainingRecord, TransferRecord
+from zoo.records.records import Record
+from zoo.records.score import ScoreRecord
+from zoo.records.training import TrainingRecord, TransferRecord
 from zoo.spec.base import Spec
 from zoo.spec.study import TRAIN, StudyJob, StudyVariant
 

@@ -6,7 +6,8 @@ from typing import Any
 from zoo.board.study import records_of
 from zoo.board.study_plot import plot_text
 from zoo.board.study_render import csv_text
-from zoo.records.records import Record, TrainingRecord, TransferRecord
+from zoo.records.records import Record
+from zoo.records.training import TrainingRecord, TransferRecord
 from zoo.spec.study import StudyJob
 
 Line = dict[str, Any]

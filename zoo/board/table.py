@@ -4,15 +4,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from zoo.records.records import (
-    ExportRecord,
-    LatencyRecord,
-    Record,
-    ScoreRecord,
-    SizeRecord,
-    TrainingRecord,
-    TransferRecord,
-)
+from zoo.records.export import ExportRecord
+from zoo.records.latency import LatencyRecord
+from zoo.records.records import Record
+from zoo.records.score import ScoreRecord
+from zoo.records.size import SizeRecord
+from zoo.records.training import TrainingRecord, TransferRecord
 from zoo.spec.base import Spec
 
 PLACES = 4

@@ -10,7 +10,7 @@ from zoo.methods import METHODS
 from zoo.paths import Project, find_project
 from zoo.pipeline.progress import Progress
 from zoo.pipeline.sync import job_of
-from zoo.spec import jobs
+from zoo.spec import jobs, measuring
 from zoo.spec.study import StudyJob
 
 Runner = Callable[[Project, Any], None]
@@ -112,10 +112,10 @@ RUNNERS: dict[str, tuple[type[jobs.Job], Callable[[], Runner]]] = {
     "pretrain": (jobs.PretrainJob, _pretrain),
     "transfer": (jobs.TransferJob, _transfer),
     "train": (jobs.TrainJob, _train),
-    "score": (jobs.ScoreJob, _score),
-    "gate": (jobs.GateJob, _gate),
-    "export": (jobs.ExportJob, _export),
-    "latency": (jobs.LatencyJob, _latency),
-    "board": (jobs.BoardJob, _board),
+    "score": (measuring.ScoreJob, _score),
+    "gate": (measuring.GateJob, _gate),
+    "export": (measuring.ExportJob, _export),
+    "latency": (measuring.LatencyJob, _latency),
+    "board": (measuring.BoardJob, _board),
     "study": (StudyJob, _study),
 }

@@ -16,7 +16,7 @@ from zoo.data.windows import Feature, encode_spans, encode_texts
 from zoo.errors import DataError, Problem
 from zoo.losses.batch import Batch, Layout
 from zoo.losses.masking import draw_weights, mask_pieces
-from zoo.spec.suite import TaskSettings
+from zoo.spec.data import TaskSettings
 from zoo.spec.task import Task, TaskKind
 
 POOL_BATCHES = 50

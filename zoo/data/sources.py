@@ -7,7 +7,7 @@ from zoo.data import glue, pocket, squad
 from zoo.data.examples import Split
 from zoo.errors import DataError, Problem
 from zoo.paths import data_folder
-from zoo.spec.suite import DataSource, TaskSettings
+from zoo.spec.data import DataSource, TaskSettings
 from zoo.spec.task import Task
 
 POCKET_TRAIN, POCKET_DEV = 2000, 500

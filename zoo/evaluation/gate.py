@@ -1,9 +1,9 @@
 """The gate stage: for which tasks a teacher is good enough to be distilled."""
 
 from zoo.paths import Project
-from zoo.records.records import ScoreRecord
+from zoo.records.score import ScoreRecord
 from zoo.records.store import read_records
-from zoo.spec.jobs import GateJob
+from zoo.spec.measuring import GateJob
 from zoo.training.gates import write_gate
 
 

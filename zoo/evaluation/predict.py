@@ -11,7 +11,7 @@ from zoo.data.batches import LAYOUTS, Encoded, collate, in_length_order
 from zoo.data.examples import SpanExample, TextExample
 from zoo.evaluation.spans import decode
 from zoo.models.capture import logits_of, model_inputs
-from zoo.spec.suite import TaskSettings
+from zoo.spec.data import TaskSettings
 from zoo.spec.task import TaskKind
 
 BATCH_SIZE = 64

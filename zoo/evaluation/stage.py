@@ -17,9 +17,10 @@ from zoo.models.build import Head
 from zoo.models.checkpoint import load_checkpoint
 from zoo.paths import Project, new_folder
 from zoo.records.environment import Environment, capture_environment
-from zoo.records.records import ScoreRecord, SizeRecord
-from zoo.records.store import write_record
-from zoo.spec.jobs import Measured, ScoreJob
+from zoo.records.score import ScoreRecord
+from zoo.records.size import SizeRecord
+from zoo.records.text import write_record
+from zoo.spec.measuring import Measured, ScoreJob
 from zoo.spec.task import TASKS, Task, TaskKind
 
 Metrics = dict[str, float | None]

@@ -15,9 +15,9 @@ from zoo.models.capture import model_inputs
 from zoo.models.checkpoint import load_checkpoint
 from zoo.paths import Project, new_folder, onnx_name
 from zoo.records.environment import Environment, capture_environment
-from zoo.records.records import ExportRecord
-from zoo.records.store import write_record
-from zoo.spec.jobs import ExportJob, Measured
+from zoo.records.export import ExportRecord
+from zoo.records.text import write_record
+from zoo.spec.measuring import ExportJob, Measured
 from zoo.spec.task import TASKS
 
 BATCH_SIZES = (1, 3, 8)

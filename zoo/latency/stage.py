@@ -7,10 +7,10 @@ from zoo.latency.measure import Plan
 from zoo.latency.report import Cell, Report, Request, Shape, Subject
 from zoo.paths import EntryFolder, Project, new_folder, onnx_name
 from zoo.records.environment import Environment, capture_environment
-from zoo.records.records import LatencyRecord
-from zoo.records.store import write_record
+from zoo.records.latency import LatencyRecord
+from zoo.records.text import write_record
 from zoo.spec.bench import Runtime
-from zoo.spec.jobs import LatencyJob, Measured
+from zoo.spec.measuring import LatencyJob, Measured
 from zoo.spec.recipe import run_key
 
 

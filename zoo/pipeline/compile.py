@@ -7,19 +7,10 @@ from pathlib import Path
 from zoo.methods import method_name
 from zoo.paths import Project
 from zoo.pipeline.recipes import entry_recipe, run_recipes, transfer_job
-from zoo.spec.jobs import (
-    BoardJob,
-    ExportJob,
-    GateJob,
-    Job,
-    LatencyJob,
-    Measured,
-    PretrainJob,
-    ScoreJob,
-    TrainJob,
-)
+from zoo.spec.jobs import Job, PretrainJob, TrainJob
 from zoo.spec.lineage import build_order, origin_of
 from zoo.spec.load import LoadedSuite
+from zoo.spec.measuring import BoardJob, ExportJob, GateJob, LatencyJob, Measured, ScoreJob
 from zoo.spec.recipe import Recipe, RunRecipe, run_key
 from zoo.training.plan import student_stages
 

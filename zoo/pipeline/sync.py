@@ -11,8 +11,8 @@ from zoo.paths import Project, write_file
 from zoo.pipeline.compile import BOARD, Pipeline, compile_suite
 from zoo.pipeline.fingerprint import BY_METHOD, ROOTS, fingerprint
 from zoo.pipeline.variants import STUDY, compile_study
-from zoo.spec.jobs import BoardJob
 from zoo.spec.load import LoadedSuite
+from zoo.spec.measuring import BoardJob
 from zoo.spec.study import StudyJob
 
 DEFAULT_SUITE = "pocket"

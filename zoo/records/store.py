@@ -1,29 +1,14 @@
-"""Records on disk: sorted JSON, numbers rounded to six digits, every file checked on reading."""
+"""Records read back from disk, every file checked."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from zoo.errors import Problem, ZooError, at
-from zoo.paths import write_file
 from zoo.records.records import Record
 
-DIGITS = 6
-"""Significant digits of numbers on disk; an error of 1e-7 is still one there."""
 KINDS = ("training", "score", "size", "export", "transfer", "latency")
 _ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
-
-
-def write_record(folder: Path, record: Record) -> None:
-    """Write a record under its own name."""
-    write_file(folder / f"{record.name}.json", record_text(record))
-
-
-def record_text(record: Record) -> str:
-    """The one text of a record."""
-    return json.dumps(_rounded(record.model_dump(mode="json")), indent=1, sort_keys=True) + "\n"
 
 
 def read_record(path: Path) -> Record:
@@ -67,13 +52,3 @@ def record_files(folder: Path) -> list[Path]:
 
 def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}")
-    if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_rounded(inner) for inner in value]
-    return value

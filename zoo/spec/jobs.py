@@ -1,5 +1,7 @@
 """Jobs: what one DVC stage does, complete, as it stands in a pipeline's params.json.
 
+Here are those that train; those that measure stand in `measuring.py`.
+
 A stage reads its own job and nothing else of the specs, so that DVC's look at the job decides
 exactly when the stage must run again.
 """
@@ -9,12 +11,10 @@ from typing import ClassVar
 from pydantic import Field
 
 from zoo.spec.base import Grown, Spec, digest
-from zoo.spec.bench import Bench, ExportLimits
 from zoo.spec.corpus import Corpus
 from zoo.spec.entry import MethodField
 from zoo.spec.optimise import Optimise, Stages
-from zoo.spec.recipe import ResolvedSource, RunRecipe, StudentRecipe, run_key
-from zoo.spec.suite import DataSource, TaskSettings
+from zoo.spec.recipe import ResolvedSource, RunRecipe, StudentRecipe
 
 
 class Job(Spec):
@@ -70,59 +70,3 @@ class TrainJob(Job, Grown):
     runs: tuple[RunRecipe, ...]
     start: str | None = None
     """The entry whose first weights they start from, where these are made once for several."""
-
-
-class Measured(Spec):
-    """A run to be measured: where it stands, the data of its task, and its digest."""
-
-    task: str
-    seed: int
-    settings: TaskSettings
-    data: DataSource
-    digest: str
-
-    @property
-    def key(self) -> str:
-        """The run's name within its entry."""
-        return run_key(self.task, self.seed)
-
-
-class ScoreJob(Job):
-    """Score every run of an entry on its dev splits, and count its parameters."""
-
-    method: str
-    """`teacher` for a teacher's own entry."""
-    teacher: str
-    twin: str | None
-    runs: tuple[Measured, ...]
-
-
-class GateJob(Job):
-    """Decide for which tasks a teacher may be distilled from."""
-
-    gates: dict[str, float]
-    seed: int
-    tasks: tuple[str, ...]
-
-
-class ExportJob(Job):
-    """Export one run of each task to ONNX, and compare."""
-
-    runs: tuple[Measured, ...]
-    limits: ExportLimits
-
-
-class LatencyJob(Job):
-    """Time one run of each task beside its teacher's."""
-
-    teacher: str
-    runs: tuple[Measured, ...]
-    teacher_seed: int
-    bench: Bench
-
-
-class BoardJob(Job):
-    """Make the suite's tables from all records; `entry` is `board`."""
-
-    entries: tuple[str, ...]
-    """Every entry that must have records, in an order in which they can be built."""

@@ -7,15 +7,17 @@ from pydantic import Field
 from zoo.spec.augment import Augment
 from zoo.spec.base import Grown, Sha256, Spec, digest
 from zoo.spec.corpus import Corpus
+from zoo.spec.data import DataSource, TaskSettings
 from zoo.spec.entry import MethodField
 from zoo.spec.optimise import Optimise, Stages, TaskChange, changed, merged
 from zoo.spec.shape import Shape
 from zoo.spec.student import Start
-from zoo.spec.suite import DataSource, TaskSettings
 from zoo.spec.teacher import FolderSource, HubSource, PretrainedSource
 
-SCHEMA = 1
-"""Raised when the meaning of a recipe changes, so that old digests stay with old meanings."""
+SCHEMA = 2
+"""Raised when the meaning of a recipe changes, so that old digests stay with old meanings.
+
+2: a stage reads its data on from where the stages before it stopped."""
 
 
 class TransferredSource(Spec):

@@ -1,6 +1,8 @@
 """Where training runs, decided by the machine and never by a spec or a command line."""
 
 import os
+import resource
+import sys
 
 import torch
 
@@ -47,3 +49,11 @@ def share_threads(hidden: int) -> int:
         return 1
     torch.set_num_threads(1)
     return threads
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """The most memory this process held: on the GPU its tensors', else all of it."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -8,7 +8,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from zoo.distil.stage import Data
-from zoo.records.records import PhaseRecord
+from zoo.records.training import PhaseRecord
 from zoo.training.phase import History, PhaseRun, Start, Work, closed, opened
 from zoo.training.resume import Place
 from zoo.training.trainee import make_projections

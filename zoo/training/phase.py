@@ -22,7 +22,7 @@ from zoo.distil.surgery import Progress, Seat
 from zoo.errors import Problem, TrainingError
 from zoo.losses.batch import Batch
 from zoo.models.capture import Capture, Captured
-from zoo.records.records import PhaseRecord
+from zoo.records.training import PhaseRecord
 from zoo.training.journal import Journal
 from zoo.training.optimiser import carried, clip_gradients, learning_rate, make_optimiser
 from zoo.training.plan import Phase
@@ -63,6 +63,11 @@ class History:
     def seconds(self) -> float:
         """What all attempts took until now."""
         return time.monotonic() - self.began
+
+    def passes(self, phases: Sequence[Phase], data: Data) -> float:
+        """How often the finished ones of `phases` have read `data`, in epochs."""
+        behind = zip(phases, self.finished, strict=False)
+        return sum(record.passes or 0.0 for phase, record in behind if phase.stage.data == data)
 
     def place(self, step: int = 0, epoch_sum: float = 0.0) -> Place:
         """Where training stands after `step` steps of the open phase."""
@@ -110,6 +115,8 @@ class PhaseRun:
             self.optimiser = carried(self.optimiser, start.optimiser)
         self._feed = work.feed(phase)
         self._steps = phase.steps(self._feed.batches_per_epoch)
+        # A stage reads on where those before it stopped: two half epochs read the two halves.
+        self._first = round(history.passes(work.phases, stage.data) * self._feed.batches_per_epoch)
         self._done = 0
         self._epoch_sum = torch.zeros((), dtype=torch.float64, device=work.device)
 
@@ -140,6 +147,7 @@ class PhaseRun:
             name=self._phase.stage.name,
             steps=self._done,
             left=reason,
+            passes=self._done / self._feed.batches_per_epoch,
             losses=losses,
             report=self._phase.stage.surgery.report(self._trainee),
         )
@@ -169,7 +177,7 @@ class PhaseRun:
         self.optimiser.zero_grad(set_to_none=True)
         progress = Progress(step, self._steps)
         totals: dict[str, Tensor] = {}
-        for part, share in cut(self._feed.batch(self._done), optimise.accumulate):
+        for part, share in cut(self._feed.batch(self._first + self._done), optimise.accumulate):
             values = self._losses(part.to(self._work.device), student, teacher)
             weighted = [
                 term.weight_at(progress.fraction) * values[term.name]

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from zoo.errors import Problem, TrainingError
 from zoo.paths import new_folder
-from zoo.records.records import PhaseRecord
+from zoo.records.training import PhaseRecord
 from zoo.spec.base import Spec
 
 SAVE_SECONDS = 60.0

@@ -21,8 +21,8 @@ from zoo.models.checkpoint import (
 from zoo.models.neighbours import look_at_neighbours
 from zoo.paths import Project, write_file
 from zoo.records.environment import capture_environment
-from zoo.records.records import TrainingRecord, TransferRecord
-from zoo.records.store import record_text
+from zoo.records.text import record_text
+from zoo.records.training import TrainingRecord, TransferRecord
 from zoo.spec.corpus import Corpus
 from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
 from zoo.spec.recipe import RunRecipe, StudentRecipe, run_key
@@ -32,7 +32,7 @@ from zoo.spec.teacher import PretrainedSource
 from zoo.training.augmentation import task_feed
 from zoo.training.beside import run_beside
 from zoo.training.corpus import corpus_blocks, corpus_documents
-from zoo.training.device import device_name, share_threads, training_device
+from zoo.training.device import device_name, peak_memory_bytes, share_threads, training_device
 from zoo.training.gates import refuse_ungated
 from zoo.training.given import given_weights
 from zoo.training.journal import Journal
@@ -97,6 +97,7 @@ def transfer(project: Project, job: TransferJob) -> None:
         environment=capture_environment(project.root, device_name(work.device)),
         seconds=outcome.seconds,
         threads=torch.get_num_threads(),
+        peak_memory_bytes=peak_memory_bytes(work.device),
         phases=tuple(outcome.phases),
     )
     write_file(folder.transfer(str(job.seed)), record_text(record))
@@ -156,6 +157,7 @@ def _train_run(project: Project, job: TrainJob, run: RunRecipe, scratch: Scratch
         environment=capture_environment(project.root, device_name(work.device)),
         seconds=outcome.seconds,
         threads=torch.get_num_threads(),
+        peak_memory_bytes=peak_memory_bytes(work.device),
         examples=len(split.examples),
         augmented_examples=run.recipe.augment
         and augmented_size(len(split.examples), run.recipe.augment),

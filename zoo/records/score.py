@@ -1,0 +1,36 @@
+"""How well a run answers."""
+
+from typing import Literal
+
+from zoo.records.measured import MeasuredRun
+
+
+class ScoreRecord(MeasuredRun):
+    """How well a run answers one dev split; metrics on their natural scale, None: undefined."""
+
+    kind: Literal["score"] = "score"
+    method: str
+    """`teacher` for a teacher's own entry."""
+    teacher: str
+    twin: str | None
+    """The entry that trains the same student without a teacher."""
+    split: str
+    examples: int
+    data_sha256: str
+    """Of the scored examples."""
+    primary: str
+    metrics: dict[str, float | None]
+    majority: dict[str, float | None]
+    """What the best constant answer, learnt from the training labels, scores."""
+    constant: bool
+    """Whether the model gives the same answer to every example."""
+
+    @property
+    def name(self) -> str:
+        """The record's file name."""
+        return f"score-{self.task}-{self.split}-{self.seed}"
+
+    @property
+    def predictions(self) -> str:
+        """The file name of the answers it is made of."""
+        return f"{self.task}-{self.split}-{self.seed}.parquet"

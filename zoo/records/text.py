@@ -1,0 +1,31 @@
+"""Records as text and on disk: sorted JSON, numbers rounded to six digits."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from zoo.paths import write_file
+from zoo.records.measured import MeasuredRun
+
+DIGITS = 6
+"""Significant digits of numbers on disk; an error of 1e-7 is still one there."""
+
+
+def write_record(folder: Path, record: MeasuredRun) -> None:
+    """Write a record under its own name."""
+    write_file(folder / f"{record.name}.json", record_text(record))
+
+
+def record_text(record: MeasuredRun) -> str:
+    """The one text of a record."""
+    return json.dumps(_rounded(record.model_dump(mode="json")), indent=1, sort_keys=True) + "\n"
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_rounded(inner) for inner in value]
+    return value

@@ -1,0 +1,58 @@
+"""How models were trained: on the corpus and on tasks."""
+
+from typing import Literal
+
+from zoo.records.measured import MeasuredRun
+from zoo.spec.base import Spec
+
+
+class PhaseRecord(Spec):
+    """One phase of a training as it went."""
+
+    name: str
+    steps: int
+    left: str
+    """Why it ended."""
+    passes: float | None = None
+    """How often it read its data, in epochs; None where that was not counted yet."""
+    losses: dict[str, float]
+    """Each term's last value."""
+    report: dict[str, list[float | int | str]] | None = None
+    """What the stage's surgery noted on its way, as equally long columns."""
+
+
+class TransferRecord(MeasuredRun):
+    """How an entry was trained on the corpus; `task` is `corpus`, `digest` the transfer's own."""
+
+    kind: Literal["transfer"] = "transfer"
+    seconds: float
+    threads: int
+    peak_memory_bytes: int | None = None
+    """The most the training process held, libraries included; on a GPU what its tensors took."""
+    phases: tuple[PhaseRecord, ...]
+
+    @property
+    def name(self) -> str:
+        """The record's file name."""
+        return f"transfer-{self.seed}"
+
+
+class TrainingRecord(MeasuredRun):
+    """How a run was trained."""
+
+    kind: Literal["training"] = "training"
+    seconds: float
+    threads: int
+    peak_memory_bytes: int | None = None
+    """The most the training process held, libraries included; on a GPU what its tensors took."""
+    examples: int
+    augmented_examples: int | None = None
+    """With their copies, where a stage read augmented data."""
+    data_sha256: str
+    """Of the training examples."""
+    phases: tuple[PhaseRecord, ...]
+
+    @property
+    def name(self) -> str:
+        """The record's file name."""
+        return f"training-{self.task}-{self.seed}"
