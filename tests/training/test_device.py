@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zoo.errors import UsageError
-from zoo.training.device import peak_memory_bytes, share_threads, training_device
+from zoo.training.device import device_name, peak_memory_bytes, training_device
 
 
 def test_the_named_device_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
