@@ -128,10 +128,28 @@ class EntryFolder:
         """Latency records and samples."""
         return self.root / "latency"
 
+    def bench(self, device: str) -> Path:
+        """Latency records and samples that somebody asked for, beside those of the pipeline."""
+        return self.root / "bench" / device
+
+    @property
+    def onnx(self) -> Path:
+        """ONNX files that somebody asked for, beside those of the pipeline."""
+        return self.root / "onnx"
+
+    @property
+    def submission(self) -> Path:
+        """Prediction files for the official servers."""
+        return self.root / "submission"
+
 
 def onnx_name(task: str, precision: str) -> str:
     """The file of a task's model in an entry's export folder."""
     return f"{task}-{precision}.onnx"
+
+
+SAMPLES = "samples"
+"""The folder of raw latency samples beside the records that sum them up."""
 
 
 def find_project(start: Path | None = None) -> Project:

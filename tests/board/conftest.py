@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 
+from tests.made import ANSWERS, latency_record
+from zoo.evaluation.predictions import write_predictions
+from zoo.paths import Project, write_file
 from zoo.records.environment import Environment
 from zoo.records.export import ExportRecord
 from zoo.records.latency import LatencyRecord
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
+from zoo.records.text import write_record
 from zoo.records.training import TrainingRecord
 
 WHERE = Environment(
@@ -72,25 +76,8 @@ def measured(entry: str, seed: int = 1) -> list[Record]:
     ]
 
 
-def timed(entry: str) -> LatencyRecord:
-    return LatencyRecord(
-        **common(entry, "sentiment", 1),
-        runtime="torch-fp32",
-        provider="cpu",
-        batch_size=1,
-        length=8,
-        threads=1,
-        samples=100,
-        warmup_calls=5,
-        latency_ms_p50=1.5,
-        latency_ms_p90=2.0,
-        teacher_ms_p50=3.0,
-        ratio=0.5,
-        ratio_low=0.4,
-        ratio_high=0.6,
-        load_before=0.0,
-        load_after=0.0,
-    )
+def timed(entry: str, **more: Any) -> LatencyRecord:
+    return latency_record(common(entry, "sentiment", 1) | more)
 
 
 @pytest.fixture
@@ -115,3 +102,19 @@ def records() -> list[Record]:
         *measured("kd"),
         *measured("kd", 2)[:4],
     ]
+
+
+@pytest.fixture
+def leave() -> Callable[[Project, Record], None]:
+    """Leaves a record where its stage would, with the answers or samples it is made of."""
+
+    def left(project: Project, record: Record) -> None:
+        entry = project.entry(record.suite, record.entry)
+        folder = entry.latency if isinstance(record, LatencyRecord) else entry.score
+        write_record(folder, record)
+        if isinstance(record, ScoreRecord):
+            write_predictions(folder / "predictions" / record.predictions, ANSWERS, record.digest)
+        if isinstance(record, LatencyRecord):
+            write_file(folder / "samples" / record.samples, b"raw")
+
+    return left

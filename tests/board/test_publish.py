@@ -1,39 +1,37 @@
 """From built to published."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
+from tests.made import ANSWERS
+from zoo.board import standings
 from zoo.board.publish import (
     build_board,
     publish_suite,
-    published_rows,
+    published_board,
     would_publish,
     write_tables,
 )
 from zoo.errors import ZooError
-from zoo.evaluation.predict import Predictions
 from zoo.evaluation.predictions import write_predictions
-from zoo.paths import Project
-from zoo.records.score import ScoreRecord
+from zoo.paths import Project, write_file
+from zoo.records.latency import LatencyRecord
 from zoo.records.text import write_record
 from zoo.spec.measuring import BoardJob
+from zoo.statistics.standing import suite_statistics
 
 JOB = BoardJob(suite="tiny", entry="board", entries=("teacher", "finetune", "kd"))
-ANSWERS = Predictions(("a",), (1,), (1,), np.zeros((1, 2), np.float32))
 
 
 @pytest.fixture
-def project(tmp_path: Path, records: Any) -> Project:
+def project(tmp_path: Path, records: Any, leave: Any) -> Project:
     """A project in which the suite was built, its board too."""
     project = Project(tmp_path)
     for record in records:
-        folder = project.entry("tiny", record.entry).score
-        write_record(folder, record)
-        if isinstance(record, ScoreRecord):
-            write_predictions(folder / "predictions" / record.predictions, ANSWERS, record.digest)
+        leave(project, record)
     build_board(project, JOB)
     return project
 
@@ -54,8 +52,10 @@ def test_publishing_takes_records_predictions_and_tables(project: Project) -> No
         announced
     )
     assert "results/tiny/predictions/kd/sentiment-dev-1.parquet" in announced
+    assert {"results/tiny/statistics.json", "results/tiny/latency.csv"} < set(announced)
+    assert (project.results / "tiny/samples/kd/sentiment-cpu-1.parquet").read_bytes() == b"raw"
     assert write_tables(project, "tiny") == []
-    assert len(published_rows(project, "tiny")) == 3
+    assert len(published_board(project, "tiny").rows) == 3
 
 
 def test_publishing_touches_nothing_else(project: Project) -> None:
@@ -114,3 +114,48 @@ def test_what_was_not_built_is_not_published(tmp_path: Path) -> None:
         ZooError, match="its board was not built on this machine\n  do: run `zoo run tiny` first"
     ):
         publish_suite(Project(tmp_path), JOB)
+
+
+def test_a_measurement_that_was_asked_for_counts(project: Project, records: Any) -> None:
+    """Of a record that the pipeline and `zoo bench` both made, the latter with its samples."""
+    record = next(r for r in records if isinstance(r, LatencyRecord) and r.entry == "kd")
+    folder = project.entry("tiny", "kd").bench("cpu")
+    write_record(folder, record.model_copy(update={"ratio": 0.25}))
+    write_file(folder / "samples" / record.samples, b"fresh")
+    publish_suite(project, JOB)
+    kd = next(row for row in published_board(project, "tiny").rows if row.entry == "kd")
+    assert kd.runtimes["torch-fp32"].ratio == 0.25
+    assert (project.results / "tiny/samples/kd/sentiment-cpu-1.parquet").read_bytes() == b"fresh"
+
+
+def test_samples_that_are_gone_are_told(project: Project) -> None:
+    """A record without what it sums up is not published."""
+    path = project.entry("tiny", "kd").latency / "samples/sentiment-cpu-1.parquet"
+    path.unlink()
+    with pytest.raises(ZooError) as told:
+        publish_suite(project, JOB)
+    assert str(told.value) == (
+        f"{path}: the raw samples of latency-sentiment-cpu-torch-fp32-1x8-1 cannot be read: No such"
+        " file or directory\n  do: measure again: `zoo bench tiny/kd`"
+    )
+
+
+def test_statistics_are_kept_while_their_predictions_stay(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are computed again when a stored answer changes, and only then."""
+    publish_suite(project, JOB)
+    computed: list[int] = []
+    monkeypatch.setattr(
+        standings, "suite_statistics", lambda *given: computed.append(1) or compute(*given)
+    )
+    compute = suite_statistics
+    assert published_board(project, "tiny").statistics is not None
+    assert computed == []
+    other = replace(ANSWERS, answers=(0, 0, 1, 1))
+    digest = "kd-sentiment-1".ljust(64, "0")
+    write_predictions(
+        project.results / "tiny/predictions/kd/sentiment-dev-1.parquet", other, digest
+    )
+    assert published_board(project, "tiny").statistics is not None
+    assert computed == [1]

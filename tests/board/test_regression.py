@@ -9,8 +9,7 @@ import pytest
 from zoo.board import regression
 from zoo.board.regression import CONFIDENCE, compare, paired_interval
 from zoo.errors import DataError
-from zoo.evaluation.predict import Predictions
-from zoo.evaluation.predictions import write_predictions
+from zoo.evaluation.predictions import Predictions, write_predictions
 from zoo.paths import Project
 from zoo.records.size import SizeRecord
 from zoo.records.text import write_record

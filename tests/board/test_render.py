@@ -6,29 +6,76 @@ import json
 from html.parser import HTMLParser
 from typing import Any
 
+import pytest
+
 from zoo.board.page import as_page
 from zoo.board.render import as_csv, as_json, as_markdown
 from zoo.board.table import make_rows
+from zoo.board.timings import timings_csv
+from zoo.records.latency import LatencyRecord
+from zoo.records.statistics import (
+    Contrast,
+    MeanStanding,
+    Resolution,
+    Standing,
+    SuiteStatistics,
+    Summary,
+)
 
 MARKDOWN = """\
 # tiny
 
-| entry | method | mean | sentiment (accuracy) | parameters | int8 MB | torch-fp32 time |
-| --- | --- | ---: | ---: | ---: | ---: | ---: |
-| constant answer |  |  | 50.0 |  |  |  |
-| teacher | teacher | 90.0 | 90.0 | 1,234 | 2.50 | 1 (teacher) |
-| kd | kd | 82.0 | **82.0 ± 2.8** | 1,234 | 2.50 | 0.50 |
-| finetune | finetune | 70.0 | 70.0 | 1,234 | 2.50 | 0.50 |
+| entry | method | mean | rank | sentiment (accuracy) | parameters | int8 MB | torch-fp32 time |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| constant answer |  |  |  | 50.0 |  |  |  |
+| teacher | teacher | 90.0 |  | 90.0 | 1,234 | 2.50 | 1 (teacher) |
+| kd | kd | 82.0 |  | **82.0** | 1,234 | 2.50 | 0.50 ± 0.10 (1.5 ms) |
+| finetune | finetune | 70.0 |  | 70.0 | 1,234 | 2.50 | 0.50 ± 0.10 (1.5 ms) |
 
-Scores x 100; mean over sentiment; seeds 1, 2, ± is their standard deviation.
+Scores x 100, the mean of seeds 1, 2; mean over sentiment.
 Scored examples: sentiment 100.
-Time: this model's over its teacher's, taken in turns in one process; below 1 is faster; the median over tasks. Intervals and milliseconds: leaderboard.csv.
+Time: this model's over its teacher's, taken in turns in one process, and its median in ms at batch x length 1x8; below 1 is faster. Percentiles, bounds and other shapes: latency.csv.
 """  # noqa: E501  (a table's lines are as long as they are)
 
-CSV_LAST = (
-    "tiny,kd,kd,teacher,sentiment,dev,100,accuracy,0.82,0.0283,0.5,True,False,-0.08,0.12,"
-    "1234,234,3.1,," + "kd-sentiment-1".ljust(64, "0") + ",1 2,0.82,6000000,2500000,1.5,0.5,0.6,0.4"
-)
+
+def standing(entry: str, contrast: Contrast | None, rank: tuple[int, int] | None) -> Standing:
+    summary = Summary(mean=0.8, sd=0.03, low=0.78, high=0.83, seeds_low=0.77, seeds_high=0.85)
+    return Standing(
+        entry=entry,
+        task="sentiment",
+        split="dev",
+        seeds=(1, 2),
+        examples=100,
+        metrics={"accuracy": summary},
+        to_teacher=None,
+        to_twin=contrast,
+        rank=rank,
+    )
+
+
+def statistics(p_holm: float = 0.01, difference: float = 0.12) -> SuiteStatistics:
+    """Of a board on which kd is compared with its twin."""
+    contrast = Contrast(
+        rival="finetune",
+        difference=difference,
+        low=difference - 0.05,
+        high=difference + 0.05,
+        p=p_holm / 2,
+        p_holm=p_holm,
+        test="paired permutation",
+    )
+    kd = standing("kd", contrast, (1, 2))
+    return SuiteStatistics(
+        suite="tiny",
+        inputs="0" * 64,
+        resamples=10,
+        permutations=10,
+        tests=1,
+        standings=(kd, standing("finetune", None, (1, 2)), standing("teacher", None, None)),
+        means=(MeanStanding(entry="kd", summary=kd.metrics["accuracy"], rank=(1, 2)),),
+        mean_over=(("sentiment", "dev"),),
+        resolutions=(Resolution(task="sentiment", split="dev", examples=100, difference=0.061),),
+    )
 
 
 def test_markdown_to_the_byte(records: Any) -> None:
@@ -36,14 +83,65 @@ def test_markdown_to_the_byte(records: Any) -> None:
     assert as_markdown(make_rows(records), "tiny") == MARKDOWN
 
 
-def test_csv_to_the_byte(records: Any) -> None:
-    """A line per row; metrics and runtimes are columns; what was not measured is empty."""
-    text = as_csv(make_rows(records))
-    assert text.splitlines()[-1] == CSV_LAST
+def test_csv_holds_everything(records: Any) -> None:
+    """A line per row; metrics, tests and runtimes are columns; what was not measured is empty."""
+    text = as_csv(make_rows(records, statistics()))
     lines = list(csv.DictReader(io.StringIO(text)))
     assert [line["entry"] for line in lines] == ["teacher", "finetune", "kd"]
     assert lines[0]["torch_fp32_ratio"] == ""
-    assert lines[2]["seeds"] == "1 2"
+    told = {
+        "seeds": "1 2",
+        "score": "0.82",
+        "rank_low": "1",
+        "against_twin_p_holm": "0.01",
+        "export_int8_bytes": "2500000",
+        "torch_fp32_latency_ms_p90": "3.0",
+        "torch_fp32_latency_ms_p99": "",
+        "torch_fp32_ratio_high": "0.6",
+    }
+    assert lines[2] | told == lines[2]
+
+
+@pytest.mark.parametrize(
+    ("p_holm", "difference", "mark"), [(0.01, 0.1, " ▲"), (0.01, -0.1, " ▼"), (0.05, 0.1, "")]
+)
+def test_a_score_tells_its_interval_and_whether_it_differs_from_the_twin(
+    records: Any, p_holm: float, difference: float, mark: str
+) -> None:
+    """Half of the interval over seeds and examples; a mark only where the corrected p allows it."""
+    found = statistics(p_holm, difference)
+    means = {one.entry: one for one in found.means}
+    text = as_markdown(make_rows(records, found), "tiny", means)
+    assert f"| kd | kd | 82.0 ± 4.0 | 1-2 | **82.0 ± 4.0**{mark} |" in text
+    assert "| can resolve |  |  |  | 6.1 |" in text
+    assert "95 % interval over examples and seeds" in text
+
+
+def test_a_disturbed_measurement_says_so(records: Any) -> None:
+    """On the board and in the table of all cells."""
+    timed = next(record for record in records if isinstance(record, LatencyRecord))
+    busy = timed.circumstances.model_copy(update={"busy": True})
+    others = [record for record in records if record != timed]
+    disturbed = [*others, timed.model_copy(update={"circumstances": busy})]
+    assert "(1.5 ms, busy)" in as_markdown(make_rows(disturbed), "tiny")
+    (line, *_) = csv.DictReader(io.StringIO(timings_csv(disturbed)))
+    assert line["busy"] == "True"
+
+
+def test_every_cell_stands_in_the_table_of_timings(records: Any) -> None:
+    """With both models' percentiles; those below their floor are refused, never empty."""
+    lines = list(csv.DictReader(io.StringIO(timings_csv(records))))
+    assert [line["entry"] for line in lines] == ["finetune", "kd"]
+    told = {
+        "cell": "1x8",
+        "latency_ms_p50": "1.5",
+        "latency_ms_p50_bound": "1.6500000000000001",
+        "latency_ms_p99": "refused",
+        "teacher_latency_ms_p90": "6.0",
+        "memory_peak_bytes": "2000000",
+        "energy_mj": "not available",
+    }
+    assert lines[1] | told == lines[1]
 
 
 def test_json_holds_every_field(records: Any) -> None:
@@ -62,8 +160,8 @@ def test_an_empty_board_says_so() -> None:
 def test_a_score_that_beats_nothing_has_a_mark_and_a_note(make: Any) -> None:
     """And an undefined one says so instead of 0."""
     text = as_markdown(make_rows([make("kd", 0.5), make("finetune", None)]), "tiny")
-    assert "| kd | kd | 50.0 | **50.0** † |" in text
-    assert "| finetune | finetune |  | undefined |" in text
+    assert "| kd | kd | 50.0 |  | **50.0** † |" in text
+    assert "| finetune | finetune |  |  | undefined |" in text
     assert "† does not beat a constant answer" in text
 
 
@@ -72,9 +170,9 @@ def test_the_mean_is_over_what_everybody_has(make: Any) -> None:
     whole = [make("kd", 0.6), make("kd", 0.2, task="inference")]
     text = as_markdown(make_rows([*whole, make("finetune", 0.9)]), "tiny")
     lines = [line for line in text.splitlines() if line.startswith(("| kd", "| finetune"))]
-    assert lines[0].startswith("| finetune | finetune | 90.0 |  |")
+    assert lines[0].startswith("| finetune | finetune | 90.0 |  |  |")
     assert lines[1].startswith("| kd | kd | 60.0 |")
-    assert "mean over sentiment;" in text
+    assert "mean over sentiment." in text
 
 
 def test_without_a_common_task_there_is_no_mean(make: Any) -> None:
@@ -82,7 +180,7 @@ def test_without_a_common_task_there_is_no_mean(make: Any) -> None:
     rows = make_rows([make("kd", 0.6), make("finetune", 0.9, task="inference")])
     text = as_markdown(rows, "tiny")
     assert "| kd | kd |  |" in text
-    assert "mean over nothing: no task is everybody's;" in text
+    assert "mean over nothing: no task is everybody's." in text
 
 
 class Balance(HTMLParser):

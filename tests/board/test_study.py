@@ -17,7 +17,6 @@ from zoo.paths import Project
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
-from zoo.records.text import write_record
 from zoo.records.training import PhaseRecord, TrainingRecord
 from zoo.spec.measuring import BoardJob
 from zoo.spec.study import StudyJob, StudyVariant
@@ -253,15 +252,11 @@ def test_without_reports_that_is_said(study: list[Record]) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path, records: list[Record], study: list[Record]) -> Project:
+def project(tmp_path: Path, records: list[Record], study: list[Record], leave: Any) -> Project:
     """A project in which suite and study were built and published once."""
     project = Project(tmp_path)
     for record in (*records, *study):
-        write_record(project.entry("tiny", record.entry).score, record)
-        if isinstance(record, ScoreRecord):
-            stored = project.entry("tiny", record.entry).score / "predictions" / record.predictions
-            stored.parent.mkdir(exist_ok=True)
-            stored.write_bytes(b"")
+        leave(project, record)
     build_board(project, BOARD)
     build_study(project, JOB)
     return project

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from zoo.board.publish import tables
+from zoo.board.publish import Board, tables
 from zoo.board.table import Row, make_rows
 from zoo.records.training import TransferRecord
 
@@ -22,7 +22,10 @@ def test_a_row_joins_all_records_of_an_entry(records: Any) -> None:
     assert (kd.score, kd.score_sd, kd.seeds) == (0.82, pytest.approx(0.0283, abs=1e-4), (1, 2))
     assert (kd.to_teacher, kd.to_twin) == (-0.08, 0.12)
     assert (kd.parameters, kd.non_embedding) == (1234, 234)
-    assert (kd.onnx_fp32_bytes, kd.onnx_int8_bytes) == (6_000_000, 2_500_000)
+    assert {name: cell.bytes for name, cell in kd.exports.items()} == {
+        "fp32": 6_000_000,
+        "int8": 2_500_000,
+    }
     assert kd.training_seconds == 3.1
     assert kd.runtimes["torch-fp32"].ratio == 0.5
     assert (teacher.to_teacher, teacher.to_twin, teacher.score_sd) == (0.0, None, None)
@@ -30,10 +33,10 @@ def test_a_row_joins_all_records_of_an_entry(records: Any) -> None:
 
 def test_the_tables_are_made_of_records_alone(records: Any) -> None:
     """Whatever order they are read in, the same bytes come out."""
-    once = tables(make_rows(records), "tiny")
+    once = tables(Board("tiny", records, None))
     for seed in range(5):
         shuffled = random.Random(seed).sample(records, len(records))
-        assert tables(make_rows(shuffled), "tiny") == once
+        assert tables(Board("tiny", shuffled, None)) == once
 
 
 @pytest.mark.parametrize(
@@ -72,9 +75,9 @@ def test_the_transfer_is_told_beside_the_training(make: Any, records: Any) -> No
 def test_what_was_not_measured_stays_empty(make: Any) -> None:
     """Scores alone make a row without sizes and times; sizes alone make none."""
     row = make_rows([make("kd", 0.8)])[0]
-    assert (row.parameters, row.onnx_int8_bytes, row.training_seconds, row.runtimes) == (
+    assert (row.parameters, row.exports, row.training_seconds, row.runtimes) == (
         None,
-        None,
+        {},
         None,
         {},
     )

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.made import score_record
+from tests.made import ANSWERS, score_record
 from zoo.cli.app import main
+from zoo.evaluation.predictions import write_predictions
 from zoo.paths import Project
 from zoo.pipeline.sync import board_job, study_jobs
 from zoo.records.text import write_record
@@ -53,14 +54,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo: Zoo) -> Projec
 def build(project: Project) -> None:
     """Leave the records that training and scoring would leave."""
     job = study_jobs(project, "pocket")[0]
-    digests = {"teacher-4l": "0", "finetune-2l": "1"}
+    runs = {"teacher-4l": ("0",), "finetune-2l": ("1",)}
     for variant in job.variants:
-        digests |= {entry: named[0] for entry, named in variant.records.items()}
-    for number, (entry, digest) in enumerate(digests.items()):
+        runs |= variant.records
+    for number, (entry, digests) in enumerate(runs.items()):
         folder = project.entry("pocket", entry).score
-        write_record(folder, score_record(entry, 0.9 - number / 100, digest))
-        (folder / "predictions").mkdir()
-        (folder / "predictions/sentiment-dev-1.parquet").write_bytes(b"")
+        for seed, digest in enumerate(digests, start=1):
+            record = score_record(entry, 0.9 - number / 100, digest)
+            record = record.model_copy(update={"seed": seed})
+            write_record(folder, record)
+            write_predictions(folder / "predictions" / record.predictions, ANSWERS, digest)
 
 
 def test_a_study_is_listed_counted_and_shown(zoo: Zoo, project: Project) -> None:
@@ -72,7 +75,7 @@ def test_a_study_is_listed_counted_and_shown(zoo: Zoo, project: Project) -> None
     assert line.endswith("How soft.")
     out = zoo("show", "pocket/soft")[1]
     assert out.splitlines() == [
-        "pocket/soft  varies kd-2l on sentiment; seeds 1",
+        "pocket/soft  varies kd-2l on sentiment; seeds 1, 2, 3",
         "",
         "axes",
         "  method.temperature: 1, 2",
@@ -117,7 +120,7 @@ def test_a_study_is_built_and_published(zoo: Zoo, project: Project) -> None:
     assert (code, "[ 3/3] pocket/soft study" in err) == (0, True), err
     assert zoo("stage", "pocket/board", "board")[0] == 0
     built = zoo("board", "--study", "soft", "--built")[1]
-    assert re.search(r"\ntemperature-1 +87.0 \(-1.0\)", built)
+    assert re.search(r"\ntemperature-1 +87.0 ± 0.0 \(-1.0\)", built)
     code, _, err = zoo("board", "--study", "soft")
     assert (code, "it is not published" in err) == (2, True)
     assert "results/pocket/studies/soft/study.md" in zoo("publish", "--dry-run")[1]

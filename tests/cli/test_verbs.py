@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.made import score_record
+from tests.made import ANSWERS, score_record
 from zoo.cli.app import main
+from zoo.evaluation.predictions import write_predictions
 from zoo.paths import Project
 from zoo.records.text import write_record
 from zoo.spec.measuring import BoardJob
@@ -50,7 +51,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo: Zoo) -> Projec
 
 def publish_score(project: Project, entry: str, value: float, folder: Path | None = None) -> None:
     record = score_record(entry, value, digest=entry)
-    write_record(folder or project.results / "pocket/records" / entry, record)
+    results = project.results / "pocket"
+    write_record(folder or results / "records" / entry, record)
+    stored = folder / "predictions" if folder else results / "predictions" / entry
+    write_predictions(stored / record.predictions, ANSWERS, record.digest)
 
 
 def test_help_starts_at_once() -> None:
@@ -211,14 +215,11 @@ def test_a_built_board_is_published(zoo: Zoo, project: Project) -> None:
     job: BoardJob = board_job(project, "pocket")
     for entry in job.entries:
         publish_score(project, entry, 0.8, project.entry("pocket", entry).score)
-        stored = project.entry("pocket", entry).score / "predictions/sentiment-dev-1.parquet"
-        stored.parent.mkdir()
-        stored.write_bytes(b"")
     code, _, err = zoo("stage", "pocket/board", "board")
     assert (code, "pocket/board board" in err) == (0, True)
     assert "results/pocket/leaderboard.md" in zoo("publish", "--dry-run")[1]
     assert not project.results.exists()
-    files = 2 * len(job.entries) + 5  # a record and predictions each, four tables, durations
+    files = 2 * len(job.entries) + 7  # a record and predictions each, six tables, durations
     assert zoo("publish")[1] == f"published {files} files in results/pocket\n"
     assert zoo("sync", "--check")[0] == 0
     assert json.loads((project.results / "pocket/durations.json").read_text()).keys() == {

@@ -166,9 +166,10 @@ def test_cross_fitted_thresholds_come_from_the_other_half() -> None:
     crossed = [_question("c", "x", context="second"), _question("d", context="second")]
     odds = {"a": 0.0, "b": 1.0, "c": 3.0, "d": 4.0}
     answers = dict.fromkeys(odds, "x")
-    score = cross_fitted(answered + crossed, answers, odds)
+    fitted = cross_fitted(answered + crossed, answers, odds)
     # The first half chooses 0, which withholds c and d; the second 3, which keeps a and b.
-    assert score.exact_match_by_question.tolist() == [1, 0, 0, 1]
+    assert fitted.score.exact_match_by_question.tolist() == [1, 0, 0, 1]
+    assert fitted.thresholds == (3.0, 0.0)
     best = score_spans(answered + crossed, answers, odds).best_f1
     assert best == Best(0.75, 0.0)
 

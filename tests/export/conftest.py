@@ -1,10 +1,9 @@
-"""Tiny random models of every supported layout, and padded batches for them."""
+"""Tiny random models of every supported layout."""
 
 from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
 from transformers import (
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
@@ -16,7 +15,6 @@ from transformers import (
     RobertaConfig,
 )
 
-SHAPES = ((1, 5), (3, 17), (8, 32), (2, 60))
 MODELS = (
     "bert-classes",
     "bert-value",
@@ -71,23 +69,3 @@ def tiny_model() -> Callable[[str], PreTrainedModel]:
         return auto.from_config(_config(family, labels)).train()
 
     return make
-
-
-@pytest.fixture
-def batches() -> list[dict[str, Tensor]]:
-    """Batches of four shapes; every row but the first is padded, to a different length."""
-    generator = torch.Generator().manual_seed(11)
-    made = []
-    for batch, length in SHAPES:
-        pieces = torch.randint(5, 100, (batch, length), generator=generator)
-        real = torch.tensor([max(2, length - 3 * row) for row in range(batch)])
-        mask = (torch.arange(length) < real[:, None]).long()
-        segments = (torch.arange(length) >= real[:, None] // 2).long() * mask
-        made.append(
-            {
-                "input_ids": torch.where(mask.bool(), pieces, 1),
-                "attention_mask": mask,
-                "token_type_ids": segments,
-            }
-        )
-    return made

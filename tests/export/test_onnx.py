@@ -1,6 +1,3 @@
-import json
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -8,25 +5,16 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
-from torch import Tensor
 from transformers import BertConfig, BertForMaskedLM, PreTrainedModel
 
 from zoo.errors import ExportError
-from zoo.export.onnx import OPSET, export_onnx, input_names, longest_input, output_names
+from zoo.export.onnx import export_onnx, input_names, longest_input, output_names
+from zoo.export.routes import OPSETS
 
 Make = Callable[[str], PreTrainedModel]
 
 _THREE = ("input_ids", "attention_mask", "token_type_ids")
 _TWO = ("input_ids", "attention_mask")
-
-_PLAIN_RUNTIME = """
-import json, sys
-import numpy, onnxruntime
-session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
-feeds = {name: numpy.array(value) for name, value in json.load(sys.stdin).items()}
-assert not [name for name in sys.modules if name.split(".")[0] in ("zoo", "torch", "transformers")]
-print(json.dumps([answer.tolist() for answer in session.run(None, feeds)]))
-"""
 
 
 @pytest.mark.parametrize(
@@ -68,9 +56,16 @@ def test_file_is_single_and_carries_opset_and_properties(tiny_model: Make, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     graph = onnx.load(file)
     onnx.checker.check_model(graph, full_check=True)
-    assert [(entry.domain, entry.version) for entry in graph.opset_import] == [("", OPSET)]
+    assert [(entry.domain, entry.version) for entry in graph.opset_import] == [
+        ("", OPSETS["torchscript"])
+    ]
     properties = {entry.key: entry.value for entry in graph.metadata_props}
-    assert properties == {"digest": "sha256:ab", "max_length": "32"}
+    assert properties == {
+        "digest": "sha256:ab",
+        "max_length": "32",
+        "precision": "fp32",
+        "route": "torchscript",
+    }
 
 
 def test_same_model_gives_the_same_bytes(tiny_model: Make, tmp_path: Path) -> None:
@@ -104,27 +99,6 @@ def test_no_warning_reaches_the_user(
         warnings.simplefilter("error")
         export_onnx(model, tmp_path / "model.onnx", max_length=32, metadata={})
     assert capfd.readouterr() == ("", "")
-
-
-def test_plain_onnxruntime_opens_the_file(
-    tiny_model: Make, batches: list[dict[str, Tensor]], tmp_path: Path
-) -> None:
-    """A process that knows neither zoo nor torch gets the model's own answers from the file."""
-    model, batch, file = tiny_model("bert-span").eval(), batches[1], tmp_path / "model.onnx"
-    export_onnx(model, file, max_length=32, metadata={})
-    result = subprocess.run(
-        [sys.executable, "-c", _PLAIN_RUNTIME, str(file)],
-        input=json.dumps({name: value.tolist() for name, value in batch.items()}),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    with torch.no_grad():
-        expected = model(**batch)
-    real = batch["attention_mask"].bool()
-    starts, ends = (torch.tensor(answer) for answer in json.loads(result.stdout))
-    torch.testing.assert_close(starts[real], expected["start_logits"][real], rtol=0, atol=1e-5)
-    torch.testing.assert_close(ends[real], expected["end_logits"][real], rtol=0, atol=1e-5)
 
 
 def test_roberta_has_two_positions_fewer(tiny_model: Make) -> None:

@@ -1,18 +1,26 @@
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from onnx import helper, numpy_helper
-from torch import Tensor
 from transformers import PreTrainedModel
 
-from zoo.export.onnx import export_onnx
+from tests import tiny
+from zoo.data.batches import Encoded, collate
+from zoo.evaluation.predict import forward_of
+from zoo.export.exam import exam_of
+from zoo.export.graph import graph_parameters
+from zoo.export.half import halve
+from zoo.export.onnx import export_onnx, input_names
 from zoo.export.parity import compare
-from zoo.export.quantise import quantise_int8
+from zoo.export.quantise import Feed, quantise_int8, quantise_int8_static
+from zoo.export.session import forward_of_file
+from zoo.models.cost import parameter_counts
 
 Make = Callable[[str], PreTrainedModel]
 
@@ -31,7 +39,12 @@ def test_weights_are_int8_and_properties_stay(tiny_model: Make, tmp_path: Path) 
     assert {"MatMulInteger", "DynamicQuantizeLinear"} <= {node.op_type for node in graph.graph.node}
     assert target.stat().st_size < source.stat().st_size
     properties = {entry.key: entry.value for entry in graph.metadata_props}
-    assert properties == {"digest": "d", "max_length": "32", "precision": "int8"}
+    assert properties == {
+        "digest": "d",
+        "max_length": "32",
+        "precision": "int8",
+        "route": "torchscript",
+    }
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.onnx", "b.onnx"]
 
 
@@ -65,17 +78,89 @@ def _product(weights: np.ndarray) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-@pytest.mark.parametrize("name", ["bert-value", "distilbert-span", "roberta-classes"])
-def test_int8_answers_stay_near(
-    name: str, tiny_model: Make, batches: list[dict[str, Tensor]], tmp_path: Path
-) -> None:
-    """The int8 file runs at every shape and stays within a fifth of the largest logit."""
-    model, source, target = tiny_model(name), tmp_path / "a.onnx", tmp_path / "b.onnx"
-    export_onnx(model, source, max_length=60, metadata={})
-    quantise_int8(source, target)
-    parity = compare(model, target, batches)
-    assert 0 < parity.max_abs_error < 0.2 * parity.reference_max
-    assert onnxruntime.InferenceSession(target).get_modelmeta().custom_metadata_map
+@pytest.mark.parametrize("task", ["inference", "similarity", "span"])
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_answers_stay_near_in_every_precision(family: str, task: str, tmp_path: Path) -> None:
+    """fp16, int8 and int8-static run at every shape, near the model, smaller than fp32."""
+    model = tiny.model(tiny.STUDENT.model_copy(update={"family": family}), task)
+    encoded, source = tiny.encoded(task), tmp_path / "fp32.onnx"
+    export_onnx(model, source, max_length=48, metadata={"digest": "d"})
+    halve(source, tmp_path / "fp16.onnx")
+    quantise_int8(source, tmp_path / "int8.onnx")
+    quantise_int8_static(source, tmp_path / "int8-static.onnx", _feeds(model, encoded, 16))
+    exam, total = exam_of(encoded, tiny.SETTINGS), parameter_counts(model).total
+    for name, share in (("fp16", 0.02), ("int8", 0.2), ("int8-static", 0.25)):
+        file = tmp_path / f"{name}.onnx"
+        parity = compare(forward_of(model), forward_of_file(file), exam)
+        assert 0 < parity.max_abs_error < share * max(parity.reference_max, 0.1)
+        assert graph_parameters(file) == total
+        assert file.stat().st_size < source.stat().st_size
+        properties = onnxruntime.InferenceSession(file).get_modelmeta().custom_metadata_map
+        assert (properties["precision"], properties["digest"]) == (name, "d")
+
+
+def _feeds(model: PreTrainedModel, encoded: Encoded, rows: int) -> Iterator[Feed]:
+    for row in range(rows):
+        batch = collate(encoded, [row])
+        yield {name: getattr(batch, name).numpy() for name in input_names(model)}
+
+
+def test_fp16_answers_in_fp32(tmp_path: Path) -> None:
+    """Logits come back as 32 bits, and every matrix inside has 16."""
+    export_onnx(tiny.model(task="inference"), tmp_path / "a.onnx", max_length=48, metadata={})
+    halve(tmp_path / "a.onnx", tmp_path / "b.onnx")
+    graph = onnx.load(tmp_path / "b.onnx").graph
+    assert graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    kinds = {weight.data_type for weight in graph.initializer if len(weight.dims) == 2}
+    assert kinds == {onnx.TensorProto.FLOAT16}
+
+
+def test_static_scales_are_those_of_the_feeds(tmp_path: Path) -> None:
+    """A product with a weight takes its input's scale from the least and greatest it was shown."""
+    model, encoded = tiny.model(task="inference"), tiny.encoded("inference")
+    export_onnx(model, tmp_path / "a.onnx", max_length=48, metadata={})
+    feeds = list(_feeds(model, encoded, 8))
+    quantise_int8_static(tmp_path / "a.onnx", tmp_path / "b.onnx", feeds)
+    graph = onnx.load(tmp_path / "b.onnx").graph
+    stored = {weight.name: numpy_helper.to_array(weight) for weight in graph.initializer}
+    scale, zero = _scale_of_query_input(graph, stored)
+    seen: list[np.ndarray] = []
+    layer = model.eval().bert.encoder.layer[0].attention.self.query
+    handle = layer.register_forward_hook(lambda _, given, __: seen.append(given[0].numpy()))
+    with torch.no_grad():
+        for feed in feeds:
+            model(**{name: torch.from_numpy(value) for name, value in feed.items()})
+    handle.remove()
+    least, greatest = min(x.min() for x in seen), max(x.max() for x in seen)
+    levels = 255 if scale < (greatest - least) / 200 else 127
+    assert scale == pytest.approx((greatest - least) / levels, rel=1e-3)
+    assert zero == pytest.approx(-least / scale, abs=1)
+
+
+def _scale_of_query_input(
+    graph: onnx.GraphProto, stored: dict[str, np.ndarray]
+) -> tuple[float, float]:
+    made = {output: node for node in graph.node for output in node.output}
+    product = next(node for node in graph.node if node.op_type == "MatMul" and "query" in node.name)
+    through = made[product.input[0]]
+    assert through.op_type == "DequantizeLinear"
+    return float(stored[through.input[1]]), float(stored[through.input[2]])
+
+
+def test_static_quantisation_leaves_scores_and_mask_alone(tmp_path: Path) -> None:
+    """No scale is taken of what is added to scores: padding would stretch it beyond all use."""
+    model, encoded = tiny.model(task="inference"), tiny.encoded("inference")
+    export_onnx(model, tmp_path / "a.onnx", max_length=48, metadata={})
+    quantise_int8_static(tmp_path / "a.onnx", tmp_path / "b.onnx", _feeds(model, encoded, 4))
+    graph = onnx.load(tmp_path / "b.onnx").graph
+    made = {output: node.op_type for node in graph.node for output in node.output}
+    added = [node for node in graph.node if node.op_type == "Add" and "self" in node.name]
+    scored = [node for node in graph.node if node.op_type == "Softmax"]
+    assert len(scored) == tiny.STUDENT.layers
+    masked = [node for node in added if scored[0].input[0] in node.output]
+    assert len(masked) == 1
+    for node in (*masked, *scored):
+        assert all(made.get(name) != "DequantizeLinear" for name in node.input), node.name
 
 
 def test_stale_shapes_do_not_stop_it(tiny_model: Make, tmp_path: Path) -> None:

@@ -22,10 +22,11 @@ optimise: {steps: 4, learning_rate: 1.0e-3, batch_size: 16, dropout: 0.0}
 corpus_optimise: {steps: 4, learning_rate: 1.0e-3, batch_size: 8, max_length: 16, dropout: 0.0}
 bench:
   runtimes: [torch-fp32]
-  length: 8
+  shapes: [1x8]
+  replay: 12
   samples: 20
   seconds: 0.2
-  export: {examples: 8, flips: 1.0, int8_flips: 1.0}
+  export: {examples: 32, flips: 1.0, int8_flips: 1.0, int8_loss: 1.0}
 train_stage_per: entry
 """
 

@@ -22,8 +22,8 @@ DRIFT = "shows other boards, terms or numbers than specs and records make"
 def house(tmp_path: Path) -> tuple[Project, Mapping[str, LoadedSuite]]:
     """A project with the checkout's pocket suite and its published records."""
     shutil.copytree(CHECKOUT / "specs/pocket", tmp_path / "specs/pocket")
-    records = shutil.ignore_patterns("predictions", "*.parquet")
-    shutil.copytree(CHECKOUT / "results/pocket", tmp_path / "results/pocket", ignore=records)
+    raw = shutil.ignore_patterns("samples")
+    shutil.copytree(CHECKOUT / "results/pocket", tmp_path / "results/pocket", ignore=raw)
     shutil.copy(CHECKOUT / "results/reported.json", tmp_path / "results/reported.json")
     project = Project(tmp_path)
     return project, load_suites(project, METHODS)

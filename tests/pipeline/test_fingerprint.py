@@ -123,7 +123,7 @@ def test_a_stage_reaches_its_own_method_only() -> None:
         ("methods/kd.py", {"train.kd"}),
         ("board/render.py", {"board"}),
         ("board/study_render.py", {"board", "study"}),
-        ("latency/child.py", {"latency"}),
+        ("latency/engine.py", {"latency"}),
         ("evaluation/gate.py", {"gate"}),
         ("cli/app.py", set()),
         ("pipeline/compile.py", set()),

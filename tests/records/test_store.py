@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.made import latency_record
 from zoo.errors import ZooError
 from zoo.records import environment as module
 from zoo.records.environment import capture_environment
 from zoo.records.export import ExportRecord
-from zoo.records.latency import LatencyRecord
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
 from zoo.records.store import KINDS, read_record, read_records
@@ -62,24 +62,7 @@ RECORDS = (
             ),
         ),
     ),
-    LatencyRecord(
-        **HERE,
-        runtime="onnx-int8",
-        provider="CPU",
-        batch_size=1,
-        length=8,
-        threads=1,
-        samples=5,
-        warmup_calls=1,
-        latency_ms_p50=1.0,
-        latency_ms_p90=None,
-        teacher_ms_p50=2.0,
-        ratio=0.5,
-        ratio_low=None,
-        ratio_high=None,
-        load_before=0.0,
-        load_after=0.0,
-    ),
+    latency_record(HERE | {"runtime": "onnx-int8"}),
 )
 NAMES = (
     "training-squad-v1.1-3",
@@ -87,7 +70,7 @@ NAMES = (
     "size-squad-v1.1-3",
     "export-squad-v1.1-int8-3",
     "transfer-3",
-    "latency-squad-v1.1-onnx-int8-3",
+    "latency-squad-v1.1-cpu-onnx-int8-1x8-3",
 )
 
 FOREIGN = ": this is not a record of the zoo: "

@@ -32,7 +32,7 @@ corpus_optimise:
   steps: 10
   max_length: 64
 bench:
-  length: 64
+  shapes: [1x64]
 twin: finetune
 """
 

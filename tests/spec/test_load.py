@@ -63,7 +63,7 @@ def test_problems_between_files_come_at_once(load: Load, files: dict[str, str]) 
         load,
         {
             "suite.yaml": files["suite.yaml"]
-            .replace("length: 64\nt", "length: 99\nt")
+            .replace("shapes: [1x64]\nt", "shapes: [1x99]\nt")
             .replace("max_query: 16", "max_query: 64")
             .replace("max_length: 32", "max_length: 99"),
             "kd.yaml": files["kd.yaml"].replace("  span:", "  cola:") + "twin: nobody\n",
@@ -80,7 +80,7 @@ def test_problems_between_files_come_at_once(load: Load, files: dict[str, str]) 
             " for the context"
         ),
         (
-            "specs/small/suite.yaml:21: bench.length: 99 pieces do not fit the 64 positions of"
+            "specs/small/suite.yaml:21: bench.shapes.0: 99 pieces do not fit the 64 positions of"
             " teacher 't'"
         ),
         "specs/small/finetune.yaml:1: method: this key is missing",

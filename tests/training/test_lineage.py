@@ -27,7 +27,7 @@ tasks:
 corpus: {kind: pocket, documents: 40}
 optimise: {steps: 1, batch_size: 4, learning_rate: 1.0e-9, dropout: 0.0}
 corpus_optimise: {steps: 2, batch_size: 4, learning_rate: 1.0e-3, max_length: 16, dropout: 0.0}
-bench: {length: 8}
+bench: {shapes: [1x8]}
 """
 SHAPE = "{layers: 2, hidden: 32, heads: 4, intermediate: 64, vocabulary: 352, positions: 16}"
 TEACHER = f"""\

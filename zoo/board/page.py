@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from zoo.board.page_study import as_sections
 from zoo.board.table import Row
+from zoo.records.statistics import Contrast
 
 PAGE_NAME = "index.html"
 
@@ -47,8 +48,9 @@ def as_page(rows: Sequence[Row], suite: str, studies: Sequence[str] = ()) -> str
     """The whole page, with the Markdown tables of `studies` below; same input, same bytes."""
     runtimes = sorted({runtime for row in rows for runtime in row.runtimes})
     heads = [
-        "entry", "method", "task", "metric", "score", "constant answer", "to teacher", "to twin",
-        "parameters", "int8 MB", *(f"{runtime} time" for runtime in runtimes),
+        "entry", "method", "task", "metric", "score", "rank", "can resolve", "constant answer",
+        "to teacher", "to twin", "parameters", "MFLOP", "int8 MB", "int8 change",
+        *(f"{runtime} time" for runtime in runtimes), *(f"{runtime} ms" for runtime in runtimes),
     ]  # fmt: skip
     table = "\n".join(_line(row, runtimes) for row in rows)
     title = f"distilzoo: {html.escape(suite)}"
@@ -62,8 +64,12 @@ def as_page(rows: Sequence[Row], suite: str, studies: Sequence[str] = ()) -> str
 
 
 _EXPLANATION = (
-    "Scores x 100. Time is this model's over its teacher's, taken in turns in one process, with a"
-    " 95 % interval: below 1 is faster. Click a column to sort; point at a score for its digest."
+    "Scores x 100 with their 95 % interval over examples and, where there are several, seeds."
+    " Differences to teacher and twin are paired; p is corrected for all tests of the board. Rank:"
+    " the places it may hold among students. Can resolve: the smallest difference these examples"
+    " show. Time is this model's over its teacher's, taken in turns in one process, with a 95 %"
+    " interval: below 1 is faster; ms are medians. Click a column to sort; point at a score for its"
+    " digest, at a time for its shape."
 )
 
 
@@ -73,7 +79,7 @@ def _line(row: Row, runtimes: Sequence[str]) -> str:
     digest = f"run {row.digest}, {row.examples} examples, seeds {', '.join(map(str, row.seeds))}"
     score = (
         f'<td{nothing} title="{html.escape(digest)}" data-value="{_value(row.score)}">'
-        f"{_percent(row.score)}</td>"
+        f"{_percent(row.score)}{_between(row.score_low, row.score_high, 100, 1)}</td>"
     )
     cells = [
         _cell(row.entry),
@@ -81,25 +87,72 @@ def _line(row: Row, runtimes: Sequence[str]) -> str:
         _cell(f"{row.task}{split}"),
         _cell(row.primary),
         score,
+        _rank(row),
+        _number(row.resolution, _percent(row.resolution)),
         _number(row.majority, _percent(row.majority)),
-        _number(row.to_teacher, _percent(row.to_teacher)),
-        _number(row.to_twin, _percent(row.to_twin)),
+        _difference(row.to_teacher, row.against_teacher),
+        _difference(row.to_twin, row.against_twin),
         _number(row.parameters, f"{row.parameters:,}" if row.parameters else ""),
-        _number(row.onnx_int8_bytes, f"{(row.onnx_int8_bytes or 0) / 1e6:.2f}"),
+        _number(row.flops, f"{(row.flops or 0) / 1e6:,.1f}"),
+        _megabytes(row),
+        _change(row),
         *(_runtime(row, runtime) for runtime in runtimes),
+        *(_milliseconds(row, runtime) for runtime in runtimes),
     ]
     kind = ' class="teacher"' if row.method == "teacher" else ""
     return f"<tr{kind}>{''.join(cells)}</tr>"
+
+
+def _rank(row: Row) -> str:
+    if row.rank is None:
+        return _number(None, "")
+    first, last = row.rank
+    return _number(first, str(first) if first == last else f"{first}-{last}")
+
+
+def _difference(value: float | None, contrast: Contrast | None) -> str:
+    if value is None:
+        return _number(None, "")
+    text = f"{100 * value:+.1f}"
+    if contrast is not None:
+        text += f"{_between(contrast.low, contrast.high, 100, 1)} p {contrast.p_holm:.2g}"
+    return _number(value, text)
+
+
+def _megabytes(row: Row) -> str:
+    cell = row.exports.get("int8")
+    return _number(cell.bytes if cell else None, f"{cell.bytes / 1e6:.2f}" if cell else "")
+
+
+def _change(row: Row) -> str:
+    """What int8 does to the primary metric."""
+    cell = row.exports.get("int8")
+    if cell is None or cell.change is None:
+        return _number(None, "")
+    return _number(cell.change, f"{100 * cell.change:+.1f} ({cell.flips} of {cell.compared} flip)")
 
 
 def _runtime(row: Row, runtime: str) -> str:
     cell = row.runtimes.get(runtime)
     if cell is None or cell.ratio is None:
         return _number(None, "")
-    text = f"{cell.ratio:.2f}"
-    if cell.ratio_low is not None and cell.ratio_high is not None:
-        text += f" [{cell.ratio_low:.2f}, {cell.ratio_high:.2f}]"
-    return _number(cell.ratio, text)
+    text = f"{cell.ratio:.2f}{_between(cell.ratio_low, cell.ratio_high, 1, 2)}"
+    return f'<td title="batch x length {cell.cell}" data-value="{cell.ratio}">{text}</td>'
+
+
+def _milliseconds(row: Row, runtime: str) -> str:
+    cell = row.runtimes.get(runtime)
+    if cell is None or cell.latency_ms_p50 is None:
+        return _number(None, "")
+    busy = " (busy machine)" if cell.busy else ""
+    return _number(cell.latency_ms_p50, f"{cell.latency_ms_p50:.3g}{busy}")
+
+
+def _between(low: float | None, high: float | None, times: float, digits: int) -> str:
+    """An interval in brackets, behind a number; nothing where it is not known."""
+    if low is None or high is None:
+        return ""
+    return f" [{times * low:.{digits}f}, {times * high:.{digits}f}]"
 
 
 def _cell(text: str) -> str:

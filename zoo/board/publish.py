@@ -1,20 +1,48 @@
 """Records from where they were built to where they are published, and the tables made of them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 from zoo.board.page import PAGE_NAME, as_page
 from zoo.board.render import as_csv, as_json, as_markdown
+from zoo.board.standings import STATISTICS, statistics_of, statistics_text
 from zoo.board.studies import markdown_tables, published_tables, study_files
 from zoo.board.table import Row, make_rows, of_scored_runs
-from zoo.errors import Problem, ZooError
-from zoo.paths import Project, new_folder, write_file
+from zoo.board.timings import TIMINGS, timings_csv
+from zoo.errors import Problem, ZooError, at
+from zoo.paths import SAMPLES, EntryFolder, Project, new_folder, write_file
 from zoo.records.durations import PUBLISHED, durations_text, own_durations
+from zoo.records.latency import LatencyRecord
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
+from zoo.records.statistics import MeanStanding, SuiteStatistics
 from zoo.records.store import read_record, read_records, record_files
 from zoo.records.text import record_text
 from zoo.spec.measuring import BoardJob
 from zoo.spec.study import StudyJob
+
+PREDICTIONS = "predictions"
+
+
+@dataclass(frozen=True)
+class Board:
+    """A suite's records, the statistics of its predictions, and the rows made of both."""
+
+    suite: str
+    records: Sequence[Record]
+    statistics: SuiteStatistics | None
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """One per entry and split."""
+        return make_rows(self.records, self.statistics)
+
+    @property
+    def means(self) -> dict[str, MeanStanding]:
+        """How far the mean of each entry can be trusted."""
+        return {one.entry: one for one in (self.statistics.means if self.statistics else ())}
 
 
 def build_board(project: Project, job: BoardJob) -> None:
@@ -23,36 +51,52 @@ def build_board(project: Project, job: BoardJob) -> None:
     Raises:
         ZooError: an entry has no records.
     """
-    rows = _complete(built_rows(project, job), job)
-    with new_folder(project.build / job.suite / "board") as folder:
-        for name, text in tables(rows, job.suite).items():
+    board = _complete(built_board(project, job), job)
+    with new_folder(_built_folder(project, job.suite)) as folder:
+        for name, text in tables(board).items():
             (folder / name).write_text(text, encoding="utf-8")
 
 
-def built_rows(project: Project, job: BoardJob) -> list[Row]:
-    """Rows of what this machine built of the board's entries; empty where it built nothing."""
-    return make_rows(_built_records(project, job))
+def built_board(project: Project, job: BoardJob) -> Board:
+    """What this machine built of the board's entries; without rows where it built nothing."""
+    records = _built_records(project, job)
+
+    def stored(record: ScoreRecord) -> Path:
+        score = project.entry(job.suite, record.entry).score
+        return score / PREDICTIONS / record.predictions
+
+    kept = _built_folder(project, job.suite) / STATISTICS
+    return Board(job.suite, records, statistics_of(job.suite, records, stored, kept))
 
 
-def published_rows(project: Project, suite: str) -> list[Row]:
-    """Rows of the committed records."""
-    return make_rows(read_records(project.results / suite / "records"))
+def published_board(project: Project, suite: str) -> Board:
+    """What is committed of a suite."""
+    folder = project.results / suite
+    records = of_scored_runs(read_records(folder / "records"))
+
+    def stored(record: ScoreRecord) -> Path:
+        return folder / PREDICTIONS / record.entry / record.predictions
+
+    return Board(suite, records, statistics_of(suite, records, stored, folder / STATISTICS))
 
 
-def tables(rows: list[Row], suite: str, studies: Sequence[str] = ()) -> dict[str, str]:
-    """The tables by file name: the same rows and studies give the same bytes."""
-    return {
+def tables(board: Board, studies: Sequence[str] = ()) -> dict[str, str]:
+    """The tables by file name: the same records and studies give the same bytes."""
+    rows, suite = board.rows, board.suite
+    files = {
         PAGE_NAME: as_page(rows, suite, studies),
         "leaderboard.csv": as_csv(rows),
         "leaderboard.json": as_json(rows),
-        "leaderboard.md": as_markdown(rows, suite),
+        "leaderboard.md": as_markdown(rows, suite, board.means),
+        TIMINGS: timings_csv(board.records),
     }
+    return files | ({STATISTICS: statistics_text(board.statistics)} if board.statistics else {})
 
 
 def committed_tables(project: Project, suite: str) -> dict[str, str]:
     """All tables of a suite and its studies, made anew from the published records."""
     studies = published_tables(project, suite)
-    return tables(published_rows(project, suite), suite, markdown_tables(studies)) | studies
+    return tables(published_board(project, suite), markdown_tables(studies)) | studies
 
 
 def publish_suite(project: Project, job: BoardJob, studies: Sequence[StudyJob] = ()) -> list[str]:
@@ -95,15 +139,29 @@ def write_tables(project: Project, suite: str) -> list[str]:
     return changed
 
 
+def _built_folder(project: Project, suite: str) -> Path:
+    return project.build / suite / "board"
+
+
 def _built_records(project: Project, job: BoardJob) -> list[Record]:
-    """Of the board's entries only: an entry that is no longer declared may still lie there."""
-    built = project.build / job.suite
-    files = [path for entry in job.entries for path in record_files(built / entry)]
-    return of_scored_runs(map(read_record, files))
+    """Of the board's entries only: an entry that is no longer declared may still lie there.
+
+    Where somebody asked for a measurement again, that one counts.
+    """
+    found: dict[tuple[str, str], Record] = {}
+    for name in job.entries:
+        entry = project.entry(job.suite, name)
+        asked_for = set(record_files(entry.root / "bench"))
+        apart = {*record_files(entry.onnx), *asked_for}
+        built = [path for path in record_files(entry.root) if path not in apart]
+        for path in (*built, *sorted(asked_for)):
+            record = read_record(path)
+            found[name, record.name] = record
+    return of_scored_runs(found.values())
 
 
-def _complete(rows: list[Row], job: BoardJob) -> list[Row]:
-    missing = sorted(set(job.entries) - {row.entry for row in rows})
+def _complete(board: Board, job: BoardJob) -> Board:
+    missing = sorted(set(job.entries) - {row.entry for row in board.rows})
     if missing:
         raise ZooError(
             Problem(
@@ -112,7 +170,7 @@ def _complete(rows: list[Row], job: BoardJob) -> list[Row]:
                 remedy=f"build them with `zoo run {job.suite}`",
             )
         )
-    return rows
+    return board
 
 
 def _published_files(
@@ -120,24 +178,38 @@ def _published_files(
 ) -> dict[str, str | bytes]:
     """What is published, by its path below the suite's results."""
     _require_board(project, job.suite)
-    records = _built_records(project, job)
     studied = {name: c for study in studies for name, c in study_files(project, study).items()}
-    rows = _complete(make_rows(records), job)
-    files: dict[str, str | bytes] = dict(tables(rows, job.suite, markdown_tables(studied)))
+    board = _complete(built_board(project, job), job)
+    files: dict[str, str | bytes] = dict(tables(board, markdown_tables(studied)))
     files |= studied
-    for record in records:
+    for record in board.records:
+        entry = project.entry(job.suite, record.entry)
         files[f"records/{record.entry}/{record.name}.json"] = record_text(record)
         if isinstance(record, ScoreRecord):
-            stored = project.entry(job.suite, record.entry).score / "predictions"
-            name = f"predictions/{record.entry}/{record.predictions}"
-            files[name] = (stored / record.predictions).read_bytes()
+            stored = entry.score / PREDICTIONS / record.predictions
+            files[f"{PREDICTIONS}/{record.entry}/{record.predictions}"] = stored.read_bytes()
+        if isinstance(record, LatencyRecord):
+            files[f"{SAMPLES}/{record.entry}/{record.samples}"] = _samples(entry, record)
     seconds = own_durations(project, job.suite)
     files[PUBLISHED] = durations_text(seconds).encode()
     return files
 
 
+def _samples(entry: EntryFolder, record: LatencyRecord) -> bytes:
+    """The raw samples that a record sums up: of the bench where that is where it comes from."""
+    asked_for = entry.bench(record.device)
+    folder = asked_for if (asked_for / f"{record.name}.json").is_file() else entry.latency
+    path = folder / SAMPLES / record.samples
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        given = f"the raw samples of {record.name} cannot be read: {error.strerror or error}"
+        remedy = f"measure again: `zoo bench {record.suite}/{record.entry}`"
+        raise ZooError(Problem(at(path), given, remedy=remedy)) from error
+
+
 def _require_board(project: Project, suite: str) -> None:
-    if not (project.build / suite / "board").is_dir():
+    if not _built_folder(project, suite).is_dir():
         raise ZooError(
             Problem(
                 f"suite {suite}",

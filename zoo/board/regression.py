@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from zoo.evaluation.answers import exact_and_f1
 from zoo.evaluation.metrics import score
-from zoo.evaluation.predict import Predictions
-from zoo.evaluation.predictions import read_predictions
+from zoo.evaluation.predictions import Predictions, read_predictions
 from zoo.paths import Project
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from zoo.board.table import PLACES, Row, make_rows
+from zoo.board.cells import PLACES
+from zoo.board.table import Row, make_rows
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.training import TrainingRecord, TransferRecord

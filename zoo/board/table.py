@@ -3,25 +3,28 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+from pydantic import Field
+
+from zoo.board.cells import (
+    PLACES,
+    ExportCell,
+    RuntimeCell,
+    export_cell,
+    minus,
+    rounded,
+    runtime_cell,
+    shown,
+)
 from zoo.records.export import ExportRecord
 from zoo.records.latency import LatencyRecord
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
+from zoo.records.statistics import Contrast, Standing, SuiteStatistics
 from zoo.records.training import TrainingRecord, TransferRecord
 from zoo.spec.base import Spec
-
-PLACES = 4
-
-
-class RuntimeCell(Spec):
-    """Latency in one runtime: this model's time over its teacher's, with its interval."""
-
-    ratio: float | None
-    ratio_low: float | None
-    ratio_high: float | None
-    latency_ms_p50: float | None
 
 
 class Row(Spec):
@@ -40,6 +43,13 @@ class Row(Spec):
     """The primary metric."""
     score_sd: float | None
     """Over seeds; None for a single one."""
+    score_low: float | None = None
+    score_high: float | None = None
+    """95 % interval over examples and, where there are several, over seeds."""
+    rank: tuple[int, int] | None = None
+    """The places among the students that it may hold on this split."""
+    resolution: float | None = None
+    """The smallest true difference between two students that these examples can show."""
     metrics: dict[str, float | None]
     majority: float | None
     """What a constant answer scores in the primary metric."""
@@ -50,22 +60,35 @@ class Row(Spec):
     """Score minus the teacher's."""
     to_twin: float | None
     """Score minus the undistilled twin's."""
+    against_teacher: Contrast | None = None
+    against_twin: Contrast | None = None
+    """The same differences with intervals, and tests corrected for all of the board."""
     parameters: int | None
     non_embedding: int | None
-    onnx_fp32_bytes: int | None
-    onnx_int8_bytes: int | None
     training_seconds: float | None
     """On the task; mean over seeds."""
     transfer_seconds: float | None = None
     """On the corpus, once for all tasks."""
+    training_peak_memory_bytes: int | None = None
+    """Of the process that trained it on the task; the largest of the seeds."""
+    flops: int | None = None
+    """Of one sequence of `flops_length` pieces, forward."""
+    flops_length: int | None = None
+    exports: dict[str, ExportCell] = Field(default_factory=dict)
+    """By precision."""
     runtimes: dict[str, RuntimeCell]
+    """By runtime, `<runtime>@cuda` on a GPU: the cell of the smallest batch, of these the longest
+    sequences; all cells stand in latency.csv."""
     digest: str
     """Of the first seed's run."""
 
 
-def make_rows(records: Iterable[Record]) -> list[Row]:
-    """The rows of a suite, teachers first, then entries by name, tasks in the order of names."""
-    facts = _Facts(of_scored_runs(records))
+def make_rows(records: Iterable[Record], statistics: SuiteStatistics | None = None) -> list[Row]:
+    """The rows of a suite, teachers first, then entries by name, tasks in the order of names.
+
+    Without statistics, intervals, tests and ranks stay unknown.
+    """
+    facts = _Facts(of_scored_runs(records), statistics)
     rows = [facts.row(*key) for key in facts.scores]
     return sorted(rows, key=lambda row: (row.method != "teacher", row.entry, row.task, row.split))
 
@@ -89,12 +112,20 @@ def of_scored_runs(records: Iterable[Record]) -> list[Record]:
 class _Facts:
     """All records, findable by what they are about."""
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    def __init__(self, records: Iterable[Record], statistics: SuiteStatistics | None) -> None:
+        self.standings = {
+            (one.entry, one.task, one.split): one
+            for one in (statistics.standings if statistics else ())
+        }
+        self.resolutions = {
+            (one.task, one.split): one.difference
+            for one in (statistics.resolutions if statistics else ())
+        }
         self.scores: dict[tuple[str, str, str], list[ScoreRecord]] = defaultdict(list)
         self.sizes: dict[tuple[str, str], SizeRecord] = {}
         self.exports: dict[tuple[str, str, str], ExportRecord] = {}
         self.latencies: dict[tuple[str, str], list[LatencyRecord]] = defaultdict(list)
-        self.seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self.trainings: dict[tuple[str, str], list[TrainingRecord]] = defaultdict(list)
         self.transfers: dict[str, float] = {}
         for record in sorted(records, key=lambda record: (record.kind, record.entry, record.name)):
             self._add(record)
@@ -110,7 +141,7 @@ class _Facts:
         elif isinstance(record, LatencyRecord):
             self.latencies[here].append(record)
         elif isinstance(record, TrainingRecord):
-            self.seconds[here].append(record.seconds)
+            self.trainings[here].append(record)
         elif isinstance(record, TransferRecord):
             self.transfers[record.entry] = round(record.seconds, 1)
 
@@ -118,7 +149,10 @@ class _Facts:
         records = sorted(self.scores[entry, task, split], key=lambda record: record.seed)
         first, here = records[0], (entry, task)
         score = self.score(entry, task, split)
-        size, seconds = self.sizes.get(here), self.seconds.get(here)
+        size, trainings = self.sizes.get(here), self.trainings.get(here, [])
+        seconds = [record.seconds for record in trainings]
+        peaks = [r.peak_memory_bytes for r in trainings if r.peak_memory_bytes is not None]
+        standing = self.standings.get((entry, task, split))
         majority = first.majority[first.primary]
         return Row(
             suite=first.suite,
@@ -132,21 +166,32 @@ class _Facts:
             primary=first.primary,
             score=score,
             score_sd=_deviation([record.metrics[first.primary] for record in records]),
+            **_certainty(standing, first.primary),
+            resolution=self.resolutions.get((task, split)),
             metrics={
                 name: _mean([record.metrics[name] for record in records]) for name in first.metrics
             },
             majority=majority,
             beats_majority=score is not None and score > (majority or 0.0),
             constant=any(record.constant for record in records),
-            to_teacher=_minus(score, self.score(first.teacher, task, split)),
-            to_twin=_minus(score, self.score(first.twin, task, split)),
+            to_teacher=minus(score, self.score(first.teacher, task, split)),
+            to_twin=minus(score, self.score(first.twin, task, split)),
             parameters=size.parameters if size else None,
             non_embedding=size.non_embedding if size else None,
-            onnx_fp32_bytes=self._bytes(*here, "fp32"),
-            onnx_int8_bytes=self._bytes(*here, "int8"),
             training_seconds=round(sum(seconds) / len(seconds), 1) if seconds else None,
             transfer_seconds=self.transfers.get(entry),
-            runtimes={record.runtime: _cell(record) for record in self.latencies.get(here, [])},
+            training_peak_memory_bytes=max(peaks, default=None),
+            flops=size.flops if size else None,
+            flops_length=size.flops_length if size else None,
+            exports={
+                precision: export_cell(record)
+                for (*where, precision), record in self.exports.items()
+                if tuple(where) == here
+            },
+            runtimes={
+                name: runtime_cell(record)
+                for name, record in shown(self.latencies.get(here, [])).items()
+            },
             digest=first.digest,
         )
 
@@ -155,18 +200,20 @@ class _Facts:
         records = self.scores.get((entry or "", task, split), [])
         return _mean([record.metrics[record.primary] for record in records])
 
-    def _bytes(self, entry: str, task: str, precision: str) -> int | None:
-        record = self.exports.get((entry, task, precision))
-        return record.bytes if record else None
 
-
-def _cell(record: LatencyRecord) -> RuntimeCell:
-    return RuntimeCell(
-        ratio=_rounded(record.ratio),
-        ratio_low=_rounded(record.ratio_low),
-        ratio_high=_rounded(record.ratio_high),
-        latency_ms_p50=_rounded(record.latency_ms_p50),
-    )
+def _certainty(standing: Standing | None, primary: str) -> dict[str, Any]:
+    """What statistics say of a row."""
+    if standing is None:
+        return {}
+    summary = standing.metrics[primary]
+    one_seed = summary.seeds_low is None
+    return {
+        "score_low": rounded(summary.low if one_seed else summary.seeds_low),
+        "score_high": rounded(summary.high if one_seed else summary.seeds_high),
+        "rank": standing.rank,
+        "against_teacher": standing.to_teacher,
+        "against_twin": standing.to_twin,
+    }
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -184,11 +231,3 @@ def _deviation(values: Sequence[float | None]) -> float | None:
     mean = math.fsum(known) / len(known)
     squares = math.fsum((value - mean) ** 2 for value in known)
     return round(math.sqrt(squares / (len(known) - 1)), PLACES)
-
-
-def _minus(ours: float | None, theirs: float | None) -> float | None:
-    return None if ours is None or theirs is None else round(ours - theirs, PLACES)
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, PLACES)

@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+EntryArgument = Annotated[str, typer.Argument(help="<suite>/<entry>, built before.")]
 SuiteOption = Annotated[str, typer.Option("--suite", "-s", help="A folder under specs/.")]
 
 
@@ -147,12 +148,80 @@ def score(
     task: Annotated[str, typer.Argument(help="A GLUE task, squad-v1.1 or squad-v2.0.")],
     data: Annotated[Path, typer.Option(help="The labelled file in its official layout.")],
     predictions: Annotated[Path, typer.Option(help="The predictions in the official layout.")],
+    null_odds: Annotated[
+        Path | None, typer.Option(help="SQuAD v2.0: the odds of no answer, as JSON by question.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Score an official prediction file, without a model."""
     from zoo.cli import score as verb  # noqa: PLC0415
 
-    _print(verb.score(task, data, predictions, as_json=as_json))
+    _print(verb.score(task, data, predictions, null_odds, as_json=as_json))
+
+
+@app.command()
+def submit(
+    entry: EntryArgument,
+    split: Annotated[str, typer.Option(help="test, or dev to try it out.")] = "test",
+    task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Whose run; the suite's first if absent.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder; the entry's own if absent.")] = None,
+) -> None:
+    """Write the prediction files that the GLUE and SQuAD servers take."""
+    from zoo.cli import submit as verb  # noqa: PLC0415
+
+    _print(verb.submit(entry, split=split, task=task, seed=seed, out=out))
+
+
+@app.command()
+def bench(  # noqa: PLR0913, PLR0917  (options are arguments here)
+    entry: EntryArgument,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    runtime: Annotated[
+        list[str] | None, typer.Option(help="Only this runtime; may be repeated.")
+    ] = None,
+    shape: Annotated[
+        list[str] | None, typer.Option(help="This batch x length instead; may be repeated.")
+    ] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Timed calls per cell.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only this task's model.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a built entry's latency beside its teacher's, and keep records and samples."""
+    from zoo.cli import bench as verb  # noqa: PLC0415
+
+    told = verb.bench(
+        entry,
+        device=device,
+        runtimes=runtime or (),
+        shapes=shape or (),
+        samples=samples,
+        task=task,
+        as_json=as_json,
+    )
+    _print(told)
+
+
+@app.command()
+def export(
+    entry: EntryArgument,
+    task: Annotated[str | None, typer.Option(help="Only this task's model.")] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="fp32, fp16, int8, int8-static; may be repeated.")
+    ] = None,
+    route: Annotated[str | None, typer.Option(help="torchscript or dynamo.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder; the entry's own if absent.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a built entry's ONNX files, each compared with its model first."""
+    from zoo.cli import export as verb  # noqa: PLC0415
+
+    told = verb.export(
+        entry, task=task, precisions=precision or (), route=route, out=out, as_json=as_json
+    )
+    _print(told)
 
 
 @app.command(hidden=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zoo.board.page import PAGE_NAME
-from zoo.board.publish import built_rows, publish_suite, published_rows, would_publish
+from zoo.board.publish import Board, built_board, publish_suite, published_board, would_publish
 from zoo.board.render import as_csv, as_json, as_markdown
 from zoo.board.table import Row
 from zoo.errors import Problem, UsageError, suggestion
@@ -34,7 +34,8 @@ def board(query: Query, form: str) -> str:
     project = find_project()
     require_known(query.suite, suite_names(project), "suite")
     require_known(form, FORMATS, "format")
-    rows = _rows(project, query)
+    whole = _board(project, query)
+    rows = whole.rows
     if query.task is not None:
         require_known(query.task, sorted({row.task for row in rows}), "task")
         rows = [row for row in rows if row.task == query.task]
@@ -44,7 +45,9 @@ def board(query: Query, form: str) -> str:
         return as_csv(rows)
     if form == "json":
         return as_json(rows)
-    text = as_markdown(rows, query.suite, ranked=query.sort is None)
+    # What is known of a mean is known of the mean over all tasks.
+    means = whole.means if query.task is None else None
+    text = as_markdown(rows, query.suite, means, ranked=query.sort is None)
     return text if form == "md" else f"{aligned(text)}\npage: {_page(project, query)}\n"
 
 
@@ -64,12 +67,12 @@ def publish(suite: str, *, dry_run: bool) -> str:
     return f"published {len(files)} files in {project.relative(project.results / suite)}"
 
 
-def _rows(project: Project, query: Query) -> list[Row]:
+def _board(project: Project, query: Query) -> Board:
     if query.built:
-        rows = built_rows(project, board_job(project, query.suite))
+        board = built_board(project, board_job(project, query.suite))
     else:
-        rows = published_rows(project, query.suite)
-    if not rows:
+        board = published_board(project, query.suite)
+    if not board.rows:
         where = "built on this machine" if query.built else "published"
         raise UsageError(
             Problem(
@@ -78,7 +81,7 @@ def _rows(project: Project, query: Query) -> list[Row]:
                 remedy=f"build it with `zoo run {query.suite}`",
             )
         )
-    return rows
+    return board
 
 
 def _page(project: Project, query: Query) -> str:

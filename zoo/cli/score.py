@@ -9,7 +9,9 @@ from zoo.evaluation.submissions import OFFICIAL, FileScore, score_file
 from zoo.spec.task import TASKS
 
 
-def score(task: str, data: Path, predictions: Path, *, as_json: bool) -> str:
+def score(
+    task: str, data: Path, predictions: Path, null_odds: Path | None = None, *, as_json: bool
+) -> str:
     """The text that `zoo score TASK --data FILE --predictions FILE` prints.
 
     Tables show metrics times 100 with three decimals; JSON keeps the natural scale, with null where
@@ -23,7 +25,7 @@ def score(task: str, data: Path, predictions: Path, *, as_json: bool) -> str:
         where, known = f"task {task!r}", ", ".join(OFFICIAL)
         reason = "has no official files" if task in TASKS else "there is no such task"
         raise UsageError(Problem(where, reason, known, suggestion(task, OFFICIAL)))
-    result = score_file(TASKS[task], data, predictions)
+    result = score_file(OFFICIAL[task], data, predictions, null_odds)
     return _json(result) if as_json else _table(result)
 
 

@@ -1,7 +1,8 @@
 """The nine GLUE tasks, from the TSV files of the release or from the hub: the same examples.
 
-Only splits with public labels are read: train and the dev splits. The diagnostic set (AX) and the
-test sets have none and are left out.
+Splits with public labels are read for training and scoring: train and the dev splits, and the
+labelled file of the diagnostic set (AX) that its authors publish. Test sets, whose labels are
+hidden, are read to be answered (`hidden.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ HIGHEST_SCORE = 5.0
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """Where the texts and the label of a task stand.
 
     `columns` are those of a file without a header. `digits` says that files write class ids, not
@@ -38,18 +39,19 @@ class _Layout:
 
 _SENTENCE, _SENTENCES = ("sentence",), ("sentence1", "sentence2")
 _QUESTIONS, _ANSWER = ("question1", "question2"), ("question", "sentence")
-_LAYOUTS = {
-    "cola": _Layout(
+LAYOUTS = {
+    "cola": Layout(
         _SENTENCE, "label", _SENTENCE, digits=True, columns=("source", "label", "mark", "sentence")
     ),
-    "sst2": _Layout(_SENTENCE, "label", _SENTENCE, digits=True),
-    "mrpc": _Layout(("#1 String", "#2 String"), "Quality", _SENTENCES, digits=True),
-    "stsb": _Layout(_SENTENCES, "score", _SENTENCES),
-    "qqp": _Layout(_QUESTIONS, "is_duplicate", _QUESTIONS, digits=True, ragged=True),
-    "mnli": _Layout(_SENTENCES, "gold_label", ("premise", "hypothesis")),
-    "qnli": _Layout(_ANSWER, "label", _ANSWER),
-    "rte": _Layout(_SENTENCES, "label", _SENTENCES),
-    "wnli": _Layout(_SENTENCES, "label", _SENTENCES, digits=True),
+    "sst2": Layout(_SENTENCE, "label", _SENTENCE, digits=True),
+    "mrpc": Layout(("#1 String", "#2 String"), "Quality", _SENTENCES, digits=True),
+    "stsb": Layout(_SENTENCES, "score", _SENTENCES),
+    "qqp": Layout(_QUESTIONS, "is_duplicate", _QUESTIONS, digits=True, ragged=True),
+    "mnli": Layout(_SENTENCES, "gold_label", ("premise", "hypothesis")),
+    "qnli": Layout(_ANSWER, "label", _ANSWER),
+    "rte": Layout(_SENTENCES, "label", _SENTENCES),
+    "wnli": Layout(_SENTENCES, "label", _SENTENCES, digits=True),
+    "ax": Layout(("Premise", "Hypothesis"), "Label", ("premise", "hypothesis")),
 }
 
 
@@ -72,7 +74,9 @@ def read_file(task: Task, split: str, file: Path) -> Split:
     required_split(task, split)
     problems: list[Problem] = []
     lines = text_lines(file, problems)
-    columns = _LAYOUTS[task.name].columns or _header(task, file, lines, problems)
+    layout = LAYOUTS[task.name]
+    wanted = (*layout.texts, layout.label)
+    columns = layout.columns or header(task, file, lines, problems, wanted)
     table = _Table(task, split, file, columns)
     examples: list[TextExample] = []
     skipped = 0
@@ -87,7 +91,7 @@ def read_file(task: Task, split: str, file: Path) -> Split:
         else:
             examples.append(row)
     refuse(problems, str(file))
-    return _filled(Split(split, tuple(examples), skipped), str(file))
+    return filled(Split(split, tuple(examples), skipped), str(file))
 
 
 def load_split(task: Task, split: str, revision: str) -> Split:
@@ -100,7 +104,7 @@ def load_split(task: Task, split: str, revision: str) -> Split:
     """
     required_split(task, split)
     source = hub.HubData(HUB_NAME, task.config, split.replace("dev", "validation"), revision)
-    texts = _LAYOUTS[task.name].hub_texts
+    texts = LAYOUTS[task.name].hub_texts
     data = hub.load(source, (*texts, "label"))
     _check_label_order(task, data.features["label"], str(source))
     problems: list[Problem] = []
@@ -111,9 +115,9 @@ def load_split(task: Task, split: str, revision: str) -> Split:
             where = at(str(source), key=f"row {number}")
             problems.append(_bad_label(task, where, row["label"], _digits(task)))
         else:
-            examples.append(_example(task, split, number, [row[name] for name in texts], label))
+            examples.append(example(task, split, number, [row[name] for name in texts], label))
     refuse(problems, str(source))
-    return _filled(Split(split, tuple(examples)), str(source))
+    return filled(Split(split, tuple(examples)), str(source))
 
 
 @dataclass(frozen=True)
@@ -127,34 +131,47 @@ class _Table:
 
     def row(self, line: int, text: str, number: int) -> TextExample | Problem | None:
         """The example that stands in a line; None for a short row of a ragged release."""
-        layout = _LAYOUTS[self.task.name]
+        layout = LAYOUTS[self.task.name]
         cells = text.split("\t")
         if len(cells) < len(self.columns) and layout.ragged:
             return None
         if len(cells) != len(self.columns):
-            return Problem(
-                at(self.file, line),
-                f"a row of {len(cells)} columns",
-                f"{len(self.columns)} columns: {', '.join(self.columns)}",
-                "fetch the file again: it is cut off or was edited",
-            )
+            return cut_short(self.file, line, cells, self.columns)
         cell = dict(zip(self.columns, cells, strict=True))
         written = _digits(self.task) if layout.digits else self.task.labels
         label = _file_label(self.task, cell[layout.label].strip(), written)
         if label is None:
             where = at(self.file, line, layout.label)
             return _bad_label(self.task, where, cell[layout.label], written)
-        return _example(self.task, self.split, number, [cell[name] for name in layout.texts], label)
+        return example(self.task, self.split, number, [cell[name] for name in layout.texts], label)
 
 
-def _header(
-    task: Task, file: Path, lines: Iterator[tuple[int, str]], problems: list[Problem]
+def cut_short(file: Path, line: int, cells: Sequence[str], columns: Sequence[str]) -> Problem:
+    """A row that has not the columns of its file."""
+    return Problem(
+        at(file, line),
+        f"a row of {len(cells)} columns",
+        f"{len(columns)} columns: {', '.join(columns)}",
+        "fetch the file again: it is cut off or was edited",
+    )
+
+
+def header(
+    task: Task,
+    file: Path,
+    lines: Iterator[tuple[int, str]],
+    problems: list[Problem],
+    wanted: Sequence[str],
 ) -> tuple[str, ...]:
+    """The columns of a file, by its first line.
+
+    Raises:
+        DataError: there is none, or a wanted column is lacking.
+    """
     _line, text = next(lines, (0, ""))
     refuse(problems, str(file))
     columns = tuple(cell.strip() for cell in text.split("\t"))
-    layout = _LAYOUTS[task.name]
-    lacking = [name for name in (*layout.texts, layout.label) if name not in columns]
+    lacking = [name for name in wanted if name not in columns]
     if not text:
         raise DataError(_no_rows(str(file)))
     if lacking:
@@ -162,7 +179,7 @@ def _header(
             Problem(
                 at(file, 1),
                 f"no column {', '.join(map(repr, lacking))}; there are {', '.join(columns)}",
-                f"a header with {', '.join((*layout.texts, layout.label))}",
+                f"a header with {', '.join(wanted)}",
                 f"fetch {task.folder} of the GLUE release again",
             )
         )
@@ -194,8 +211,8 @@ def _score(value: str | float | None) -> float | None:
     return round(score, 5) if 0.0 <= score <= HIGHEST_SCORE else None
 
 
-def _example(
-    task: Task, split: str, number: int, texts: Sequence[str], label: float
+def example(
+    task: Task, split: str, number: int, texts: Sequence[str], label: float | None
 ) -> TextExample:
     """An example; its id counts the kept rows, since the hub's MRPC `idx` has gaps."""
     first, *second = (text.strip() for text in texts)
@@ -223,7 +240,8 @@ def _bad_label(task: Task, where: str, given: object, written: Sequence[str]) ->
     )
 
 
-def _filled(split: Split, where: str) -> Split:
+def filled(split: Split, where: str) -> Split:
+    """The split, which must have examples."""
     if not split.examples:
         raise DataError(_no_rows(where))
     return split

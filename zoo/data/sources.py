@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import replace
 
-from zoo.data import glue, pocket, squad
+from zoo.data import glue, hidden, pocket, squad
 from zoo.data.examples import Split
 from zoo.errors import DataError, Problem
 from zoo.paths import data_folder
@@ -24,6 +24,21 @@ def load_evaluation(task: Task, settings: TaskSettings, source: DataSource) -> d
         name: _limited(_load(task, name, settings, source), settings.dev)
         for name in task.evaluation
     }
+
+
+def load_test(task: Task, source: DataSource) -> dict[str, Split]:
+    """The test splits of a GLUE task by name, whole and without labels.
+
+    Raises:
+        DataError: they are not there, or the task has no public test set.
+    """
+    if task.source != "glue":
+        given = "there is no public test set"
+        raise DataError(Problem(task.name, given, remedy="answer the dev split: --split dev"))
+    folder = data_folder()
+    if folder is not None:
+        return {name: hidden.read_test(task, name, folder) for name in hidden.test_splits(task)}
+    return {name: hidden.load_test(task, name, source.glue) for name in hidden.test_splits(task)}
 
 
 def content_sha256(split: Split) -> str:

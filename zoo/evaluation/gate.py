@@ -1,20 +1,35 @@
 """The gate stage: for which tasks a teacher is good enough to be distilled."""
 
-from zoo.paths import Project
+from zoo.evaluation.labels import refuse_label_order
+from zoo.evaluation.predictions import read_predictions
+from zoo.paths import EntryFolder, Project
 from zoo.records.score import ScoreRecord
 from zoo.records.store import read_records
 from zoo.spec.measuring import GateJob
+from zoo.spec.task import TASKS
 from zoo.training.gates import write_gate
 
 
 def open_gate(project: Project, job: GateJob) -> None:
-    """Compare the teacher's scores with the declared ones, task by task; lowest split counts."""
+    """Compare the teacher's scores with the declared ones, task by task; lowest split counts.
+
+    Raises:
+        MeasurementError: its classes are in another order than the data's.
+    """
     folder = project.entry(job.suite, job.entry)
     reached: dict[str, float] = {}
     for record in read_records(folder.score):
         if isinstance(record, ScoreRecord) and record.seed == job.seed:
+            _check_labels(folder, record)
             value = record.metrics[record.primary]
             low = float("-inf") if value is None else value
             reached[record.task] = min(low, reached.get(record.task, float("inf")))
     passed = {task: task not in job.gates or reached[task] >= job.gates[task] for task in job.tasks}
     write_gate(folder.gate, passed)
+
+
+def _check_labels(folder: EntryFolder, record: ScoreRecord) -> None:
+    """Hold the order of the teacher's classes against the examples that it answered."""
+    stored = read_predictions(folder.score / "predictions" / record.predictions, record.digest)
+    where = f"teacher {record.entry}"
+    refuse_label_order(TASKS[record.task], stored.gold, stored.answers, where)

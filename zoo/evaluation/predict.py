@@ -1,15 +1,18 @@
 """What a model answers to every feature of a split."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from transformers import PreTrainedModel
 
-from zoo.data.batches import LAYOUTS, Encoded, collate, in_length_order
+from zoo.data.batches import Encoded, collate, in_length_order
 from zoo.data.examples import SpanExample, TextExample
-from zoo.evaluation.spans import decode
+from zoo.evaluation.predictions import Predictions
+from zoo.evaluation.spans import decode, withhold
+from zoo.losses.batch import Batch
 from zoo.models.capture import logits_of, model_inputs
 from zoo.spec.data import TaskSettings
 from zoo.spec.task import TaskKind
@@ -19,36 +22,34 @@ NULL_THRESHOLD = 0.0
 """Null odds above which a question is left unanswered, where the task has such questions."""
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """One answer per example, in the order of the split.
-
-    `answers` are class ids, numbers or texts; `logits` (N, C) for classes and numbers, and the
-    null odds (N, 1) for spans.
-    """
-
-    ids: tuple[str, ...]
-    answers: tuple[int | float | str, ...]
-    gold: tuple[int | float | tuple[str, ...] | None, ...]
-    logits: NDArray[np.float32]
+Forward = Callable[[Batch], Tensor]
+"""Logits of a batch: (B, C) for classes and numbers, (B, S, 2) for starts and ends of spans."""
 
 
-@torch.inference_mode()
-def feature_logits(model: PreTrainedModel, encoded: Encoded) -> list[NDArray[np.float32]]:
-    """Logits of every feature, in the order of the features; span rows are (S, 2)."""
+def forward_of(model: PreTrainedModel) -> Forward:
+    """The model as a function: in evaluation mode, on its device, without gradients."""
     model.eval()
+
+    @torch.inference_mode()
+    def forward(batch: Batch) -> Tensor:
+        output = model(**model_inputs(model, batch.to(model.device)))
+        return logits_of(output, batch.layout)
+
+    return forward
+
+
+def feature_logits(forward: Forward, encoded: Encoded) -> list[NDArray[np.float32]]:
+    """Logits of every feature, in the order of the features; span rows are (S, 2)."""
     found: dict[int, NDArray[np.float32]] = {}
     for rows in in_length_order(encoded, BATCH_SIZE):
-        batch = collate(encoded, rows).to(model.device)
-        output = model(**model_inputs(model, batch))
-        logits = logits_of(output, LAYOUTS[encoded.task.kind]).float().cpu().numpy()
+        logits = forward(collate(encoded, rows)).float().cpu().numpy()
         found |= dict(zip(rows, logits, strict=True))
     return [found[row] for row in range(len(encoded.features))]
 
 
-def predict(model: PreTrainedModel, encoded: Encoded, settings: TaskSettings) -> Predictions:
-    """The model's answers on a split."""
-    logits = feature_logits(model, encoded)
+def predict(forward: Forward, encoded: Encoded, settings: TaskSettings) -> Predictions:
+    """The answers on a split of a model, or of whatever else gives logits."""
+    logits = feature_logits(forward, encoded)
     if encoded.task.kind is TaskKind.SPAN:
         return _span_predictions(encoded, logits, settings)
     examples = [e for e in encoded.split.examples if isinstance(e, TextExample)]
@@ -75,12 +76,17 @@ def _span_predictions(
         [row[:, 0] for row in logits],
         [row[:, 1] for row in logits],
         max_answer_tokens=settings.max_answer,
-        null_threshold=NULL_THRESHOLD if encoded.task.unanswerable else None,
+        null_threshold=None,
     )
+    given, spans = decoded.predictions, None
+    if encoded.task.unanswerable:
+        given = withhold(decoded.predictions, decoded.null_odds, NULL_THRESHOLD)
+        spans = tuple(decoded.predictions[example.id] for example in examples)
     odds = [[decoded.null_odds[example.id]] for example in examples]
     return Predictions(
         tuple(example.id for example in examples),
-        tuple(decoded.predictions[example.id] for example in examples),
+        tuple(given[example.id] for example in examples),
         tuple(example.answers for example in examples),
         np.array(odds, dtype=np.float32),
+        spans,
     )

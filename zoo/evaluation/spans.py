@@ -109,11 +109,19 @@ def withhold(
     }
 
 
+@dataclass(frozen=True, eq=False)
+class CrossFitted:
+    """The scores where each half is withheld at the other's best threshold, and both thresholds."""
+
+    score: SpanScore
+    thresholds: tuple[float, float]
+
+
 def cross_fitted(
     examples: Sequence[SpanExample],
     predictions: Mapping[str, str],
     null_odds: Mapping[str, float],
-) -> SpanScore:
+) -> CrossFitted:
     """The scores when each half is withheld at the threshold that is best (F1) on the other half.
 
     Paragraphs fall to the halves in turn, so that questions on one context stay together.
@@ -125,13 +133,14 @@ def cross_fitted(
         context: at for at, context in enumerate(dict.fromkeys(e.context for e in examples))
     }
     halves = [[e for e in examples if paragraphs[e.context] % 2 == side] for side in (0, 1)]
-    decided = dict(predictions)
+    decided, thresholds = dict(predictions), []
     for half, other in (halves, halves[::-1]):
         best = score_spans(other, predictions, null_odds).best_f1
         assert best is not None
         mine = {e.id: predictions[e.id] for e in half if e.id in predictions}
         decided |= withhold(mine, null_odds, best.threshold)
-    return score_spans(examples, decided)
+        thresholds.append(best.threshold)
+    return CrossFitted(score_spans(examples, decided), (thresholds[0], thresholds[1]))
 
 
 def decode(  # noqa: PLR0913 -- the last three are settings with the usual values

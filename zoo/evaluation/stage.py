@@ -2,32 +2,36 @@
 
 from pathlib import Path
 
-import numpy as np
 from transformers import PreTrainedModel
 
 from zoo.data.batches import encode
-from zoo.data.examples import SpanExample, Split, TextExample
+from zoo.data.examples import SpanExample, Split
 from zoo.data.sources import content_sha256, load_evaluation, load_train
-from zoo.evaluation.metrics import majority, score
-from zoo.evaluation.predict import Predictions, predict
+from zoo.evaluation.labels import refuse_label_order
+from zoo.evaluation.metrics import majority
+from zoo.evaluation.predict import forward_of, predict
 from zoo.evaluation.predictions import write_predictions
-from zoo.evaluation.spans import score_spans
-from zoo.models.anatomy import embeddings_of
+from zoo.evaluation.scoring import labels_of, score_predictions
 from zoo.models.build import Head
 from zoo.models.checkpoint import load_checkpoint
+from zoo.models.cost import forward_flops, parameter_counts, stored_parameters
 from zoo.paths import Project, new_folder
 from zoo.records.environment import Environment, capture_environment
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
 from zoo.records.text import write_record
 from zoo.spec.measuring import Measured, ScoreJob
-from zoo.spec.task import TASKS, Task, TaskKind
-
-Metrics = dict[str, float | None]
+from zoo.spec.task import TASKS
 
 
 def score_runs(project: Project, job: ScoreJob) -> None:
-    """Score every run of an entry; the folder appears when all are done."""
+    """Score every run of an entry; the folder appears when all are done.
+
+    Raises:
+        CheckpointError: a run was not built.
+        DataError: a split is not there.
+        MeasurementError: a student's classes are in another order than the data's.
+    """
     environment = capture_environment(project.root)
     with new_folder(project.entry(job.suite, job.entry).score) as folder:
         for run in job.runs:
@@ -42,7 +46,12 @@ def _score_run(
     model, tokenizer = load_checkpoint(checkpoint, Head(task))
     train = load_train(task, run.settings, run.data)
     for name, split in load_evaluation(task, run.settings, run.data).items():
-        predictions = predict(model, encode(task, split, run.settings, tokenizer), run.settings)
+        encoded = encode(task, split, run.settings, tokenizer)
+        predictions = predict(forward_of(model), encoded, run.settings)
+        if job.method != "teacher":  # a teacher is stopped by its gate, which stands beside it
+            where = f"{job.suite}/{job.entry}, seed {run.seed},"
+            refuse_label_order(task, predictions.gold, predictions.answers, where)
+        scored = score_predictions(task, split, predictions)
         record = ScoreRecord(
             suite=job.suite,
             entry=job.entry,
@@ -57,7 +66,8 @@ def _score_run(
             examples=len(split.examples),
             data_sha256=content_sha256(split),
             primary=task.primary,
-            metrics=_metrics(task, split, predictions),
+            metrics=scored.metrics,
+            thresholds=scored.thresholds,
             majority=majority(task, _labels(train), _labels(split)),
             constant=len(set(predictions.answers)) == 1,
         )
@@ -66,35 +76,16 @@ def _score_run(
     write_record(folder, _size_record(model, checkpoint, job, run, environment))
 
 
-def _metrics(task: Task, split: Split, predictions: Predictions) -> Metrics:
-    if task.kind is TaskKind.SPAN:
-        spans = [example for example in split.examples if isinstance(example, SpanExample)]
-        answers = {i: str(a) for i, a in zip(predictions.ids, predictions.answers, strict=True)}
-        scored = score_spans(spans, answers)
-        return {"exact_match": scored.exact_match, "f1": scored.f1}
-    return score(task, np.array(_numbers(split)), np.array(predictions.answers))
-
-
 def _labels(split: Split) -> list[float] | list[tuple[str, ...]]:
     if any(isinstance(example, SpanExample) for example in split.examples):
         return [e.answers for e in split.examples if isinstance(e, SpanExample)]
-    return _numbers(split)
-
-
-def _numbers(split: Split) -> list[float]:
-    return [
-        example.label
-        for example in split.examples
-        if isinstance(example, TextExample) and example.label is not None
-    ]
+    return labels_of(split)
 
 
 def _size_record(
     model: PreTrainedModel, checkpoint: Path, job: ScoreJob, run: Measured, where: Environment
 ) -> SizeRecord:
-    # parameters() yields a tied tensor once.
-    total = sum(parameter.numel() for parameter in model.parameters())
-    embedding = sum(parameter.numel() for parameter in embeddings_of(model).parameters())
+    counts, weights = parameter_counts(model), checkpoint / "model.safetensors"
     return SizeRecord(
         suite=job.suite,
         entry=job.entry,
@@ -102,8 +93,11 @@ def _size_record(
         seed=run.seed,
         digest=run.digest,
         environment=where,
-        parameters=total,
-        embedding=embedding,
-        non_embedding=total - embedding,
-        checkpoint_bytes=(checkpoint / "model.safetensors").stat().st_size,
+        parameters=counts.total,
+        embedding=counts.embedding,
+        non_embedding=counts.non_embedding,
+        checkpoint_bytes=weights.stat().st_size,
+        stored_parameters=stored_parameters(weights),
+        flops=forward_flops(model, run.settings.max_length),
+        flops_length=run.settings.max_length,
     )

@@ -1,8 +1,7 @@
 """Official prediction files: GLUE submissions and SQuAD answers, read, scored and written."""
 
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,25 @@ from numpy.typing import NDArray
 
 from zoo.data import glue, squad
 from zoo.data.examples import SpanExample, Split, TextExample
-from zoo.data.reading import LISTED, refuse
 from zoo.errors import DataError, Problem, UsageError, at
+from zoo.evaluation.diagnostic import read_diagnostic_labels
 from zoo.evaluation.metrics import Numbers, foreign, score
-from zoo.evaluation.spans import SpanScore, score_spans
+from zoo.evaluation.official_files import (
+    HEADER,
+    read_answers,
+    read_null_odds,
+    read_submission,
+    server_labels,
+)
+from zoo.evaluation.scoring import by_name, threshold_scores
+from zoo.evaluation.spans import score_spans
 from zoo.paths import write_file
-from zoo.spec.task import TASKS, Task, TaskKind
+from zoo.spec.task import AX, TASKS, Task, TaskKind
 
-OFFICIAL: tuple[str, ...] = tuple(name for name, task in TASKS.items() if task.source != "pocket")
+OFFICIAL: dict[str, Task] = {
+    name: task for name, task in TASKS.items() if task.source != "pocket"
+} | {AX.name: AX}
+"""The tasks with official files; AX is one of them, though nothing is trained on it."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,9 @@ class FileScore:
     metrics: dict[str, float | None]
 
 
-def score_file(task: Task, data: Path, predictions: Path) -> FileScore:
+def score_file(
+    task: Task, data: Path, predictions: Path, null_odds: Path | None = None
+) -> FileScore:
     """The official scores of a prediction file; no model is needed.
 
     Args:
@@ -45,72 +57,28 @@ def score_file(task: Task, data: Path, predictions: Path) -> FileScore:
         data: the labelled split: a TSV file of the GLUE release or an official SQuAD JSON file.
         predictions: a GLUE submission (`index` and `prediction`, tab-separated) or a JSON object
             of answers by question id.
+        null_odds: for SQuAD v2.0, the odds of no answer by question id, as JSON; they bring the
+            best and the cross-fitted scores, which ask for predictions with no answer withheld.
 
     Raises:
-        DataError: either file is missing or malformed, or the data hides its labels.
-        UsageError: the task has no official files.
+        DataError: a file is missing or malformed, or the data hides its labels.
+        UsageError: the task has no official files, or takes no null odds.
     """
     _check_official(task)
+    if null_odds is not None and not task.unanswerable:
+        raise UsageError(Problem(task.name, "takes no null odds", "squad-v2.0", "leave them out"))
     if task.kind is TaskKind.SPAN:
-        return _score_answers(task, data, predictions)
+        return _score_answers(task, data, predictions, null_odds)
     labels = _labels(task, data)
     given = read_submission(task, predictions, len(labels))
     return FileScore(task.name, len(labels), 0, 0, score(task, labels, given))
 
 
-def read_submission(task: Task, path: Path, examples: int) -> NDArray[Any]:
-    """The predictions of a GLUE submission in the order of their index: class ids or numbers.
-
-    The index counts the examples of the data from 0; rows that were skipped there have none.
-
-    Raises:
-        DataError: a wrong header, rows that are not `index<TAB>prediction`, labels the server does
-            not know, or indices that are not 0 to `examples` - 1, each once.
-    """
-    lines = _read(path).removesuffix("\n").split("\n")
-    if lines[0].rstrip("\r") != _HEADER:
-        given = f"the header is {lines[0]!r}"
-        raise DataError(Problem(at(path, 1), given, repr(_HEADER), "write the header line"))
-    found: dict[int, float] = {}
-    problems: list[Problem] = []
-    for number, line in enumerate(lines[1:], start=2):
-        row = _row(task, at(path, number), line.rstrip("\r"), range(examples))
-        if isinstance(row, Problem):
-            problems.append(row)
-        elif row[0] in found:
-            problems.append(Problem(at(path, number), f"index {row[0]} appears twice", "once"))
-        else:
-            found[row[0]] = row[1]
-    lacking = [index for index in range(examples) if index not in found]
-    if lacking:
-        problems.append(_lacking(path, lacking, examples))
-    refuse(problems, str(path))
-    kind = np.float64 if task.kind is TaskKind.REGRESSION else np.int64
-    return np.array([found[index] for index in range(examples)], kind)
-
-
-def read_answers(path: Path) -> dict[str, str]:
-    """The answers of a SQuAD prediction file by question id.
-
-    Raises:
-        DataError: not a JSON object of texts, or an id that appears twice.
-    """
-    twice: list[str] = []
-    try:
-        answers = json.loads(_read(path), object_pairs_hook=lambda pairs: _unique(pairs, twice))
-    except json.JSONDecodeError as error:
-        given = f"not JSON: {error.msg} (column {error.colno})"
-        raise DataError(Problem(at(path, error.lineno), given, _ANSWERS)) from error
-    if not isinstance(answers, dict):
-        raise DataError(Problem(at(path, 1), f"a JSON {type(answers).__name__}", _ANSWERS))
-    problems = [Problem(at(path, key=name), "this id appears twice", "once") for name in twice]
-    problems += [
-        Problem(at(path, key=name), f"the answer is {text!r}", "a text, empty for no answer")
-        for name, text in answers.items()
-        if not isinstance(text, str)
-    ]
-    refuse(problems, str(path))
-    return answers
+def write_null_odds(folder: Path, odds: Mapping[str, float]) -> Path:
+    """Write the odds of no answer into `folder` as the official script reads them."""
+    path = folder / NULL_ODDS
+    write_file(path, json.dumps(dict(odds), indent=0, sort_keys=True) + "\n")
+    return path
 
 
 def write_submission(
@@ -149,6 +117,8 @@ def submission_name(task: Task, split: str = "") -> str:
     _check_official(task)
     if task.kind is TaskKind.SPAN:
         return "predictions.json"
+    if task.name == AX.name:
+        return _MNLI_FILES["ax"]
     if task.name != "mnli":
         return f"{task.folder}.tsv"
     if split not in _MNLI_FILES:
@@ -156,10 +126,8 @@ def submission_name(task: Task, split: str = "") -> str:
     return _MNLI_FILES[split]
 
 
-_HEADER = "index\tprediction"
-_ANSWERS = 'a JSON object of texts by question id, as {"56be4db0": "Denver Broncos"}'
 _MNLI_FILES = {"dev_matched": "MNLI-m.tsv", "dev_mismatched": "MNLI-mm.tsv", "ax": "AX.tsv"}
-_NAMED = ("mnli", "rte", "qnli")
+NULL_ODDS = "null_odds.json"
 
 
 def _check_official(task: Task) -> None:
@@ -167,23 +135,25 @@ def _check_official(task: Task) -> None:
         raise UsageError(Problem(task.name, "has no official files", ", ".join(OFFICIAL)))
 
 
-def _score_answers(task: Task, data: Path, predictions: Path) -> FileScore:
+def _score_answers(task: Task, data: Path, predictions: Path, null_odds: Path | None) -> FileScore:
     examples = [e for e in _read_split(task, data).examples if isinstance(e, SpanExample)]
-    result = score_spans(examples, read_answers(predictions))
-    return FileScore(task.name, len(examples), result.missing, result.extra, _by_name(result))
-
-
-def _by_name(result: SpanScore) -> dict[str, float | None]:
-    """The scores of all questions and, under the rules of v2.0, of those with and without one."""
-    metrics: dict[str, float | None] = {"exact_match": result.exact_match, "f1": result.f1}
-    for name, part in (("has_answer", result.has_answer), ("no_answer", result.no_answer)):
-        if part:
-            metrics |= {f"{name}_exact_match": part.exact_match, f"{name}_f1": part.f1}
-    return metrics
+    answers = read_answers(predictions)
+    result = score_spans(examples, answers)
+    metrics = by_name(result)
+    if null_odds is not None:
+        odds = read_null_odds(null_odds)
+        lacking = [example.id for example in examples if example.id not in odds]
+        if lacking:
+            given = f"{len(lacking)} of {len(examples)} questions have none, {lacking[0]!r} first"
+            raise DataError(Problem(at(null_odds), given, "a number for every question"))
+        metrics |= threshold_scores(examples, answers, odds).metrics
+    return FileScore(task.name, len(examples), result.missing, result.extra, metrics)
 
 
 def _labels(task: Task, path: Path) -> list[float]:
-    """The labels of a split of the GLUE release, in file order."""
+    """The labels of a split of the GLUE release, or of AX, in file order."""
+    if task.name == AX.name:
+        return [*read_diagnostic_labels(_there(path))]
     examples = [e for e in _read_split(task, path).examples if isinstance(e, TextExample)]
     labels = [example.label for example in examples if example.label is not None]
     if len(labels) < len(examples):
@@ -194,61 +164,14 @@ def _labels(task: Task, path: Path) -> list[float]:
 
 def _read_split(task: Task, path: Path) -> Split:
     """The examples of one labelled file, wherever it lies."""
-    if not path.is_file():
-        raise DataError(Problem(at(path), "there is no such file", "", "name the labelled split"))
     read_file = squad.read_file if task.source == "squad" else glue.read_file
-    return read_file(task, task.evaluation[0], path)
+    return read_file(task, task.evaluation[0], _there(path))
 
 
-def _server_labels(task: Task) -> tuple[str, ...]:
-    """How the GLUE server writes the classes of `task`, in the order of their ids."""
-    return task.labels if task.name in _NAMED else tuple(map(str, range(len(task.labels))))
-
-
-def _row(task: Task, where: str, line: str, indices: range) -> tuple[int, float] | Problem:
-    """One row of a submission: its index and its answer, or what is wrong with it."""
-    columns = line.split("\t")
-    if len(columns) != 2:
-        return Problem(where, f"{len(columns)} columns", "2: index and prediction, tab-separated")
-    index, answer = columns
-    if not (index.isascii() and index.isdecimal()):
-        return Problem(where, f"the index is {index!r}", f"0 to {len(indices) - 1}")
-    if int(index) not in indices:
-        return Problem(where, f"index {index} is out of range", f"0 to {len(indices) - 1}")
-    value = _number(answer) if task.kind is TaskKind.REGRESSION else _class(task, answer)
-    if value is None:
-        allowed = ", ".join(_server_labels(task)) or "a finite number"
-        return Problem(where, f"the prediction is {answer!r}", allowed)
-    return int(index), value
-
-
-def _class(task: Task, answer: str) -> int | None:
-    labels = _server_labels(task)
-    return labels.index(answer) if answer in labels else None
-
-
-def _number(answer: str) -> float | None:
-    try:
-        value = float(answer)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _lacking(path: Path, indices: Sequence[int], examples: int) -> Problem:
-    first = ", ".join(map(str, indices[:LISTED])) + (", ..." if len(indices) > LISTED else "")
-    given = f"{len(indices)} of {examples} indices are missing: {first}"
-    return Problem(at(path), given, "one row for every example of the data")
-
-
-def _unique(pairs: Iterable[tuple[str, Any]], twice: list[str]) -> dict[str, Any]:
-    """The object of these pairs; names that repeat are added to `twice`."""
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            twice.append(name)
-        found[name] = value
-    return found
+def _there(path: Path) -> Path:
+    if path.is_file():
+        return path
+    raise DataError(Problem(at(path), "there is no such file", "", "name the labelled split"))
 
 
 def _table(task: Task, predictions: NDArray[Any]) -> str:
@@ -258,15 +181,6 @@ def _table(task: Task, predictions: NDArray[Any]) -> str:
     if task.kind is TaskKind.REGRESSION:
         answers = [repr(float(value)) for value in predictions]
     else:
-        labels = _server_labels(task)
+        labels = server_labels(task)
         answers = [labels[value] for value in predictions]
-    return "\n".join([_HEADER, *(f"{i}\t{a}" for i, a in enumerate(answers))]) + "\n"
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(Problem(at(path), f"cannot be read: {error.strerror or error}")) from error
-    except UnicodeDecodeError as error:
-        raise DataError(Problem(at(path), f"not UTF-8 at byte {error.start}")) from error
+    return "\n".join([HEADER, *(f"{i}\t{a}" for i, a in enumerate(answers))]) + "\n"

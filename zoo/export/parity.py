@@ -2,213 +2,166 @@
 
 import math
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime
 import torch
-from torch import Tensor
-from transformers import PreTrainedModel
+from torch import Tensor, nn
 
 from zoo.errors import ExportError, Problem, at
-from zoo.export.onnx import export_onnx, input_names, output_names
-from zoo.export.quantise import quantise_int8
-
-Batches = Sequence[Mapping[str, Tensor]]
+from zoo.evaluation.predict import Forward, predict
+from zoo.evaluation.predictions import Predictions
+from zoo.evaluation.scoring import score_predictions
+from zoo.export.exam import Exam, require_varied
+from zoo.export.session import forward_of_file
+from zoo.losses.batch import Batch, Layout
+from zoo.spec.task import TaskKind
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How far a file's logits lie from the model's over `compared` examples.
+    """How far a file's answers lie from the model's over `compared` examples.
 
-    `flips` counts examples whose largest logit (start or end of a span) moved elsewhere, `shapes`
-    are the (batch, length) that were tried, `reference_max` is the model's largest |logit|.
+    `flips` counts examples with another prediction (class, or decoded text of a span; numbers have
+    none), `shapes` are the (batch, length) that were tried, `reference_max` is the model's largest
+    |logit|. `metric` is the task's primary one, None where it is undefined on these examples.
     """
 
     max_abs_error: float
+    reference_max: float
     flips: int
     compared: int
     shapes: tuple[tuple[int, int], ...]
-    reference_max: float
+    metric: str
+    metric_model: float | None
+    metric_file: float | None
 
     @property
     def flip_rate(self) -> float:
         """The share of examples whose answer changed; nan where nothing was compared."""
         return self.flips / self.compared if self.compared else math.nan
 
+    @property
+    def loss(self) -> float:
+        """What the file's metric loses; endless where only the file's is undefined."""
+        if self.metric_model is None:
+            return 0.0
+        return math.inf if self.metric_file is None else self.metric_model - self.metric_file
+
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may differ by: largest error of a logit, share of changed answers."""
+    """What a file may differ by: error of a logit, share of changed answers, loss of the metric."""
 
-    tolerance: float
-    max_flip_rate: float
+    tolerance: float = math.inf
+    flips: float = 1.0
+    loss: float = math.inf
 
 
-def compare(model: PreTrainedModel, path: Path, batches: Batches) -> Parity:
-    """The agreement of the ONNX file at `path` with `model` over `batches`; the mode is kept.
-
-    Batches hold `input_ids` and `attention_mask`, and `token_type_ids` for models that tell
-    segments apart, each (B, S); more is ignored. Answers of a span model on padding count nowhere.
-    """
-    session = _session(path)
-    was_training = model.training
-    model.eval()
-    try:
-        differences = [_difference(model, session, batch) for batch in batches]
-    finally:
-        model.train(was_training)
+def compare(model: Forward, file: Forward, exam: Exam) -> Parity:
+    """The agreement of `file` with `model` over `exam`; logits on padding count nowhere."""
+    ours, theirs = _answer(model, exam), _answer(file, exam)
+    predicted, answered = _predictions(ours, exam), _predictions(theirs, exam)
+    task, split = exam.encoded.task, exam.encoded.split
+    changed = task.kind is not TaskKind.REGRESSION
+    pairs = zip(predicted.answers, answered.answers, strict=True)
     return Parity(
-        max_abs_error=_largest(difference.error for difference in differences),
-        flips=sum(difference.flips for difference in differences),
-        compared=sum(difference.shape[0] for difference in differences),
-        shapes=tuple(dict.fromkeys(difference.shape for difference in differences)),
-        reference_max=_largest(difference.reference_max for difference in differences),
+        max_abs_error=_largest((ours[row] - theirs[row]).abs().max().item() for row in ours),
+        reference_max=_largest(logits.abs().max().item() for logits in ours.values()),
+        flips=sum(first != second for first, second in pairs) if changed else 0,
+        compared=len(predicted.ids),
+        shapes=exam.shapes,
+        metric=task.primary,
+        metric_model=score_predictions(task, split, predicted).metrics[task.primary],
+        metric_file=score_predictions(task, split, answered).metrics[task.primary],
     )
 
 
-def gate(parity: Parity, *, tolerance: float, max_flip_rate: float, where: str) -> None:
+def gate(parity: Parity, limits: Limits, where: str) -> None:
     """Let a file pass that agrees with its model within the limits.
 
     Raises:
-        ExportError: it does not, an answer is not a number, or nothing was compared.
+        ExportError: it does not, or an answer is not a number.
     """
-    if not parity.compared:
-        raise ExportError(
-            Problem(where, "compared on no example", "at least one", "pass batches of the dev set")
-        )
+    shapes = ", ".join(f"{batch}x{length}" for batch, length in parity.shapes[:20])
+    tried = f"{parity.compared} examples, batch x length {shapes}"
     problems = []
-    # Written so that nan, which compares false with everything, is refused.
-    if not parity.max_abs_error <= tolerance:
+    # Written so that nan, which compares false with everything, is refused; and inf, where a
+    # precision has no tolerance.
+    error, allowed = parity.max_abs_error, limits.tolerance * max(1.0, parity.reference_max)
+    if not (math.isfinite(error) and error <= allowed):
         given = (
             f"logits differ from the model's by up to {parity.max_abs_error:.3g} "
-            f"(largest logit {parity.reference_max:.3g}; {_tried(parity)})"
+            f"(largest logit {parity.reference_max:.3g}; {tried})"
         )
-        problems.append(Problem(where, given, f"at most {tolerance:g}", _REMEDY))
-    if not parity.flip_rate <= max_flip_rate:
-        given = f"{parity.flips} of {parity.compared} answers changed ({_tried(parity)})"
-        problems.append(Problem(where, given, f"a share of at most {max_flip_rate:g}", _REMEDY))
+        problems.append(Problem(where, given, f"at most {allowed:.3g}", _REMEDY))
+    if not parity.flip_rate <= limits.flips:
+        given = f"{parity.flips} of {parity.compared} answers changed ({tried})"
+        problems.append(Problem(where, given, f"a share of at most {limits.flips:g}", _REMEDY))
+    if not parity.loss <= limits.loss:
+        given = (
+            f"{parity.metric} is {_shown(parity.metric_file)}, "
+            f"the model's {_shown(parity.metric_model)} ({tried})"
+        )
+        problems.append(Problem(where, given, f"a loss of at most {limits.loss:g}", _REMEDY))
     if problems:
         raise ExportError(*problems)
 
 
-def export_checked(
-    model: PreTrainedModel,
-    path: Path,
-    *,
-    batches: Batches,
-    limits: Limits,
-    max_length: int,
-    metadata: Mapping[str, str],
+def checked(
+    write: Callable[[Path], None], path: Path, *, model: Forward, exam: Exam, limits: Limits
 ) -> Parity:
-    """Write `model` to `path` as ONNX once the file has been compared with it.
+    """Let `write` make the file `path`, and leave it there once it agrees with `model`.
 
     Raises:
-        ExportError: the file does not agree; nothing stands at `path` then, not even an older file.
+        ExportError: the exam shows too little or the file does not agree; nothing stands at `path`
+            then, not even an older file.
     """
-
-    def write(draft: Path) -> None:
-        export_onnx(model, draft, max_length=max_length, metadata=metadata)
-
-    return _checked(write, model, path, batches, limits)
-
-
-def quantise_checked(
-    model: PreTrainedModel, source: Path, target: Path, *, batches: Batches, limits: Limits
-) -> Parity:
-    """Write the ONNX file `source` to `target` in int8 once it has been compared with `model`.
-
-    Raises:
-        ExportError: it does not agree; nothing stands at `target` then, not even an older file.
-    """
-
-    def write(draft: Path) -> None:
-        quantise_int8(source, draft)
-
-    return _checked(write, model, target, batches, limits)
-
-
-def _tried(parity: Parity) -> str:
-    shapes = ", ".join(f"{batch}x{length}" for batch, length in parity.shapes[:20])
-    return f"{parity.compared} examples, batch x length {shapes}"
+    # An older file is another model's: after a failure it would be taken for this one's.
+    path.unlink(missing_ok=True)
+    require_varied(exam, at(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        draft = Path(folder) / path.name
+        write(draft)
+        parity = compare(model, forward_of_file(draft), exam)
+        gate(parity, limits, at(path))
+        draft.replace(path)
+    return parity
 
 
 _REMEDY = "do not use this file; export again, and report the model if it happens again"
 
 
-def _checked(
-    write: Callable[[Path], None],
-    model: PreTrainedModel,
-    path: Path,
-    batches: Batches,
-    limits: Limits,
-) -> Parity:
-    # An older file is another model's: after a failure it would be taken for this one's.
-    path.unlink(missing_ok=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        draft = Path(folder) / path.name
-        write(draft)
-        parity = compare(model, draft, batches)
-        gate(
-            parity,
-            tolerance=limits.tolerance,
-            max_flip_rate=limits.max_flip_rate,
-            where=at(path),
-        )
-        draft.replace(path)
-    return parity
+def _answer(forward: Forward, exam: Exam) -> dict[int, Tensor]:
+    """Logits of every row, as long as the row itself where a logit belongs to a piece."""
+    found: dict[int, Tensor] = {}
+    for batch in exam.batches:
+        logits = forward(batch).float().cpu()
+        for place, row in enumerate(batch.rows):
+            real = batch.real[place] if batch.layout is Layout.SPAN else slice(None)
+            found[row] = logits[place][real]
+    return found
 
 
-@dataclass(frozen=True)
-class _Difference:
-    error: float
-    flips: int
-    shape: tuple[int, int]
-    reference_max: float
+def _predictions(logits: Mapping[int, Tensor], exam: Exam) -> Predictions:
+    """The answers that `logits` amount to, decoded as those of any model."""
+    # A decoder refuses what is no number; the error of the logits tells of it.
+    known = {row: torch.nan_to_num(values) for row, values in logits.items()}
 
+    def recall(batch: Batch) -> Tensor:
+        rows = [known[row] for row in batch.rows]
+        return nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
-def _session(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
-def _difference(
-    model: PreTrainedModel, session: onnxruntime.InferenceSession, batch: Mapping[str, Tensor]
-) -> _Difference:
-    fed = {name: batch[name].long() for name in input_names(model)}
-    ours, theirs = _call(model, fed), _run(session, fed)
-    mask = fed["attention_mask"].cpu().bool()
-    real = mask if len(ours) > 1 else torch.ones_like(ours[0], dtype=torch.bool)
-    pairs = list(zip(ours, theirs, strict=True))
-    moved = [_choice(our, real) != _choice(their, real) for our, their in pairs]
-    return _Difference(
-        error=_largest((our - their)[real].abs().max().item() for our, their in pairs),
-        flips=int(torch.stack(moved).any(dim=0).sum()),
-        shape=(mask.shape[0], mask.shape[1]),
-        reference_max=_largest(our[real].abs().max().item() for our in ours),
-    )
-
-
-def _call(model: PreTrainedModel, fed: Mapping[str, Tensor]) -> list[Tensor]:
-    with torch.inference_mode():
-        answer = model(**{name: value.to(model.device) for name, value in fed.items()})
-    return [answer[name].float().cpu() for name in output_names(model)]
-
-
-def _run(session: onnxruntime.InferenceSession, fed: Mapping[str, Tensor]) -> list[Tensor]:
-    arrays = session.run(None, {name: value.cpu().numpy() for name, value in fed.items()})
-    return [torch.from_numpy(array) for array in arrays]
-
-
-def _choice(answer: Tensor, real: Tensor) -> Tensor:
-    return answer.masked_fill(~real, -math.inf).argmax(dim=-1)
+    return predict(recall, exam.encoded, exam.settings)
 
 
 def _largest(values: Iterable[float]) -> float:
     """The largest of `values`, nan if one of them is nan or there are none."""
-    known = list(values)
-    return max(known) if known and not any(map(math.isnan, known)) else math.nan
+    found = list(values)
+    return max(found) if found and not any(map(math.isnan, found)) else math.nan
+
+
+def _shown(metric: float | None) -> str:
+    return "undefined" if metric is None else f"{metric:.4g}"

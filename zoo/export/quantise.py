@@ -1,15 +1,27 @@
-"""An fp32 ONNX file as one with int8 weights, activations scaled as they come."""
+"""An fp32 ONNX file as one with int8 weights, with activations scaled as they come or as shown."""
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import onnx
-from onnxruntime.quantization import quantize_dynamic
+from numpy.typing import NDArray
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_dynamic,
+    quantize_static,
+)
 
 from zoo.paths import write_file
+
+Feed = Mapping[str, NDArray[np.int64]]
+"""The inputs of one call by name."""
 
 _PREPROCESSED = {"onnx.quant.pre_process": "onnxruntime.quant"}
 
@@ -20,22 +32,79 @@ def quantise_int8(source: Path, target: Path) -> None:
     Weights use 7 of the 8 bits: on x86 processors without VNNI the sum of two full products would
     saturate, and agreement measured on one processor would say nothing about another.
     """
+
+    def quantise(graph: onnx.ModelProto, file: Path) -> None:
+        quantize_dynamic(graph, file, per_channel=True, reduce_range=True)
+
+    _rewrite(source, target, quantise, "int8")
+
+
+def quantise_int8_static(source: Path, target: Path, feeds: Iterable[Feed]) -> None:
+    """The same with activations scaled by the least and greatest that `feeds` showed.
+
+    A feed holds what one call of the file takes, and must not be padded: what padding answers is
+    never read, and would only widen the scales. Products with weights are quantised alone: the mask
+    added to attention scores is the lowest float there is, which no scale survives.
+    """
+
+    def quantise(graph: onnx.ModelProto, file: Path) -> None:
+        quantize_static(
+            graph,
+            file,
+            _Feeds(feeds),
+            quant_format=QuantFormat.QDQ,
+            calibrate_method=CalibrationMethod.MinMax,
+            op_types_to_quantize=["MatMul", "Gemm", "Gather"],
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            reduce_range=True,
+            nodes_to_quantize=_with_weights(graph),
+        )
+
+    _rewrite(source, target, quantise, "int8-static")
+
+
+def _with_weights(graph: onnx.ModelProto) -> list[str]:
+    """The nodes that multiply by a stored matrix or read from a stored table."""
+    matrices = {
+        tensor.name
+        for tensor in graph.graph.initializer
+        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) > 1
+    }
+    stored = {"MatMul": 1, "Gemm": 1, "Gather": 0}
+    return [
+        node.name
+        for node in graph.graph.node
+        if node.op_type in stored and node.input[stored[node.op_type]] in matrices
+    ]
+
+
+class _Feeds(CalibrationDataReader):  # type: ignore[misc]
+    """Feeds, one after the other, as the quantiser asks for them."""
+
+    def __init__(self, feeds: Iterable[Feed]) -> None:
+        self._left = iter(feeds)
+
+    def get_next(self) -> Feed | None:
+        return next(self._left, None)
+
+
+def _rewrite(
+    source: Path, target: Path, quantise: Callable[[onnx.ModelProto, Path], None], precision: str
+) -> None:
     graph = onnx.load(source)
     properties = {entry.key: entry.value for entry in graph.metadata_props}
     # Shapes that an exporter left behind contradict those inferred after weights were transposed.
     del graph.graph.value_info[:]
     # Without this mark the quantiser asks for a preprocessing that does nothing for these graphs.
     onnx.helper.set_model_props(graph, _PREPROCESSED)
-    quantised = _quantised(graph)
-    onnx.helper.set_model_props(quantised, {**properties, "precision": "int8"})
-    write_file(target, quantised.SerializeToString(deterministic=True))
-
-
-def _quantised(graph: onnx.ModelProto) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder, _root_logger_untouched():
-        file = Path(folder) / "int8.onnx"
-        quantize_dynamic(graph, file, per_channel=True, reduce_range=True)
-        return onnx.load(file)
+        file = Path(folder) / "quantised.onnx"
+        quantise(graph, file)
+        quantised = onnx.load(file)
+    onnx.helper.set_model_props(quantised, {**properties, "precision": precision})
+    write_file(target, quantised.SerializeToString(deterministic=True))
 
 
 @contextmanager

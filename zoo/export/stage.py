@@ -1,27 +1,35 @@
-"""The export stage: ONNX files of one run per task, in fp32 and int8, none without parity."""
+"""The export stage: ONNX files of one run per task, none of which differs from its model."""
 
-from collections.abc import Mapping
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.data.batches import collate, encode
-from zoo.data.sources import load_evaluation
-from zoo.export.parity import Limits, Parity, export_checked, quantise_checked
+from zoo.data.sources import load_train
+from zoo.evaluation.predict import forward_of
+from zoo.export.exam import load_exam
+from zoo.export.graph import graph_parameters, optimised
+from zoo.export.half import halve
+from zoo.export.onnx import export_onnx, input_names, longest_input
+from zoo.export.parity import Limits, Parity, checked
+from zoo.export.quantise import Feed, quantise_int8, quantise_int8_static
+from zoo.export.routes import DEFAULT_ROUTE, Route
 from zoo.models.build import Head
-from zoo.models.capture import model_inputs
 from zoo.models.checkpoint import load_checkpoint
 from zoo.paths import Project, new_folder, onnx_name
 from zoo.records.environment import Environment, capture_environment
 from zoo.records.export import ExportRecord
 from zoo.records.text import write_record
+from zoo.spec.bench import Export, Precision
 from zoo.spec.measuring import ExportJob, Measured
 from zoo.spec.task import TASKS
 
-BATCH_SIZES = (1, 3, 8)
-"""Sizes that take turns, so that several shapes with padding are compared."""
+TOKENIZER = "tokenizer.json"
 
 
 def export_runs(project: Project, job: ExportJob) -> None:
@@ -34,62 +42,137 @@ def export_runs(project: Project, job: ExportJob) -> None:
     entry = project.entry(job.suite, job.entry)
     with new_folder(entry.export) as folder:
         for run in job.runs:
-            _export_run(folder, entry.checkpoint(run.key), job, run, environment)
+            export_files(folder, entry.checkpoint(run.key), job, run, environment=environment)
 
 
-def _export_run(
-    folder: Path, checkpoint: Path, job: ExportJob, run: Measured, environment: Environment
-) -> None:
-    model, batches = _model_and_batches(checkpoint, job, run)
-    full, small = folder / onnx_name(run.task, "fp32"), folder / onnx_name(run.task, "int8")
-    limits = job.limits
-    length = min(run.settings.max_length, int(model.config.max_position_embeddings))
-    fp32 = export_checked(
-        model,
-        full,
-        batches=batches,
-        limits=Limits(limits.tolerance, limits.flips),
-        max_length=length,
-        metadata={"digest": run.digest, "entry": f"{job.suite}/{job.entry}", "task": run.task},
-    )
-    int8 = quantise_checked(
-        model, full, small, batches=batches, limits=Limits(float("inf"), limits.int8_flips)
-    )
+def export_files(
+    folder: Path,
+    checkpoint: Path,
+    job: ExportJob,
+    run: Measured,
+    *,
+    environment: Environment,
+    route: Route = DEFAULT_ROUTE,
+) -> list[ExportRecord]:
+    """Write the ONNX files of a run to `folder`, a record beside each, and the tokenizer.
 
-    def record(precision: Literal["fp32", "int8"], file: Path, parity: Parity) -> ExportRecord:
-        return ExportRecord(
-            suite=job.suite,
-            entry=job.entry,
-            task=run.task,
-            seed=run.seed,
-            digest=run.digest,
-            environment=environment,
-            precision=precision,
-            bytes=file.stat().st_size,
-            max_length=length,
-            compared=parity.compared,
-            max_abs_error=parity.max_abs_error,
-            flips=parity.flips,
+    Raises:
+        ExportError: a file does not agree with its model; the files before it stand.
+    """
+    model, tokenizer = load_checkpoint(checkpoint, Head(TASKS[run.task]))
+    source = _Source(model, tokenizer, folder, job, run)
+    forward, exam = forward_of(model), load_exam(run, tokenizer, job.export.examples)
+    shutil.copyfile(checkpoint / TOKENIZER, folder / TOKENIZER)
+    records = []
+    for precision in _in_order(job.export):
+        file = folder / onnx_name(run.task, precision)
+        parity = checked(
+            source.writer(precision, route),
+            file,
+            model=forward,
+            exam=exam,
+            limits=_limits(job.export, precision),
         )
+        records.append(_record(file, source, precision, (parity, route), environment))
+        write_record(folder, records[-1])
+    return records
 
-    write_record(folder, record("fp32", full, fp32))
-    write_record(folder, record("int8", small, int8))
+
+@dataclass(frozen=True)
+class _Source:
+    """What the files of one run are made from."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    folder: Path
+    job: ExportJob
+    run: Measured
+
+    @property
+    def max_length(self) -> int:
+        """The most pieces that the task uses and the model has positions for."""
+        return min(self.run.settings.max_length, longest_input(self.model.config))
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What every file of the run says of itself; labels are in the order of the classes."""
+        return {
+            "digest": self.run.digest,
+            "entry": f"{self.job.suite}/{self.job.entry}",
+            "task": self.run.task,
+            "labels": json.dumps(TASKS[self.run.task].labels),
+        }
+
+    def writer(self, precision: Precision, route: Route) -> Callable[[Path], None]:
+        """What writes the file in `precision`; all but fp32 are made from the fp32 file."""
+        full = self.folder / onnx_name(self.run.task, "fp32")
+
+        def export(draft: Path) -> None:
+            length, metadata = self.max_length, self.metadata
+            export_onnx(self.model, draft, max_length=length, metadata=metadata, route=route)
+
+        writers: dict[Precision, Callable[[Path], None]] = {
+            "fp32": export,
+            "fp16": lambda draft: halve(full, draft),
+            "int8": lambda draft: quantise_int8(full, draft),
+            "int8-static": lambda draft: quantise_int8_static(full, draft, self.feeds()),
+        }
+        return writers[precision]
+
+    def feeds(self) -> Iterator[Feed]:
+        """The first training examples of the task, each alone and therefore without padding."""
+        task, names = TASKS[self.run.task], input_names(self.model)
+        most = min(self.job.export.calibration, self.run.settings.train or math.inf)
+        settings = self.run.settings.model_copy(update={"train": int(most)})
+        split = load_train(task, settings, self.run.data)
+        encoded = encode(task, split, settings, self.tokenizer)
+        for row in range(len(encoded.features)):
+            batch = collate(encoded, [row])
+            yield {name: getattr(batch, name).numpy() for name in names}
 
 
-def _model_and_batches(
-    checkpoint: Path, job: ExportJob, run: Measured
-) -> tuple[PreTrainedModel, list[Mapping[str, Tensor]]]:
-    """The model, and real dev batches of several shapes."""
-    task = TASKS[run.task]
-    model, tokenizer = load_checkpoint(checkpoint, Head(task))
-    settings = run.settings.model_copy(update={"dev": job.limits.examples})
-    split = next(iter(load_evaluation(task, settings, run.data).values()))
-    encoded = encode(task, split, settings, tokenizer)
-    batches: list[Mapping[str, Tensor]] = []
-    start = turn = 0
-    while start < min(len(encoded.features), job.limits.examples):
-        size = BATCH_SIZES[turn % len(BATCH_SIZES)]
-        rows = list(range(start, min(start + size, len(encoded.features))))
-        batches.append(model_inputs(model, collate(encoded, rows)))
-        start, turn = start + size, turn + 1
-    return model, batches
+def _in_order(export: Export) -> list[Precision]:
+    """The precisions asked for, fp32 first, which the others are made from."""
+    return list(dict.fromkeys(("fp32", *export.precisions)))
+
+
+def _limits(export: Export, precision: Precision) -> Limits:
+    if precision == "fp32":
+        return Limits(tolerance=export.tolerance, flips=export.flips)
+    if precision == "fp16":
+        return Limits(tolerance=export.fp16_tolerance, flips=export.fp16_flips)
+    return Limits(flips=export.int8_flips, loss=export.int8_loss)
+
+
+def _record(
+    file: Path,
+    source: _Source,
+    precision: Precision,
+    outcome: tuple[Parity, Route],
+    environment: Environment,
+) -> ExportRecord:
+    parity, route = outcome
+    graph = optimised(file)
+    return ExportRecord(
+        suite=source.job.suite,
+        entry=source.job.entry,
+        task=source.run.task,
+        seed=source.run.seed,
+        digest=source.run.digest,
+        environment=environment,
+        precision=precision,
+        bytes=file.stat().st_size,
+        max_length=source.max_length,
+        compared=parity.compared,
+        max_abs_error=parity.max_abs_error,
+        largest_logit=parity.reference_max,
+        flips=parity.flips,
+        shapes=tuple(f"{batch}x{length}" for batch, length in parity.shapes),
+        metric=parity.metric,
+        metric_model=parity.metric_model,
+        metric_file=parity.metric_file,
+        parameters=graph_parameters(file),
+        route=route,
+        nodes=graph.nodes,
+        fused=graph.fused,
+    )

@@ -1,127 +1,138 @@
-"""A measurement in a fresh process, with threads pinned before any library is imported."""
+"""Measurements in fresh processes, with threads pinned before any library is imported."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from zoo.errors import MeasurementError, Problem, at
-from zoo.latency.report import Report, Request
+from zoo.latency.processes import ending, tail
+from zoo.latency.report import Measured, Report, Request, onnx_precision
+from zoo.spec.bench import Device, Runtime
 
-REFUSED = 3
+_ENGINE = (sys.executable, "-m", "zoo.latency.engine")
+_IMPORT_SECONDS = 120.0
+_PROCESSES_PER_CELL = 3
+ONLY_ON: dict[Runtime, Device] = {
+    "onnx-int8": "cpu",
+    "onnx-fp16": "cuda",
+    "tensorrt-fp32": "cuda",
+    "tensorrt-fp16": "cuda",
+}
+"""Elsewhere parts of them would run on something else without a word, or not at all."""
 
-_CHILD = (sys.executable, "-m", "zoo.latency.child")
-_TAIL_LINES = 15
-_PROBLEMS = TypeAdapter(tuple[Problem, ...])
 
+def run_isolated(request: Request) -> tuple[Measured, ...]:
+    """Measure what `request` asks, one cell after the other, in its order.
 
-def run_isolated(request: Request) -> Report:
-    """Start a child that measures what `request` asks, and wait for its report.
+    An engine is started for each library; it starts a process for each cell.
 
     Raises:
-        MeasurementError: files are missing, or the child refused, died, ran out of time or
-            answered something else.
+        MeasurementError: files are missing, a runtime does not go with the device, or a process
+            refused, died, ran out of time or answered something else; all that went wrong at once.
     """
-    problems = [*_missing(request), *_without_kernels(request)]
+    problems = obstacles(request)
     if problems:
         raise MeasurementError(*problems)
+    reports = [_ask_engine(part) for part in _by_library(request)]
+    problems = [problem for report in reports for problem in report.problems]
+    if problems:
+        raise MeasurementError(*problems)
+    measured = {found.cell: found for report in reports for found in report.cells}
+    return tuple(measured[cell] for cell in request.cells)
+
+
+def obstacles(request: Request) -> list[Problem]:
+    """What would stop a measurement, as far as it can be told before anything is started."""
+    unfit = (refused(cell.runtime, request.device) for cell in request.cells)
+    return [*dict.fromkeys(filter(None, unfit)), *_missing(request)]
+
+
+def refused(runtime: Runtime, device: Device) -> Problem | None:
+    """Why a runtime cannot be measured on a device, if it cannot."""
+    only = ONLY_ON.get(runtime, device)
+    if only == device:
+        return None
+    return Problem(
+        "runtimes",
+        f"{runtime} on device {device}",
+        f"{runtime} on device {only}",
+        f"leave {runtime} out, or measure it on device {only}",
+    )
+
+
+def _by_library(request: Request) -> Iterator[Request]:
+    for library in dict.fromkeys(cell.library for cell in request.cells):
+        cells = tuple(cell for cell in request.cells if cell.library == library)
+        yield request.model_copy(update={"cells": cells})
+
+
+def _ask_engine(request: Request) -> Report:
+    limit = len(request.cells) * _PROCESSES_PER_CELL * request.timeout_seconds + _IMPORT_SECONDS
     try:
-        child = subprocess.run(  # noqa: S603  (the command is this interpreter and our own module)
-            _CHILD,
+        engine = subprocess.run(  # noqa: S603  (the command is this interpreter and our own module)
+            (*_ENGINE, str(os.getpid())),
             input=request.model_dump_json().encode(),
             capture_output=True,
-            timeout=request.timeout_seconds,
+            timeout=limit,
             env=_environment(os.environ, request.threads),
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise MeasurementError(_overdue(request, error.stderr)) from error
-    if child.returncode == REFUSED:
-        raise MeasurementError(*_PROBLEMS.validate_json(child.stdout))
-    if child.returncode != 0:
-        raise MeasurementError(_died(child.returncode, child.stderr))
+        output = (error.stderr or b"").decode(errors="replace")
+        return _failed(request, f"not done after {limit:g} s; it was stopped{tail(output)}")
+    output = engine.stderr.decode(errors="replace")
+    if engine.returncode != 0:
+        return _failed(request, f"{ending(engine.returncode)}{tail(output)}")
     try:
-        return Report.model_validate_json(child.stdout)
-    except ValidationError as error:
-        raise MeasurementError(_unreadable(child.stdout, child.stderr)) from error
+        return Report.model_validate_json(engine.stdout)
+    except ValidationError:
+        start = engine.stdout[:200].decode(errors="replace")
+        return _failed(request, f"its answer is no report: {start!r}{tail(output)}")
+
+
+def _failed(request: Request, given: str) -> Report:
+    names = ", ".join(cell.name for cell in request.cells)
+    remedy = "see the lines above; check that no other version of the zoo is installed"
+    return Report(
+        cells=(),
+        problems=(Problem(f"engine of {names}", given, "exit code 0 and a report", remedy),),
+    )
 
 
 def _missing(request: Request) -> Iterator[Problem]:
     """Everything that `request` needs on disk and that is not there."""
-    for who, subject in (("student", request.student), ("teacher", request.teacher)):
+    precisions = {
+        precision for cell in request.cells if (precision := onnx_precision(cell.runtime))
+    }
+    for subject in (request.student, request.teacher):
         needed = [subject.folder / "config.json"]
-        for runtime in request.runtimes:
-            if runtime in subject.onnx:
-                needed.append(subject.onnx[runtime])
-            elif runtime.startswith("onnx"):
-                yield Problem(
-                    at(subject.folder, key=f"{who}.onnx"),
-                    f"no file for {runtime}",
-                    "a file for each ONNX runtime that is asked for",
-                    "export the model first, or leave this runtime out",
-                )
+        if any(cell.shape is None for cell in request.cells):
+            needed.append(subject.folder / "tokenizer.json")
+        needed += [subject.onnx[precision] for precision in sorted(precisions)]
         for file in needed:
             if not file.is_file():
                 yield Problem(
-                    at(file, key=who),
+                    at(file),
                     "this file does not exist",
-                    remedy="build the checkpoint and export it first",
+                    remedy=f"build it with `zoo run {subject.entry}`; ONNX files are those that "
+                    "the suite's bench.export.precisions names",
                 )
-
-
-def _without_kernels(request: Request) -> Iterator[Problem]:
-    """Dynamic int8 has no CUDA kernels: parts would run on the CPU and be reported as CUDA."""
-    if request.device == "cuda" and "onnx-int8" in request.runtimes:
-        yield Problem(
-            "runtimes",
-            "onnx-int8 on device cuda",
-            "onnx-int8 on device cpu",
-            "leave onnx-int8 out, or measure it on the CPU",
-        )
 
 
 def _environment(current: Mapping[str, str], threads: int) -> dict[str, str]:
     pinned = {
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
-        "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        # So that NVML and CUDA mean the same card by a number.
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     }
     return {**current, **pinned}
-
-
-def _overdue(request: Request, stderr: bytes | None) -> Problem:
-    return Problem(
-        "measuring process",
-        f"not done after {request.timeout_seconds:g} s; it was stopped{_tail(stderr)}",
-        "a report within timeout_seconds",
-        "raise the time limit, or ask for fewer samples, shapes or runtimes",
-    )
-
-
-def _died(code: int, stderr: bytes) -> Problem:
-    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return Problem(
-        "measuring process",
-        f"{how}{_tail(stderr)}",
-        "exit code 0 and a report",
-        "see the lines above; a killed process may have run out of memory",
-    )
-
-
-def _unreadable(stdout: bytes, stderr: bytes) -> Problem:
-    start = stdout[:200].decode(errors="replace")
-    return Problem(
-        "measuring process",
-        f"its answer is no report: {start!r}{_tail(stderr)}",
-        "one JSON report on standard output",
-        "check that parent and child run the same version of the zoo",
-    )
-
-
-def _tail(stderr: bytes | None) -> str:
-    lines = (stderr or b"").decode(errors="replace").splitlines()[-_TAIL_LINES:]
-    return "".join(f"\n    {line}" for line in lines)

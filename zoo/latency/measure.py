@@ -1,35 +1,21 @@
-"""Calls timed in turns, and what their number allows to say: percentiles and ratios, or nothing."""
+"""Calls timed in turns, so that noise meets all alike."""
 
+import gc
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from statistics import median
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from zoo.errors import MeasurementError, Problem
+Runner = Callable[[int], object]
+"""Work that is done when the call returns; it is told the number of the round, or of the example
+that it answers."""
+Clock = Callable[[], int]
+"""Nanoseconds from some moment on."""
 
-_UNCERTAINTY = 0.01  # of a one-sided 99 % bound
-_RESAMPLES = 1000
-_SLICES = 20  # of the resamples, so that thousands of samples fit in memory
-_BOOTSTRAP_SEED = 20_170_612
 _NANOSECONDS_PER_MILLISECOND = 1e6
 _NANOSECONDS_PER_SECOND = 1e9
-
-
-class Runner(Protocol):
-    """Something that can be called again and again and does the same work each time."""
-
-    @property
-    def name(self) -> str:
-        """What the samples are filed under."""
-
-    def __call__(self) -> None:
-        """Do the work once; it is done when the call returns."""
 
 
 class Plan(BaseModel):
@@ -50,118 +36,53 @@ class Plan(BaseModel):
     warmup_seconds: float = Field(default=10.0, gt=0)
 
 
-@dataclass(frozen=True)
-class Samples:
-    """The measured calls of one runner in order, one per round, and the calls before them.
+def warm_up(
+    runners: Mapping[str, Runner],
+    plan: Plan,
+    turns: Sequence[int] = (0,),
+    clock: Clock = time.perf_counter_ns,
+) -> tuple[int, bool]:
+    """How many rounds were run, and whether every runner's durations had settled by then.
 
-    `settled` is False where warm-up ended at a bound with the durations still moving.
+    A window goes through `turns` from the start, so that windows hold the same work.
     """
-
-    name: str
-    milliseconds: tuple[float, ...]
-    warmup_calls: int
-    settled: bool = True
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """Student's median over teacher's, with the ends of its interval; below 1 is faster."""
-
-    value: float
-    low: float
-    high: float
-
-
-def measure(
-    runners: Sequence[Runner], plan: Plan, clock: Callable[[], int] = time.perf_counter_ns
-) -> list[Samples]:
-    """The durations of `runners`, called in turns so that noise meets all alike.
-
-    `clock` counts nanoseconds.
-    """
-    rounds, settled = _warm_up(runners, plan, clock)
-    durations: list[list[float]] = [[] for _ in runners]
-    end = clock() + plan.seconds * _NANOSECONDS_PER_SECOND
-    for _ in range(plan.samples):
-        if _round(runners, durations, clock) >= end:
-            break
-    return [
-        Samples(runner.name, tuple(calls), rounds, settled)
-        for runner, calls in zip(runners, durations, strict=True)
-    ]
-
-
-def percentile(milliseconds: Sequence[float], rank: float) -> float | None:
-    """The `rank`-th percentile, interpolated linearly; None below `floor(rank)` samples.
-
-    Raises:
-        MeasurementError: `rank` is no percentage between 0 and 100.
-    """
-    if len(milliseconds) < floor(rank):
-        return None
-    return float(np.percentile(milliseconds, rank))
-
-
-@cache
-def floor(rank: float) -> int:
-    """The fewest samples that let a percentile be quoted: 11 for p50, 64 for p90, 662 for p99.
-
-    With so many, at most one lies above the true percentile with a chance below 1 % (MLPerf
-    Inference's early-stopping rule with one discarded sample).
-
-    Raises:
-        MeasurementError: `rank` is no percentage between 0 and 100.
-    """
-    if not 0 < rank < 100:
-        raise MeasurementError(
-            Problem(
-                "percentile", f"rank {rank:g}", "a number above 0 and below 100", "50, 90, 95, 99"
-            )
-        )
-    below, count = rank / 100, 2
-    while below**count + count * (1 - below) * below ** (count - 1) > _UNCERTAINTY:
-        count += 1
-    return count
-
-
-def ratio(student: Samples, teacher: Samples, *, confidence: float = 0.95) -> Ratio | None:
-    """The student's median over the teacher's; None below the samples that a median needs.
-
-    The interval is a percentile bootstrap over rounds: both samples of a round are drawn together.
-
-    Raises:
-        MeasurementError: the two were not measured in the same rounds.
-    """
-    if len(student.milliseconds) != len(teacher.milliseconds):
-        raise MeasurementError(
-            Problem(
-                f"ratio of {student.name} to {teacher.name}",
-                f"{len(student.milliseconds)} and {len(teacher.milliseconds)} samples",
-                "as many of one as of the other, taken in turns",
-                "measure both in one call of measure()",
-            )
-        )
-    if len(student.milliseconds) < floor(50):
-        return None
-    pairs = np.array([student.milliseconds, teacher.milliseconds])
-    generator = np.random.default_rng(_BOOTSTRAP_SEED)
-    size = (_RESAMPLES // _SLICES, pairs.shape[1])
-    draws = [_median_ratio(pairs[:, generator.integers(0, size[1], size)]) for _ in range(_SLICES)]
-    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Ratio(float(_median_ratio(pairs)), float(low), float(high))
-
-
-def _warm_up(runners: Sequence[Runner], plan: Plan, clock: Callable[[], int]) -> tuple[int, bool]:
-    """How many rounds were run, and whether every runner's durations had settled by then."""
-    durations: list[list[float]] = [[] for _ in runners]
+    durations: dict[str, list[float]] = {name: [] for name in runners}
     end = clock() + plan.warmup_seconds * _NANOSECONDS_PER_SECOND
-    for rounds in range(1, plan.warmup_max_rounds + 1):
-        now = _round(runners, durations, clock)
-        if rounds % plan.warmup_window == 0 and all(_settled(calls, plan) for calls in durations):
-            return rounds, True
+    for done in range(plan.warmup_max_rounds):
+        turn = turns[done % plan.warmup_window % len(turns)]
+        now = _round(runners, durations, turn, clock)
+        whole = (done + 1) % plan.warmup_window == 0
+        if whole and all(_settled(calls, plan) for calls in durations.values()):
+            return done + 1, True
         if now >= end:
-            break
-    return rounds, False
+            return done + 1, False
+    return plan.warmup_max_rounds, False
+
+
+def time_rounds(
+    runners: Mapping[str, Runner], plan: Plan, clock: Clock = time.perf_counter_ns
+) -> dict[str, tuple[float, ...]]:
+    """The milliseconds of each runner's calls, one per round, in order."""
+    durations: dict[str, list[float]] = {name: [] for name in runners}
+    with _uncollected():
+        end = clock() + plan.seconds * _NANOSECONDS_PER_SECOND
+        for turn in range(plan.samples):
+            if _round(runners, durations, turn, clock) >= end:
+                break
+    return {name: tuple(calls) for name, calls in durations.items()}
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """The block without garbage collections, which would fall upon some calls and not on others."""
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _settled(calls: Sequence[float], plan: Plan) -> bool:
@@ -173,20 +94,13 @@ def _settled(calls: Sequence[float], plan: Plan) -> bool:
 
 
 def _round(
-    runners: Sequence[Runner], durations: Sequence[list[float]], clock: Callable[[], int]
+    runners: Mapping[str, Runner], durations: Mapping[str, list[float]], turn: int, clock: Clock
 ) -> int:
     """Call every runner once, note its milliseconds; the time when the last one was done."""
     done = 0
-    for runner, calls in zip(runners, durations, strict=True):
+    for name, runner in runners.items():
         start = clock()
-        runner()
+        runner(turn)
         done = clock()
-        calls.append((done - start) / _NANOSECONDS_PER_MILLISECOND)
+        durations[name].append((done - start) / _NANOSECONDS_PER_MILLISECOND)
     return done
-
-
-def _median_ratio(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Quotient of the medians of (2, ..., rounds), one for each of the middle dimensions."""
-    medians: NDArray[np.float64] = np.median(pairs, axis=-1)
-    quotients: NDArray[np.float64] = medians[0] / medians[1]
-    return quotients

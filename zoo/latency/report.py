@@ -1,15 +1,17 @@
-"""What is asked of the measuring process, and what it answers."""
+"""What is asked of the measuring processes, and what they answer."""
 
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from zoo.errors import Problem
 from zoo.latency.measure import Plan
+from zoo.records.latency import REPLAY, Circumstances, Memory, NotAvailable
+from zoo.spec.bench import Device, Runtime
 
-Runtime = Literal["torch-fp32", "torch-bf16", "onnx-fp32", "onnx-int8"]
 Who = Literal["student", "teacher"]
-NOT_AVAILABLE: Literal["not available"] = "not available"
+Library = Literal["torch", "onnx"]
 
 
 class _Message(BaseModel):
@@ -17,10 +19,12 @@ class _Message(BaseModel):
 
 
 class Subject(_Message):
-    """One model: its checkpoint folder, and its ONNX file for each runtime that needs one."""
+    """One model: its entry, its checkpoint folder, and the ONNX files it needs by precision."""
 
+    entry: str
+    """`<suite>/<entry>`, for messages."""
     folder: Path
-    onnx: dict[Runtime, Path] = {}
+    onnx: dict[str, Path] = {}
 
 
 class Shape(_Message):
@@ -29,68 +33,110 @@ class Shape(_Message):
     batch: int = Field(ge=1)
     length: int = Field(ge=1)
 
+    @property
+    def name(self) -> str:
+        """The shape as specs and records write it."""
+        return f"{self.batch}x{self.length}"
 
-class Request(_Message):
-    """Both models x all runtimes x all shapes, to be measured by one child.
 
-    Within a shape all cells take turns. `timeout_seconds` bounds the child's whole life.
-    """
+class Example(_Message):
+    """A text or a pair; of a span task the question and its context."""
 
-    student: Subject
-    teacher: Subject
-    runtimes: tuple[Runtime, ...] = Field(min_length=1)
-    shapes: tuple[Shape, ...] = Field(min_length=1)
-    threads: int = Field(default=1, ge=1)
-    device: Literal["cpu", "cuda"] = "cpu"
-    seed: int = 0
-    plan: Plan = Plan()
-    timeout_seconds: float = Field(default=600.0, gt=0)
+    first: str
+    second: str | None = None
+
+
+class Replay(_Message):
+    """Examples to be answered one by one, and how they are cut into pieces."""
+
+    examples: tuple[Example, ...] = Field(min_length=1)
+    span: bool = False
+    max_length: int = Field(ge=1)
+    max_query: int = Field(default=64, ge=1)
+    """Most pieces of a question (span tasks)."""
 
 
 class Cell(_Message):
-    """The samples of one model in one runtime at one shape; a refused percentile is None."""
+    """One runtime on inputs of one shape, or on the replayed examples where `shape` is None."""
 
     runtime: Runtime
-    who: Who
-    batch: int
-    length: int
+    shape: Shape | None
+
+    @property
+    def input(self) -> str:
+        """What it is called with: a shape, or `replay`."""
+        return REPLAY if self.shape is None else self.shape.name
+
+    @property
+    def name(self) -> str:
+        """The cell as messages name it."""
+        return f"{self.runtime} {self.input}"
+
+    @property
+    def library(self) -> Library:
+        """What has to be imported for it."""
+        return library_of(self.runtime)
+
+
+class Request(_Message):
+    """Cells to be measured for both models; each gets a process of its own."""
+
+    student: Subject
+    teacher: Subject
+    cells: tuple[Cell, ...] = Field(min_length=1)
+    replay: Replay | None = None
+    threads: int = Field(default=1, ge=1)
+    device: Device = "cpu"
+    seed: int = 0
+    plan: Plan = Plan()
+    timeout_seconds: float = Field(default=600.0, gt=0)
+    """Of one process: a cell's calls, or its memory for one model."""
+
+    def subject(self, who: Who) -> Subject:
+        """One of the two models."""
+        return self.student if who == "student" else self.teacher
+
+
+class Timed(_Message):
+    """What the process of a cell found out; milliseconds are those of whole rounds, in order."""
+
     provider: str
+    attention: str
+    lengths: tuple[int, int, int]
+    """Shortest, median and longest input, in pieces."""
     warmup_calls: int
     settled: bool
-    latency_ms: tuple[float, ...]
-    latency_ms_p50: float | None
-    latency_ms_p90: float | None
-    latency_ms_p95: float | None
-    latency_ms_p99: float | None
+    milliseconds: dict[str, tuple[float, ...]]
+    """Of student, teacher, overhead and (replay) tokenisation."""
+    energy_mj: dict[Who, float | NotAvailable]
+    circumstances: Circumstances
 
 
-class Comparison(_Message):
-    """Student's median over teacher's in one runtime at one shape, with its 95 % interval.
+class Measured(_Message):
+    """One cell, with what either model adds to a process of its own."""
 
-    All three are None where there are too few samples for a median.
-    """
-
-    runtime: Runtime
-    batch: int
-    length: int
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-class Circumstances(_Message):
-    """What may have moved the numbers: threads, other load (1, 5, 15 min), clock, instructions."""
-
-    threads: int
-    load_average_before: tuple[float, float, float]
-    load_average_after: tuple[float, float, float]
-    cpu_governor: str
-    instruction_sets: tuple[str, ...] | Literal["not available"]
+    cell: Cell
+    timed: Timed
+    memory: dict[Who, Memory | NotAvailable]
 
 
 class Report(_Message):
-    """The answer of the measuring process: cells, comparisons, circumstances."""
+    """The answer of one engine: measured cells in the order asked for, and what went wrong."""
 
-    cells: tuple[Cell, ...]
-    comparisons: tuple[Comparison, ...]
-    circumstances: Circumstances
+    cells: tuple[Measured, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+def library_of(runtime: Runtime) -> Library:
+    """PyTorch, or ONNX Runtime (which runs TensorRT, too)."""
+    return "torch" if runtime.startswith(("torch", "compiled")) else "onnx"
+
+
+def onnx_precision(runtime: Runtime) -> str | None:
+    """The precision of the ONNX file that a runtime reads; None for PyTorch.
+
+    TensorRT makes its own fp16 engine of the fp32 file.
+    """
+    if library_of(runtime) == "torch":
+        return None
+    return "fp32" if runtime.startswith("tensorrt") else runtime.partition("-")[2]

@@ -1,81 +1,217 @@
-"""The latency stage: one run per task beside its teacher, each pair in a fresh process."""
+"""The latency stage: one run per task beside its teacher's, every cell in a fresh process."""
 
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
 
-from zoo.latency.isolate import run_isolated
+import numpy as np
+
+from zoo.data.examples import Example as TaskExample
+from zoo.data.examples import SpanExample
+from zoo.data.sources import load_evaluation
+from zoo.errors import MeasurementError
+from zoo.latency.isolate import obstacles, refused, run_isolated
 from zoo.latency.measure import Plan
-from zoo.latency.report import Cell, Report, Request, Shape, Subject
-from zoo.paths import EntryFolder, Project, new_folder, onnx_name
+from zoo.latency.nvml import find_gpu
+from zoo.latency.quantiles import ratio, timing
+from zoo.latency.report import (
+    Cell,
+    Example,
+    Measured,
+    Replay,
+    Request,
+    Shape,
+    Subject,
+    Who,
+    onnx_precision,
+)
+from zoo.latency.samples import Samples, write_samples
+from zoo.paths import SAMPLES, EntryFolder, Project, new_folder, onnx_name
 from zoo.records.environment import Environment, capture_environment
-from zoo.records.latency import LatencyRecord
+from zoo.records.latency import LatencyRecord, samples_name
+from zoo.records.latency import Subject as SubjectRecord
 from zoo.records.text import write_record
-from zoo.spec.bench import Runtime
-from zoo.spec.measuring import LatencyJob, Measured
+from zoo.spec.bench import Device, Runtime, sizes
+from zoo.spec.measuring import LatencyJob
+from zoo.spec.measuring import Measured as Run
 from zoo.spec.recipe import run_key
+from zoo.spec.task import TASKS, TaskKind
+
+_LEAST_TIMEOUT_SECONDS = 300.0
 
 
 def time_runs(project: Project, job: LatencyJob) -> None:
-    """Time every task's run; the folder appears when all are done.
+    """Time every task's run on the CPU; the folder appears when all are done.
 
     Raises:
         MeasurementError: a process failed, or a runtime is not what was asked for.
     """
-    environment = capture_environment(project.root)
-    ours, theirs = project.entry(job.suite, job.entry), project.entry(job.suite, job.teacher)
-    with new_folder(ours.latency) as folder:
-        for run in job.runs:
-            request = _request(job, run, ours, theirs)
-            _write_records(folder, job, run, run_isolated(request), environment)
+    with new_folder(project.entry(job.suite, job.entry).latency) as folder:
+        measure_runs(project, job, folder, device="cpu")
 
 
-def _request(job: LatencyJob, run: Measured, ours: EntryFolder, theirs: EntryFolder) -> Request:
+def measure_runs(
+    project: Project,
+    job: LatencyJob,
+    folder: Path,
+    *,
+    device: Device,
+    runtimes: Sequence[Runtime] | None = None,
+    shapes: Sequence[str] | None = None,
+) -> list[LatencyRecord]:
+    """Time the runs of `job` on `device`; records and raw samples are left in `folder`.
+
+    `runtimes` and `shapes` take the place of those that the job's bench declares. Declared shapes
+    are cut to a task's longest input; those asked for here are refused where a model is too short.
+
+    Raises:
+        MeasurementError: a process failed, or a runtime is not what was asked for.
+    """
+    wanted = tuple(runtimes or job.bench.runtimes)
+    problems = [problem for runtime in wanted if (problem := refused(runtime, device))]
+    if problems:
+        raise MeasurementError(*problems)
+    requests = [
+        _request(project, job, run, device, _cells(job, run, wanted, shapes)) for run in job.runs
+    ]
+    problems = [problem for request in requests for problem in obstacles(request)]
+    if problems:
+        raise MeasurementError(*problems)
+    records = []
+    for run, request in zip(job.runs, requests, strict=True):
+        measured = run_isolated(request)
+        environment = capture_environment(project.root, _device_name(device, measured))
+        samples: Samples = {}
+        for found in measured:
+            record = _record(job, run, request, found, environment)
+            write_record(folder, record)
+            records.append(record)
+            samples |= samples_of(found)
+        write_samples(folder / SAMPLES / samples_name(run.task, device, run.seed), samples)
+    return records
+
+
+def samples_of(measured: Measured) -> Samples:
+    """The milliseconds of one cell as they are kept, and as all else is computed from."""
+    cell, taken = measured.cell, measured.timed.milliseconds
+    return {
+        (cell.runtime, cell.input, who): np.array(calls, dtype=np.float32)
+        for who, calls in taken.items()
+    }
+
+
+def _cells(
+    job: LatencyJob, run: Run, runtimes: Iterable[Runtime], shapes: Sequence[str] | None
+) -> tuple[Cell, ...]:
+    cut = partial(_shape, longest=run.settings.max_length if shapes is None else None)
+    inputs: list[Shape | None] = list(dict.fromkeys(map(cut, shapes or job.bench.shapes)))
+    if job.bench.replay:
+        inputs.append(None)
+    pairs = product(dict.fromkeys(runtimes), inputs)
+    return tuple(Cell(runtime=runtime, shape=shape) for runtime, shape in pairs)
+
+
+def _shape(text: str, longest: int | None) -> Shape:
+    batch, length = sizes(text)
+    return Shape(batch=batch, length=length if longest is None else min(length, longest))
+
+
+def _request(
+    project: Project, job: LatencyJob, run: Run, device: Device, cells: tuple[Cell, ...]
+) -> Request:
     bench = job.bench
+    precisions = {precision for cell in cells if (precision := onnx_precision(cell.runtime))}
+
+    def subject(entry: str, seed: int) -> Subject:
+        stands: EntryFolder = project.entry(job.suite, entry)
+        return Subject(
+            entry=f"{job.suite}/{entry}",
+            folder=stands.checkpoint(run_key(run.task, seed)),
+            onnx={name: stands.export / onnx_name(run.task, name) for name in precisions},
+        )
+
+    plan = Plan(
+        samples=bench.samples, seconds=bench.seconds, warmup_seconds=max(1.0, bench.seconds / 2)
+    )
     return Request(
-        student=_subject(ours, run.task, run.seed),
-        teacher=_subject(theirs, run.task, job.teacher_seed),
-        runtimes=bench.runtimes,
-        shapes=(Shape(batch=bench.batch_size, length=min(bench.length, run.settings.max_length)),),
+        student=subject(job.entry, run.seed),
+        teacher=subject(job.teacher, job.teacher_seed),
+        cells=cells,
+        replay=_replay(run, bench.replay) if bench.replay else None,
         threads=bench.threads,
-        plan=Plan(samples=bench.samples, seconds=bench.seconds * len(bench.runtimes)),
+        device=device,
+        seed=run.seed,
+        plan=plan,
+        timeout_seconds=_LEAST_TIMEOUT_SECONDS + 4 * bench.seconds,
     )
 
 
-def _subject(entry: EntryFolder, task: str, seed: int) -> Subject:
-    files: dict[Runtime, Path] = {
-        "onnx-fp32": entry.export / onnx_name(task, "fp32"),
-        "onnx-int8": entry.export / onnx_name(task, "int8"),
-    }
-    return Subject(folder=entry.checkpoint(run_key(task, seed)), onnx=files)
+def _replay(run: Run, most: int) -> Replay:
+    """The first examples of the first split that the task is scored on."""
+    task, settings = TASKS[run.task], run.settings
+    splits = load_evaluation(task, settings, run.data)
+    examples = splits[task.evaluation[0]].examples[:most]
+    return Replay(
+        examples=tuple(map(_example, examples)),
+        span=task.kind is TaskKind.SPAN,
+        max_length=settings.max_length,
+        max_query=settings.max_query,
+    )
 
 
-def _write_records(
-    folder: Path, job: LatencyJob, run: Measured, report: Report, environment: Environment
-) -> None:
-    cells = {(cell.runtime, cell.who): cell for cell in report.cells}
-    for compared in report.comparisons:
-        student = cells[compared.runtime, "student"]
-        teacher: Cell = cells[compared.runtime, "teacher"]
-        record = LatencyRecord(
-            suite=job.suite,
-            entry=job.entry,
-            task=run.task,
-            seed=run.seed,
-            digest=run.digest,
-            environment=environment,
-            runtime=compared.runtime,
-            provider=student.provider,
-            batch_size=compared.batch,
-            length=compared.length,
-            threads=report.circumstances.threads,
-            samples=len(student.latency_ms),
-            warmup_calls=student.warmup_calls,
-            latency_ms_p50=student.latency_ms_p50,
-            latency_ms_p90=student.latency_ms_p90,
-            teacher_ms_p50=teacher.latency_ms_p50,
-            ratio=compared.value,
-            ratio_low=compared.low,
-            ratio_high=compared.high,
-            load_before=report.circumstances.load_average_before[0],
-            load_after=report.circumstances.load_average_after[0],
+def _example(example: TaskExample) -> Example:
+    if isinstance(example, SpanExample):
+        return Example(first=example.question, second=example.context)
+    return Example(first=example.first, second=example.second)
+
+
+def _device_name(device: Device, measured: Iterable[Measured]) -> str:
+    """`cpu`, or the name of the GPU, as PyTorch or else NVML tells it."""
+    if device == "cpu":
+        return device
+    told = [found.timed.provider for found in measured if found.cell.library == "torch"]
+    gpu = find_gpu()
+    return told[0].removeprefix("cuda: ") if told else (gpu and gpu.name()) or device
+
+
+def _record(
+    job: LatencyJob, run: Run, request: Request, measured: Measured, environment: Environment
+) -> LatencyRecord:
+    cell, timed = measured.cell, measured.timed
+    samples = {who: calls for (_, _, who), calls in samples_of(measured).items()}
+    found = ratio(samples["student"].tolist(), samples["teacher"].tolist())
+
+    def subject(who: Who) -> SubjectRecord:
+        return SubjectRecord(
+            timing=timing(samples[who]),
+            memory=measured.memory[who],
+            energy_mj=timed.energy_mj[who],
         )
-        write_record(folder, record)
+
+    return LatencyRecord(
+        suite=job.suite,
+        entry=job.entry,
+        task=run.task,
+        seed=run.seed,
+        digest=run.digest,
+        environment=environment,
+        device=request.device,
+        runtime=cell.runtime,
+        provider=timed.provider,
+        attention=timed.attention,
+        cell=cell.input,
+        batch_size=1 if cell.shape is None else cell.shape.batch,
+        lengths=timed.lengths,
+        threads=request.threads,
+        warmup_calls=timed.warmup_calls,
+        settled=timed.settled,
+        student=subject("student"),
+        teacher=subject("teacher"),
+        tokenisation=timing(samples["tokenisation"]) if cell.shape is None else None,
+        ratio=found and found.value,
+        ratio_low=found and found.low,
+        ratio_high=found and found.high,
+        overhead_ms=float(np.median(samples["overhead"])),
+        circumstances=timed.circumstances,
+    )

@@ -193,7 +193,7 @@ def _score_stage(loaded: LoadedSuite, name: str) -> PipelineStage:
 
 def _export_stage(loaded: LoadedSuite, name: str) -> PipelineStage:
     runs, out = _first_seed(loaded, name), _Outputs(loaded.name, name)
-    job = ExportJob(suite=loaded.name, entry=name, runs=runs, limits=loaded.suite.bench.export)
+    job = ExportJob(suite=loaded.name, entry=name, runs=runs, export=loaded.suite.bench.export)
     checkpoints = tuple(out.of("checkpoint", run.key) for run in runs)
     return PipelineStage("export", "export", job, checkpoints, (out.of("export"),))
 

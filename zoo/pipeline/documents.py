@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from zoo.board.numbers import numbers_text
-from zoo.board.publish import published_rows
+from zoo.board.publish import Board, published_board
 from zoo.board.render import as_markdown
 from zoo.board.table import Row
 from zoo.errors import Problem, ZooError, at, suggestion
@@ -128,14 +128,19 @@ class _Sources:
         return read_reported(self.project)
 
     @cached_property
+    def boards(self) -> dict[str, Board]:
+        return {suite: published_board(self.project, suite) for suite in sorted(self.suites)}
+
+    @property
     def rows(self) -> list[Row]:
-        return [row for suite in sorted(self.suites) for row in published_rows(self.project, suite)]
+        return [row for board in self.boards.values() for row in board.rows]
 
     def board(self, suite: str) -> str:
         """The published board of a suite."""
         if suite not in self.suites:
             raise _UnknownError(f"there is no suite {suite!r}", suite, self.suites)
-        text = as_markdown([row for row in self.rows if row.suite == suite], suite)
+        board = self.boards[suite]
+        text = as_markdown(board.rows, suite, board.means)
         return text.partition("\n\n")[2].strip()
 
     def show(self, target: str) -> str:

@@ -23,7 +23,7 @@ ROOTS = {
     "score": ("zoo.evaluation.stage",),
     "gate": ("zoo.evaluation.gate",),
     "export": ("zoo.export.stage",),
-    "latency": ("zoo.latency.stage", "zoo.latency.child"),
+    "latency": ("zoo.latency.stage", "zoo.latency.engine"),
     "board": ("zoo.board.publish",),
     "study": ("zoo.board.studies",),
 }

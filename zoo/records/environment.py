@@ -10,7 +10,20 @@ from pathlib import Path
 from zoo.spec.base import Spec
 
 _LIBRARIES = ("distilzoo", "torch", "transformers", "tokenizers", "onnxruntime", "onnx", "numpy")
-_CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "amx_bf16", "amx_int8")
+_CPU_INFO = Path("/proc/cpuinfo")
+_CPU_FLAGS = (
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx_vnni",
+    "amx_bf16",
+    "amx_int8",
+    "asimddp",
+    "i8mm",
+    "sve",
+)
+"""Those that the speed of int8 and bf16 depends on, of Intel's and ARM's."""
 
 
 class Environment(Spec):
@@ -35,7 +48,7 @@ def capture_environment(root: Path, device: str = "cpu") -> Environment:
         python=platform.python_version(),
         processor=_processor(),
         cores=os.cpu_count() or 1,
-        instruction_sets=_instruction_sets(),
+        instruction_sets=instruction_sets(cpu_lines()) or (),
         device=device,
         libraries={name: found for name in _LIBRARIES if (found := _version(name))},
         commit=_commit(root),
@@ -49,27 +62,28 @@ def _version(name: str) -> str | None:
         return None
 
 
-@cache
-def _cpu_lines() -> tuple[str, ...]:
+def cpu_lines(source: Path = _CPU_INFO) -> tuple[str, ...]:
+    """What Linux says of the processor; nothing elsewhere."""
     try:
-        return tuple(Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines())
+        return tuple(source.read_text(encoding="utf-8").splitlines())
     except OSError:
         return ()
 
 
+def instruction_sets(lines: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The first core's instruction sets that matter here; None where it does not tell."""
+    for line in lines:
+        key, _, flags = line.partition(":")
+        if key.strip() in {"flags", "Features"}:
+            return tuple(flag for flag in _CPU_FLAGS if flag in flags.split())
+    return None
+
+
 def _processor() -> str:
-    for line in _cpu_lines():
+    for line in cpu_lines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _instruction_sets() -> tuple[str, ...]:
-    for line in _cpu_lines():
-        if line.startswith("flags"):
-            flags = set(line.split())
-            return tuple(flag for flag in _CPU_FLAGS if flag in flags)
-    return ()
 
 
 @cache

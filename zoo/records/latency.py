@@ -1,35 +1,117 @@
-"""How long calls take."""
+"""How long calls take, and what they hold and use meanwhile."""
 
 from typing import Literal
 
 from zoo.records.measured import MeasuredRun
+from zoo.spec.base import Spec
+from zoo.spec.bench import Device, Runtime
+
+NotAvailable = Literal["not available"]
+NOT_AVAILABLE: NotAvailable = "not available"
+"""What this machine does not tell; never a guess."""
+
+REPLAY = "replay"
+"""The cell of dev examples at their own lengths."""
+
+
+class Quantile(Spec):
+    """A percentile of the samples, and the value it lies below with 99 % confidence."""
+
+    value: float
+    bound: float
+
+
+class Timing(Spec):
+    """Milliseconds of the calls of one model; a percentile is None below its sample floor."""
+
+    samples: int
+    p50: Quantile | None
+    p90: Quantile | None
+    p95: Quantile | None
+    p99: Quantile | None
+
+
+class Memory(Spec):
+    """Bytes that one model adds to a process of its own."""
+
+    loaded_bytes: int
+    """After loading."""
+    peak_bytes: int
+    """The most during calls at the cell's shape."""
+
+
+class Subject(Spec):
+    """One of the two models of a cell."""
+
+    timing: Timing
+    memory: Memory | NotAvailable
+    energy_mj: float | NotAvailable
+    """Millijoules per call."""
+
+
+class Circumstances(Spec):
+    """What may have moved the numbers."""
+
+    load_before: float
+    load_after: float
+    """Load average of the machine over one minute."""
+    other_cores: float | NotAvailable
+    """Cores that other processes kept busy while calls were timed."""
+    steal: float | NotAvailable
+    """Share of the time that the host of a virtual machine took away."""
+    busy: bool
+    """Whether other work had more than a tenth of a core: then milliseconds say little."""
+    governor: str
+    clock_mhz_before: float | NotAvailable
+    clock_mhz_after: float | NotAvailable
+    throttled: bool | NotAvailable
+    """Whether the processor slowed itself down for heat or power."""
+    instruction_sets: tuple[str, ...] | NotAvailable
 
 
 class LatencyRecord(MeasuredRun):
     """How long one call takes, beside the teacher's in the same process and rounds."""
 
     kind: Literal["latency"] = "latency"
-    runtime: str
+    device: Device
+    runtime: Runtime
     provider: str
+    """What really ran it."""
+    attention: str
+    """The attention kernel: sdpa, eager, or the operators of the ONNX graph."""
+    cell: str
+    """Batch x length, or `replay`: dev examples one by one at their own lengths."""
     batch_size: int
-    length: int
+    lengths: tuple[int, int, int]
+    """Shortest, median and longest input, in pieces."""
     threads: int
-    samples: int
     warmup_calls: int
-    latency_ms_p50: float | None
-    latency_ms_p90: float | None
-    """None where there are too few samples for the percentile."""
-    teacher_ms_p50: float | None
+    settled: bool
+    """Whether the warm-up ended with stable medians."""
+    student: Subject
+    teacher: Subject
+    tokenisation: Timing | None
+    """Of the replayed texts, apart from the calls; None where inputs were drawn."""
     ratio: float | None
-    """This model's time over the teacher's, round by round: below 1 it is faster."""
+    """This model's median over the teacher's: below 1 it is faster."""
     ratio_low: float | None
     ratio_high: float | None
     """95 % bootstrap interval over rounds; None where there are too few samples."""
-    load_before: float
-    load_after: float
-    """Load average of the machine, one minute."""
+    overhead_ms: float
+    """Median of what the harness itself adds to a call."""
+    circumstances: Circumstances
 
     @property
     def name(self) -> str:
         """The record's file name."""
-        return f"latency-{self.task}-{self.runtime}-{self.seed}"
+        return f"latency-{self.task}-{self.device}-{self.runtime}-{self.cell}-{self.seed}"
+
+    @property
+    def samples(self) -> str:
+        """The file of the raw samples of all cells of its task and device."""
+        return samples_name(self.task, self.device, self.seed)
+
+
+def samples_name(task: str, device: str, seed: int) -> str:
+    """The Parquet file of the raw samples of a run's cells on one device."""
+    return f"{task}-{device}-{seed}.parquet"

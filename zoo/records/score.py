@@ -20,6 +20,9 @@ class ScoreRecord(MeasuredRun):
     """Of the scored examples."""
     primary: str
     metrics: dict[str, float | None]
+    thresholds: dict[str, float] | None = None
+    """For questions that may have no answer: the null odds above which a question is left open, by
+    the metrics that they make best; cross-fitted ones are those of the two halves."""
     majority: dict[str, float | None]
     """What the best constant answer, learnt from the training labels, scores."""
     constant: bool

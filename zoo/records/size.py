@@ -15,6 +15,11 @@ class SizeRecord(MeasuredRun):
     non_embedding: int
     checkpoint_bytes: int
     """Of model.safetensors."""
+    stored_parameters: int | None = None
+    """The numbers in model.safetensors; tied weights are stored once."""
+    flops: int | None = None
+    """Of one sequence of `flops_length` pieces, forward; a multiplication and an addition are 2."""
+    flops_length: int | None = None
 
     @property
     def name(self) -> str:

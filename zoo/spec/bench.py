@@ -1,44 +1,81 @@
 """What the harness measures."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from zoo.spec.base import Fraction, PositiveInt, Spec
+from zoo.spec.base import SHAPE_PATTERN, Fraction, PositiveInt, Spec
 from zoo.spec.teacher import TaskName
 
-Runtime = Literal["torch-fp32", "torch-bf16", "onnx-fp32", "onnx-int8"]
+Runtime = Literal[
+    "torch-fp32",
+    "torch-bf16",
+    "compiled-fp32",
+    "compiled-bf16",
+    "onnx-fp32",
+    "onnx-fp16",
+    "onnx-int8",
+    "tensorrt-fp32",
+    "tensorrt-fp16",
+]
+"""An engine and a precision; `compiled` is PyTorch with torch.compile."""
+Device = Literal["cpu", "cuda"]
+Precision = Literal["fp32", "fp16", "int8", "int8-static"]
+"""Of an ONNX file; int8 scales activations as they come, int8-static as calibration data showed."""
+
+ShapeText = Annotated[str, Field(pattern=SHAPE_PATTERN)]
+"""Sequences per call and pieces per sequence, as in `1x128`."""
 
 
-class ExportLimits(Spec):
-    """How far an exported model may differ from its source."""
+def sizes(shape: ShapeText) -> tuple[int, int]:
+    """Sequences per call and pieces per sequence of a shape."""
+    batch, _, length = shape.partition("x")
+    return int(batch), int(length)
 
-    tolerance: float = Field(1e-4, gt=0)
-    """Largest absolute difference of fp32 logits."""
+
+class Export(Spec):
+    """What is exported, and how far a file may differ from its model before it is refused."""
+
+    precisions: tuple[Precision, ...] = ("fp32", "int8")
+    """The ONNX files that are made; fp32 is always among them, the others are made from it."""
+    examples: PositiveInt = 128
+    """Dev examples that file and model both answer."""
+    tolerance: float = Field(1e-5, gt=0)
+    """Largest difference of fp32 logits, as a share of the largest logit where that is above 1."""
     flips: Fraction = 0.0
     """Largest share of examples whose fp32 prediction changes."""
+    fp16_tolerance: float = Field(0.05, gt=0)
+    """The same of fp16 logits."""
+    fp16_flips: Fraction = 0.05
+    """Largest share of examples whose fp16 prediction changes."""
     int8_flips: Fraction = 0.2
     """Largest share of examples whose int8 prediction changes."""
-    examples: PositiveInt = 64
-    """Dev examples that are compared."""
+    int8_loss: Fraction = 0.1
+    """Most that the primary metric may lose in int8, on its natural scale."""
+    calibration: PositiveInt = 64
+    """Training examples that int8-static is calibrated on."""
 
 
 class Bench(Spec):
     """Latency and export settings; nothing here retrains anything."""
 
-    runtimes: tuple[Runtime, ...] = ("torch-fp32", "onnx-fp32", "onnx-int8")
+    runtimes: Annotated[tuple[Runtime, ...], Field(min_length=1)] = (
+        "torch-fp32",
+        "onnx-fp32",
+        "onnx-int8",
+    )
     """What is timed, each for student and teacher in turn."""
     tasks: tuple[TaskName, ...] | None = None
     """Tasks whose models are timed; all when null. Heads differ little in time."""
-    batch_size: PositiveInt = 1
-    """Sequences per call."""
-    length: PositiveInt = 128
-    """Pieces per sequence, no padding."""
+    shapes: Annotated[tuple[ShapeText, ...], Field(min_length=1)] = ("1x128",)
+    """Batch x pieces of the calls, no padding; boards show the smallest batch."""
+    replay: Annotated[int, Field(ge=0)] = 100
+    """Dev examples that are answered one by one at their own lengths; none when 0."""
     threads: PositiveInt = 1
     """Threads of the measuring process."""
     samples: PositiveInt = 100
-    """Most timed calls per runtime and model."""
+    """Most timed calls per runtime, shape and model; p90 needs 64, p95 130, p99 662."""
     seconds: float = Field(10.0, gt=0)
-    """Most seconds per runtime."""
-    export: ExportLimits = ExportLimits()
-    """When an export is refused."""
+    """Most seconds of timed calls per runtime and shape."""
+    export: Export = Export()
+    """What is exported, and when an export is refused."""

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from zoo.errors import suggestion
 from zoo.spec.base import Spec
+from zoo.spec.bench import sizes
 from zoo.spec.entry import Entry
 from zoo.spec.finding import Finding
 from zoo.spec.optimise import Optimise
@@ -53,7 +54,8 @@ def suite_findings(
     if suite.corpus_optimise is not None:
         path, most = ("corpus_optimise", "max_length"), suite.corpus_optimise.max_length
         yield from _too_long(path, most, teachers)
-    yield from _too_long(("bench", "length"), suite.bench.length, teachers)
+    for place, shape in enumerate(suite.bench.shapes):
+        yield from _too_long(("bench", "shapes", place), sizes(shape)[1], teachers)
     for place, task in enumerate(suite.bench.tasks or ()):
         yield from _unknown_task(("bench", "tasks", place), task, suite)
     for task, settings in suite.tasks.items():
@@ -67,7 +69,7 @@ def suite_findings(
 
 
 def _too_long(
-    path: tuple[str, ...], max_length: int, teachers: Mapping[str, Teacher]
+    path: tuple[str | int, ...], max_length: int, teachers: Mapping[str, Teacher]
 ) -> Iterator[Finding]:
     shortest = min(teachers, key=lambda name: teachers[name].shape.positions, default=None)
     if shortest is not None and max_length > (most := teachers[shortest].shape.positions):

@@ -1,7 +1,7 @@
 """The jobs that measure what was trained, and join what was measured."""
 
 from zoo.spec.base import Spec
-from zoo.spec.bench import Bench, ExportLimits
+from zoo.spec.bench import Bench, Export
 from zoo.spec.data import DataSource, TaskSettings
 from zoo.spec.jobs import Job
 from zoo.spec.recipe import run_key
@@ -44,7 +44,7 @@ class ExportJob(Job):
     """Export one run of each task to ONNX, and compare."""
 
     runs: tuple[Measured, ...]
-    limits: ExportLimits
+    export: Export
 
 
 class LatencyJob(Job):

@@ -99,3 +99,9 @@ _TASKS = (
 )  # fmt: skip
 
 TASKS: dict[str, Task] = {task.name: task for task in _TASKS}
+
+AX = Task(
+    "ax", "glue", _CLASSES, ("matthews",), "matthews", _NLI,
+    folder="diagnostic", config="ax", pair=True,
+)  # fmt: skip
+"""GLUE's diagnostic set: what a model of MNLI answers to it is scored; nothing is trained on it."""

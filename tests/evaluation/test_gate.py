@@ -1,0 +1,43 @@
+"""The gate stage: what a teacher reached, and whether its classes are the data's."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.made import score_record
+from zoo.errors import MeasurementError
+from zoo.evaluation.gate import open_gate
+from zoo.evaluation.predictions import Predictions, write_predictions
+from zoo.paths import Project
+from zoo.records.text import write_record
+from zoo.spec.measuring import GateJob
+from zoo.training.gates import refuse_ungated
+
+
+def scored(project: Project, answers: list[int], gold: list[int]) -> GateJob:
+    """A teacher whose answers on sentiment are stored."""
+    right = float(np.mean(np.equal(answers, gold)))
+    record, folder = score_record("t", right, "d" * 64), project.entry("pocket", "t").score
+    ids = tuple(map(str, range(len(gold))))
+    given = Predictions(ids, tuple(answers), tuple(gold), np.zeros((len(gold), 2), np.float32))
+    write_record(folder, record)
+    write_predictions(folder / "predictions" / record.predictions, given, record.digest)
+    return GateJob(
+        suite="pocket", entry="t", gates={"sentiment": 0.7}, seed=1, tasks=("sentiment",)
+    )
+
+
+def test_a_good_teacher_opens_the_gate(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    open_gate(project, scored(project, [0, 1] * 40, [0, 1] * 40))
+    refuse_ungated(project.entry("pocket", "t").gate, "t", "sentiment")
+
+
+def test_a_teacher_with_swapped_classes_stops_the_stage(tmp_path: Path) -> None:
+    """It is told apart from one that learnt nothing, and no gate is written."""
+    project = Project(tmp_path)
+    job = scored(project, [1, 0] * 40, [0, 1] * 40)
+    with pytest.raises(MeasurementError, match="its classes are in another order"):
+        open_gate(project, job)
+    assert not project.entry("pocket", "t").gate.exists()

@@ -1,0 +1,97 @@
+"""The score stage: records from which everything comes back, and students in a wrong order."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests import tiny
+from zoo.data.sources import load_evaluation
+from zoo.errors import MeasurementError
+from zoo.evaluation.predictions import read_predictions
+from zoo.evaluation.scoring import score_predictions
+from zoo.evaluation.stage import score_runs
+from zoo.models.checkpoint import Identity, save_checkpoint
+from zoo.paths import Project
+from zoo.records.score import ScoreRecord
+from zoo.records.store import read_records
+from zoo.spec.data import DataSource, TaskSettings
+from zoo.spec.measuring import Measured, ScoreJob
+from zoo.spec.task import TASKS
+
+SMALL = TaskSettings(train=24, dev=48, max_length=48, stride=16, max_query=16)
+
+
+def entry(tmp_path: Path, task: str, method: str, settings: TaskSettings) -> tuple:
+    """An entry with one untrained run, the job that scores it, and the run's model."""
+    project = Project(tmp_path)
+    made = Identity(suite="s", entry="e", stage="trained", task=task, seed=1, digest="0" * 64)
+    run = Measured(task=task, seed=1, settings=settings, data=DataSource(), digest="0" * 64)
+    model = tiny.model(task=task)
+    save_checkpoint(project.entry("s", "e").checkpoint(run.key), model, tiny.tokenizer(), made)
+    job = ScoreJob(suite="s", entry="e", method=method, teacher="t", twin=None, runs=(run,))
+    return project, job, model
+
+
+def records(project: Project) -> list[ScoreRecord]:
+    found = read_records(project.entry("s", "e").score)
+    return [record for record in found if isinstance(record, ScoreRecord)]
+
+
+@pytest.mark.parametrize("task", ["span", "similarity", "inference"])
+def test_a_record_comes_back_from_the_stored_predictions(tmp_path: Path, task: str) -> None:
+    """Metrics and thresholds need the predictions and the split, no model."""
+    project, job, _ = entry(tmp_path, task, "kd", SMALL)
+    score_runs(project, job)
+    (record,) = records(project)
+    stored = project.entry("s", "e").score / "predictions" / record.predictions
+    split = load_evaluation(TASKS[task], SMALL, DataSource())["dev"]
+    scored = score_predictions(TASKS[task], split, read_predictions(stored, record.digest))
+    # Records round what they show.
+    assert record.metrics == pytest.approx(scored.metrics, abs=1e-6)
+    assert (record.thresholds or {}) == pytest.approx(scored.thresholds or {}, rel=1e-5, abs=1e-5)
+    assert (record.thresholds is not None) == (task == "span")
+    assert TASKS[task].primary in record.metrics
+
+
+def test_questions_that_may_be_open_have_all_figures(tmp_path: Path) -> None:
+    """At the fixed threshold, by part, best and cross-fitted, with the thresholds of each."""
+    project, job, _ = entry(tmp_path, "span", "kd", SMALL)
+    score_runs(project, job)
+    (record,) = records(project)
+    sets = ("", "has_answer_", "no_answer_", "best_", "cross_fitted_")
+    assert set(record.metrics) == {f"{each}{m}" for each in sets for m in ("exact_match", "f1")}
+    assert set(record.thresholds or {}) == {
+        "best_exact_match",
+        "best_f1",
+        "cross_fitted_f1_first",
+        "cross_fitted_f1_second",
+    }
+    best, fixed = record.metrics["best_f1"], record.metrics["f1"]
+    assert best is not None
+    assert fixed is not None
+    assert best >= fixed
+
+
+def test_a_student_with_swapped_classes_is_not_scored(tmp_path: Path, monkeypatch) -> None:  # noqa: ANN001
+    """The whole message; no record is left. A teacher's record is for its gate to judge."""
+    settings = SMALL.model_copy(update={"dev": 60})
+    split = load_evaluation(TASKS["sentiment"], settings, DataSource())["dev"]
+    swapped = [1 - example.label for example in split.examples]
+
+    def forward_of(_: object) -> object:
+        return lambda batch: torch.eye(2)[[swapped[row] for row in batch.rows]]
+
+    monkeypatch.setattr("zoo.evaluation.stage.forward_of", forward_of)
+    project, job, _ = entry(tmp_path, "sentiment", "kd", settings)
+    with pytest.raises(MeasurementError) as told:
+        score_runs(project, job)
+    assert str(told.value) == (
+        "s/e, seed 1, on sentiment: its classes are in another order than the data's: negative"
+        " means positive, positive means negative (60 of 60 right that way, 0 as they stand)\n"
+        "  allowed: negative, positive, in this order\n"
+        "  do: put the labels of the checkpoint into the order of the data, or take another one"
+    )
+    assert not project.entry("s", "e").score.exists()
+    score_runs(project, job.model_copy(update={"method": "teacher"}))
+    assert records(project)[0].metrics == {"accuracy": 0.0}

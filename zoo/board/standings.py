@@ -1,0 +1,83 @@
+"""The statistics of a suite: made of stored predictions, kept beside the tables that show them."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from zoo.evaluation.predictions import read_predictions
+from zoo.records.records import Record
+from zoo.records.score import ScoreRecord
+from zoo.records.statistics import SCHEMA, SuiteStatistics
+from zoo.statistics.standing import PERMUTATIONS, RESAMPLES, Scored, suite_statistics
+
+STATISTICS = "statistics.json"
+
+Stored = Callable[[ScoreRecord], Path]
+"""Where the predictions of a score lie."""
+
+
+def statistics_of(
+    suite: str, records: Sequence[Record], stored: Stored, kept: Path
+) -> SuiteStatistics | None:
+    """The statistics of all scores of a suite; None where there are none.
+
+    What is kept in the file `kept` is taken where it was made of the same predictions in the same
+    way; otherwise they are computed anew. Nothing is written.
+
+    Raises:
+        DataError: predictions are missing or damaged.
+    """
+    scores = [record for record in records if isinstance(record, ScoreRecord)]
+    if not scores:
+        return None
+    inputs = _fingerprint(scores, stored)
+    known = _read(kept)
+    if known is not None and known.inputs == inputs and known.suite == suite:
+        return known
+    return suite_statistics(suite, _scored(scores, stored), inputs)
+
+
+def statistics_text(statistics: SuiteStatistics) -> str:
+    """The one text of statistics."""
+    return json.dumps(statistics.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
+
+
+def _fingerprint(scores: Sequence[ScoreRecord], stored: Stored) -> str:
+    """sha256 of all that the statistics are made of, and of how."""
+    whole = hashlib.sha256(f"{SCHEMA} {RESAMPLES} {PERMUTATIONS}\n".encode())
+    for record in sorted(scores, key=lambda record: (record.entry, record.name)):
+        path = stored(record)
+        # Predictions that are not there are told, with their name, when they are read.
+        content = hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
+        about = record.entry, record.name, record.digest, record.method, record.teacher, record.twin
+        whole.update(f"{about} {content}\n".encode())
+    return whole.hexdigest()
+
+
+def _read(path: Path) -> SuiteStatistics | None:
+    try:
+        return SuiteStatistics.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _scored(scores: Sequence[ScoreRecord], stored: Stored) -> list[Scored]:
+    runs: dict[tuple[str, str, str], list[ScoreRecord]] = defaultdict(list)
+    for record in scores:
+        runs[record.entry, record.task, record.split].append(record)
+    return [
+        Scored(
+            entry=entry,
+            task=task,
+            split=split,
+            method=own[0].method,
+            teacher=own[0].teacher,
+            twin=own[0].twin,
+            runs={r.seed: read_predictions(stored(r), r.digest) for r in own},
+        )
+        for (entry, task, split), own in sorted(runs.items())
+    ]

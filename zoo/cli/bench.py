@@ -1,0 +1,201 @@
+"""`zoo bench`: the latency of a built entry beside its teacher's, here and now."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import get_args
+
+from zoo.errors import Problem, UsageError, suggestion
+from zoo.latency.quantiles import floor
+from zoo.latency.stage import measure_runs
+from zoo.paths import Project, find_project, new_folder
+from zoo.pipeline.sync import job_of
+from zoo.records.latency import NOT_AVAILABLE, LatencyRecord, Memory, Subject, Timing
+from zoo.records.text import record_text
+from zoo.spec.base import SHAPE_PATTERN
+from zoo.spec.bench import Device, Runtime
+from zoo.spec.measuring import LatencyJob
+
+_ON_CUDA: tuple[Runtime, ...] = ("torch-fp32", "torch-bf16", "onnx-fp32", "onnx-fp16")
+_WITH_TENSORRT: Runtime = "tensorrt-fp16"
+_RANKS = {"p50": 50, "p90": 90, "p95": 95, "p99": 99}
+_BYTES_PER_MEGABYTE = 1_000_000
+_HEADER = (
+    "task",
+    "runtime",
+    "input",
+    "ratio [95 %]",
+    "model",
+    *(f"{name} ms" for name in _RANKS),
+    "tokenisation p50 ms",
+    "loaded / peak MB",
+    "mJ per call",
+)
+
+
+def bench(  # noqa: PLR0913  (each is an option of the command)
+    entry: str,
+    *,
+    device: str,
+    runtimes: Sequence[str],
+    shapes: Sequence[str],
+    samples: int | None,
+    task: str | None,
+    as_json: bool,
+) -> str:
+    """Measure an entry, leave records and raw samples in its bench folder, and tell of them.
+
+    Without options the suite's bench settings hold; on CUDA other runtimes are the default.
+
+    Raises:
+        UsageError: an option or the entry is none that can be measured.
+        MeasurementError: something is not built, or a measurement failed.
+    """
+    project = find_project()
+    suite, _, name = entry.partition("/")
+    job = _job(project, suite, name)
+    problems = list(_misused(job, device, runtimes, shapes, task))
+    if problems:
+        raise UsageError(*problems)
+    on: Device = "cuda" if device == "cuda" else "cpu"
+    wanted = tuple(known for given in runtimes for known in get_args(Runtime) if known == given)
+    settings = job.bench if samples is None else job.bench.model_copy(update={"samples": samples})
+    runs = tuple(run for run in job.runs if task in {None, run.task})
+    target = project.entry(suite, name).root / "bench" / on
+    with new_folder(target) as folder:
+        records = measure_runs(
+            project,
+            job.model_copy(update={"bench": settings, "runs": runs}),
+            folder,
+            device=on,
+            runtimes=wanted or _default_runtimes(on),
+            shapes=tuple(dict.fromkeys(shapes)) or None,
+        )
+    if as_json:
+        return json.dumps([json.loads(record_text(record)) for record in records], indent=1)
+    last = f"records and raw samples: {project.relative(target)}"
+    return "\n".join([_title(job, records[0]), *_table(records), *_remarks(records), last])
+
+
+def _job(project: Project, suite: str, name: str) -> LatencyJob:
+    try:
+        return LatencyJob.model_validate_json(job_of(project, suite, name, "latency"))
+    except UsageError as error:
+        if not name or not (project.pipelines / suite / name / "params.json").is_file():
+            raise
+        raise UsageError(
+            Problem(
+                f"{suite}/{name}",
+                "this entry is not timed by itself",
+                "a student's entry, of a task that the suite's bench names",
+                "a teacher is timed beside each of its students: name one of those",
+            )
+        ) from error
+
+
+def _misused(
+    job: LatencyJob, device: str, runtimes: Sequence[str], shapes: Sequence[str], task: str | None
+) -> Iterator[Problem]:
+    given = {
+        "--device": ([device], get_args(Device)),
+        "--runtime": (runtimes, get_args(Runtime)),
+        "--task": ([task] if task else [], tuple(run.task for run in job.runs)),
+    }
+    for option, (values, known) in given.items():
+        for value in values:
+            if value not in known:
+                yield Problem(
+                    f"{option} {value}",
+                    "there is none of that name",
+                    ", ".join(known),
+                    suggestion(value, known),
+                )
+    for shape in shapes:
+        if not re.match(SHAPE_PATTERN, shape):
+            yield Problem(f"--shape {shape}", "this is no shape", "batch x pieces, as in 1x128")
+
+
+def _default_runtimes(device: Device) -> tuple[Runtime, ...] | None:
+    """On CUDA those that are at home there; else None: what the suite declares."""
+    if device == "cpu":
+        return None
+    import onnxruntime  # noqa: PLC0415  (only here is it asked what it brings)
+
+    tensorrt = "TensorrtExecutionProvider" in onnxruntime.get_available_providers()
+    return (*_ON_CUDA, _WITH_TENSORRT) if tensorrt else _ON_CUDA
+
+
+def _title(job: LatencyJob, record: LatencyRecord) -> str:
+    where = record.environment.processor if record.device == "cpu" else record.environment.device
+    threads = "1 thread" if record.threads == 1 else f"{record.threads} threads"
+    return f"{job.suite}/{job.entry} beside {job.suite}/{job.teacher} on {where}, {threads}"
+
+
+def _table(records: Sequence[LatencyRecord]) -> list[str]:
+    rows = [_HEADER, *(row for record in records for row in _rows(record))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _rows(record: LatencyRecord) -> Iterator[tuple[str, ...]]:
+    tokens = record.tokenisation
+    told = "" if tokens is None else _quantile(tokens, "p50")
+    place = (record.task, record.runtime, record.cell, _ratio(record))
+    yield (*place, "student", *_figures(record.student, told))
+    yield (*[""] * len(place), "teacher", *_figures(record.teacher, ""))
+
+
+def _figures(subject: Subject, tokenisation: str) -> tuple[str, ...]:
+    return (
+        *(_quantile(subject.timing, name) for name in _RANKS),
+        tokenisation,
+        _memory(subject),
+        subject.energy_mj if subject.energy_mj == NOT_AVAILABLE else f"{subject.energy_mj:.3g}",
+    )
+
+
+def _ratio(record: LatencyRecord) -> str:
+    if record.ratio is None:
+        return f"refused (<{floor(50)})"
+    return f"{record.ratio:.3f} [{record.ratio_low:.3f}, {record.ratio_high:.3f}]"
+
+
+def _quantile(timing: Timing, name: str) -> str:
+    found = getattr(timing, name)
+    return f"refused (<{floor(_RANKS[name])})" if found is None else f"{found.value:.4g}"
+
+
+def _memory(subject: Subject) -> str:
+    if not isinstance(subject.memory, Memory):
+        return subject.memory
+    loaded, peak = subject.memory.loaded_bytes, subject.memory.peak_bytes
+    return f"{loaded / _BYTES_PER_MEGABYTE:.1f} / {peak / _BYTES_PER_MEGABYTE:.1f}"
+
+
+def _remarks(records: Sequence[LatencyRecord]) -> Iterator[str]:
+    """What may have moved the numbers; loudly where it did."""
+    all_of_them = [record.circumstances for record in records]
+    others = [seen.other_cores for seen in all_of_them if seen.other_cores != NOT_AVAILABLE]
+    stolen = [seen.steal for seen in all_of_them if seen.steal != NOT_AVAILABLE]
+    told = [
+        f"others kept up to {max(others):.2f} cores busy" if others else "other work is not known",
+        f"up to {100 * max(stolen):.1f} % was stolen" if stolen else "steal is not known",
+        f"load {all_of_them[0].load_before:.2f} before, {all_of_them[-1].load_after:.2f} after",
+        f"governor {all_of_them[0].governor}",
+    ]
+    busy = sum(seen.busy for seen in all_of_them)
+    if busy:
+        yield (
+            f"BUSY MACHINE in {busy} of {len(records)} cells: milliseconds say little, ratios "
+            f"more; {', '.join(told)}"
+        )
+    else:
+        yield f"quiet machine: {', '.join(told)}"
+    unsettled = [f"{one.runtime} {one.cell}" for one in records if not one.settled]
+    if unsettled:
+        yield f"NOT SETTLED after the warm-up: {', '.join(unsettled)}"
+    throttled = [
+        f"{one.runtime} {one.cell}" for one in records if one.circumstances.throttled is True
+    ]
+    if throttled:
+        yield f"THROTTLED for heat or power: {', '.join(throttled)}"

@@ -1,0 +1,173 @@
+"""`zoo export`: ONNX files of an entry's models, compared before anyone can use them."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from zoo.errors import CheckpointError, Problem, UsageError, suggestion
+from zoo.export.routes import DEFAULT_ROUTE, ROUTES, Route
+from zoo.export.stage import TOKENIZER, export_files
+from zoo.paths import Project, find_project, onnx_name
+from zoo.pipeline.sync import job_of
+from zoo.records.environment import capture_environment
+from zoo.records.export import ExportRecord
+from zoo.spec.bench import Precision
+from zoo.spec.measuring import ExportJob
+
+FOLDER = "onnx"
+"""Where an entry's files go unless a folder is named; its `export` belongs to the pipeline."""
+
+_PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+_HEADINGS = (
+    "file",
+    "bytes",
+    "error",
+    "flips",
+    "metric",
+    "model",
+    "exported",
+    "parameters",
+    "fused",
+)
+
+
+def export(
+    entry: str,
+    *,
+    task: str | None,
+    precisions: Sequence[str],
+    route: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> str:
+    """The text that `zoo export SUITE/ENTRY` prints, once the files stand in `out`.
+
+    Without `task` all tasks are exported, without `precisions` those that the suite declares. A
+    breach of the suite's limits leaves no file of that call, nor an older one in its place.
+
+    Raises:
+        UsageError: no such entry, task, precision or route.
+        CheckpointError: a checkpoint is not built.
+        ExportError: a file does not agree with its model.
+    """
+    project = find_project()
+    job = _narrowed(_job(project, entry), task, precisions)
+    chosen = _route(route)
+    _require_checkpoints(project, job)
+    target = out or project.entry(job.suite, job.entry).root / FOLDER
+    records = _write(project, job, chosen, target)
+    return _json(records) if as_json else _table(records)
+
+
+def _job(project: Project, entry: str) -> ExportJob:
+    suite, slash, name = entry.partition("/")
+    if not (suite and slash and name):
+        raise UsageError(Problem(entry, "names no entry", "suite/entry", "see `zoo list`"))
+    return ExportJob.model_validate_json(job_of(project, suite, name, "export"))
+
+
+def _narrowed(job: ExportJob, task: str | None, precisions: Sequence[str]) -> ExportJob:
+    """The job for what was asked for alone."""
+    tasks = list(dict.fromkeys(run.task for run in job.runs))
+    if task is not None:
+        _require("task", task, tasks)
+        runs = tuple(run for run in job.runs if run.task == task)
+        job = job.model_copy(update={"runs": runs})
+    for precision in precisions:
+        _require("precision", precision, _PRECISIONS)
+    if precisions:
+        wanted = tuple(dict.fromkeys(precisions))
+        job = job.model_copy(
+            update={"export": job.export.model_copy(update={"precisions": wanted})}
+        )
+    return job
+
+
+def _route(given: str | None) -> Route:
+    if given is not None:
+        _require("route", given, ROUTES)
+    return next((route for route in ROUTES if route == given), DEFAULT_ROUTE)
+
+
+def _require(what: str, given: str, known: Sequence[str]) -> None:
+    if given not in known:
+        reason = f"there is no such {what}"
+        allowed = ", ".join(known)
+        raise UsageError(Problem(f"{what} {given!r}", reason, allowed, suggestion(given, known)))
+
+
+def _require_checkpoints(project: Project, job: ExportJob) -> None:
+    folders = [project.entry(job.suite, job.entry).checkpoint(run.key) for run in job.runs]
+    missing = [folder for folder in folders if not folder.is_dir()]
+    if missing:
+        remedy = f"build it with `zoo run {job.suite}/{job.entry}`"
+        given = "this checkpoint is not built"
+        raise CheckpointError(
+            *(Problem(project.relative(folder), given, remedy=remedy) for folder in missing)
+        )
+
+
+def _write(project: Project, job: ExportJob, route: Route, target: Path) -> list[ExportRecord]:
+    """Make all files in a folder aside, and put them into `target` once every one has passed.
+
+    `target` is the user's and may hold other files, which stay. Files of the same names go first:
+    after a failure they would be taken for those of this call.
+    """
+    entry = project.entry(job.suite, job.entry)
+    environment = capture_environment(project.root)
+    for run in job.runs:
+        for precision in ("fp32", *job.export.precisions):
+            (target / onnx_name(run.task, precision)).unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
+        aside = Path(folder)
+        records = [
+            record
+            for run in job.runs
+            for record in export_files(
+                aside,
+                entry.checkpoint(run.key),
+                job,
+                run,
+                environment=environment,
+                route=route,
+            )
+        ]
+        target.mkdir(exist_ok=True)
+        # The tokenizer and the records first: a file that stands can be used.
+        for path in sorted(aside.iterdir(), key=lambda path: (path.suffix == ".onnx", path.name)):
+            path.replace(target / path.name)
+    return records
+
+
+def _json(records: Sequence[ExportRecord]) -> str:
+    shown = [record.model_dump(mode="json", exclude={"environment"}) for record in records]
+    return json.dumps(shown, indent=1, sort_keys=True)
+
+
+def _table(records: Sequence[ExportRecord]) -> str:
+    rows = [_HEADINGS, *map(_row, records)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join([*lines, f"{TOKENIZER} lies beside them"])
+
+
+def _row(record: ExportRecord) -> tuple[str, ...]:
+    fused = ", ".join(f"{count} {name}" for name, count in (record.fused or {}).items())
+    return (
+        onnx_name(record.task, record.precision),
+        f"{record.bytes:,}",
+        f"{record.max_abs_error:.2g}",
+        f"{record.flips}/{record.compared}",
+        record.metric or "",
+        _percent(record.metric_model),
+        _percent(record.metric_file),
+        f"{record.parameters:,}",
+        fused or "none",
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "undefined" if value is None else f"{100 * value:.2f}"

@@ -1,0 +1,61 @@
+"""`zoo submit`: the prediction files that the GLUE and SQuAD servers take."""
+
+from pathlib import Path
+
+from zoo.errors import Problem, UsageError, suggestion
+from zoo.paths import find_project
+from zoo.pipeline.sync import job_of
+from zoo.spec.measuring import Measured, ScoreJob
+from zoo.spec.task import TASKS
+
+SPLITS = ("test", "dev")
+
+
+def submit(entry: str, *, split: str, task: str | None, seed: int | None, out: Path | None) -> str:
+    """Answer the test (or dev) splits of an entry's official tasks; names the files written.
+
+    SQuAD has no public test set: where an entry has other tasks, theirs are answered without it.
+
+    Raises:
+        UsageError: no such entry, split, task or seed.
+        CheckpointError: the entry was not built.
+        DataError: a split is not there.
+    """
+    if split not in SPLITS:
+        given, near = f"--split {split}", suggestion(split, SPLITS)
+        raise UsageError(Problem(given, "there is no such split", ", ".join(SPLITS), near))
+    if out is not None and out.exists():
+        # The folder appears whole, in the place of what was there.
+        raise UsageError(Problem(f"--out {out}", "it is there already", "a new folder"))
+    project = find_project()
+    suite, _, name = entry.partition("/")
+    job = ScoreJob.model_validate_json(job_of(project, suite, name, "score"))
+    runs = _runs(entry, job, task, seed)
+    with_test_set = [run for run in runs if TASKS[run.task].source == "glue"]
+    # SQuAD keeps its test set to itself, which must not stop an entry's other tasks.
+    answered = with_test_set if split == "test" and with_test_set else runs
+    # The model's libraries are brought once it is clear that they are needed.
+    from zoo.evaluation.official import write_files  # noqa: PLC0415
+
+    folder = out or project.entry(suite, name).submission
+    written = write_files(project, job, answered, split, folder)
+    lines = ["written:", *(f"  {project.relative(path)}" for path in written)]
+    left_out = [run.task for run in runs if run not in answered]
+    lines += [f"left out: {each} has no public test set; try --split dev" for each in left_out]
+    return "\n".join(lines)
+
+
+def _runs(entry: str, job: ScoreJob, task: str | None, seed: int | None) -> list[Measured]:
+    official = [run for run in job.runs if TASKS[run.task].source != "pocket"]
+    if not official:
+        given = "none of its tasks has an official server"
+        raise UsageError(Problem(entry, given, "entries on GLUE or SQuAD"))
+    tasks, seeds = ({run.task for run in official}, {run.seed for run in official})
+    if task is not None and task not in tasks:
+        given, near = "it has no such official task", suggestion(task, tasks)
+        raise UsageError(Problem(f"{entry}: --task {task}", given, ", ".join(sorted(tasks)), near))
+    wanted = official[0].seed if seed is None else seed
+    if wanted not in seeds:
+        known = ", ".join(map(str, sorted(seeds)))
+        raise UsageError(Problem(f"{entry}: --seed {seed}", "it has no run with this seed", known))
+    return [run for run in official if run.seed == wanted and task in (None, run.task)]

@@ -1,0 +1,89 @@
+"""An entry's answers as the files that official servers take."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from zoo.data.batches import encode
+from zoo.data.examples import Split
+from zoo.data.glue import HIGHEST_SCORE
+from zoo.data.sources import load_evaluation, load_test
+from zoo.evaluation.predict import forward_of, predict
+from zoo.evaluation.predictions import Predictions
+from zoo.evaluation.scoring import finite
+from zoo.evaluation.submissions import write_null_odds, write_submission
+from zoo.models.build import Head
+from zoo.models.checkpoint import load_checkpoint
+from zoo.paths import Project, new_folder
+from zoo.spec.measuring import Measured, ScoreJob
+from zoo.spec.task import AX, TASKS, Task, TaskKind
+
+_MNLI_FILES = {
+    "test_matched": "dev_matched",
+    "test_mismatched": "dev_mismatched",
+    "diagnostic": "ax",
+}
+"""Whose file a test split of MNLI goes into."""
+
+
+def write_files(
+    project: Project, job: ScoreJob, runs: Sequence[Measured], split: str, folder: Path
+) -> list[Path]:
+    """Write the files of all runs into `folder`, which appears whole; returns their paths.
+
+    A model of MNLI answers the diagnostic set too, where the test splits are asked for. The two
+    versions of SQuAD, whose files have one name, get a folder each. Answers of v2.0 are withheld at
+    the threshold 0, as they are scored on boards; the null odds stand beside them.
+
+    Raises:
+        CheckpointError: a run was not built.
+        DataError: a split is not there.
+    """
+    written: list[Path] = []
+    with new_folder(folder) as fresh:
+        for run in runs:
+            written += _write_run(project, job, run, split, fresh)
+        names = [path.relative_to(fresh) for path in written]
+    return [folder / name for name in names]
+
+
+def _write_run(
+    project: Project, job: ScoreJob, run: Measured, split: str, folder: Path
+) -> list[Path]:
+    task = TASKS[run.task]
+    checkpoint = project.entry(job.suite, job.entry).checkpoint(run.key)
+    model, tokenizer = load_checkpoint(checkpoint, Head(task))
+    forward = forward_of(model)
+
+    def answered(asked: Task, examples: Split) -> list[Path]:
+        encoded = encode(asked, examples, run.settings, tokenizer)
+        return _write(asked, examples.name, predict(forward, encoded, run.settings), folder)
+
+    if split == "dev":
+        # A submission is whole: what the suite cuts its dev split to plays no part.
+        settings = run.settings.model_copy(update={"dev": None})
+        splits = load_evaluation(task, settings, run.data)
+    else:
+        splits = load_test(task, run.data)
+    written = [path for examples in splits.values() for path in answered(task, examples)]
+    if task.name == "mnli" and split == "test":
+        for examples in load_test(AX, run.data).values():
+            written += answered(AX, examples)
+    return written
+
+
+def _write(task: Task, split: str, predictions: Predictions, folder: Path) -> list[Path]:
+    if task.kind is TaskKind.SPAN:
+        own = folder / task.name
+        texts = {i: str(a) for i, a in zip(predictions.ids, predictions.answers, strict=True)}
+        files = [write_submission(task, own, texts)]
+        if task.unanswerable:
+            odds = map(finite, predictions.logits[:, 0].tolist())
+            files.append(write_null_odds(own, dict(zip(predictions.ids, odds, strict=True))))
+        return files
+    answers = np.array(predictions.answers)
+    if task.kind is TaskKind.REGRESSION:
+        # The scale ends there: a similarity beyond it is none.
+        answers = np.clip(answers, 0.0, HIGHEST_SCORE)
+    return [write_submission(task, folder, answers, split=_MNLI_FILES.get(split, split))]

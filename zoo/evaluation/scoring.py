@@ -1,0 +1,110 @@
+"""What stored answers score: every metric of a task, without a model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zoo.data.examples import SpanExample, Split, TextExample
+from zoo.errors import MeasurementError, Problem
+from zoo.evaluation.metrics import score
+from zoo.evaluation.predictions import Predictions
+from zoo.evaluation.spans import SpanScore, cross_fitted, score_spans
+from zoo.spec.task import Task, TaskKind
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Metrics on their natural scale, None where undefined; thresholds of null odds, if any."""
+
+    metrics: dict[str, float | None]
+    thresholds: dict[str, float] | None = None
+
+
+def score_predictions(task: Task, split: Split, predictions: Predictions) -> Scored:
+    """All metrics of a split's predictions.
+
+    Where questions may have no answer, and spans and null odds are known, the figures of
+    `threshold_scores` are among them.
+
+    Raises:
+        MeasurementError: answers that are none of the task, or to other examples than the split's.
+    """
+    if predictions.ids != tuple(example.id for example in split.examples):
+        given = f"the predictions answer {len(predictions.ids)} examples, which are others"
+        where = f"{task.name} {split.name}"
+        raise MeasurementError(Problem(where, given, f"its {len(split.examples)}, in their order"))
+    if task.kind is not TaskKind.SPAN:
+        return Scored(score(task, np.array(labels_of(split)), np.array(predictions.answers)))
+    spans = [example for example in split.examples if isinstance(example, SpanExample)]
+    answers = {i: str(a) for i, a in zip(predictions.ids, predictions.answers, strict=True)}
+    metrics = by_name(score_spans(spans, answers))
+    if not task.unanswerable or predictions.spans is None:
+        return Scored(metrics)
+    odds = zip(predictions.ids, predictions.logits[:, 0].tolist(), strict=True)
+    given = dict(zip(predictions.ids, predictions.spans, strict=True))
+    chosen = threshold_scores(spans, given, dict(odds))
+    return Scored(metrics | chosen.metrics, chosen.thresholds)
+
+
+def by_name(result: SpanScore) -> dict[str, float | None]:
+    """The scores of all questions and, under the rules of v2.0, of those with and without one.
+
+    A part without any question has no scores.
+    """
+    metrics: dict[str, float | None] = {"exact_match": result.exact_match, "f1": result.f1}
+    for name, part in (("has_answer", result.has_answer), ("no_answer", result.no_answer)):
+        if part:
+            metrics |= {f"{name}_exact_match": part.exact_match, f"{name}_f1": part.f1}
+    return metrics
+
+
+def threshold_scores(
+    examples: Sequence[SpanExample], spans: Mapping[str, str], null_odds: Mapping[str, float]
+) -> Scored:
+    """The scores at chosen thresholds of the null odds.
+
+    `best_*` are optimistic: their thresholds are chosen on the questions that they are scored on.
+    `cross_fitted_*` are not: each half of the paragraphs is scored at the threshold that is best on
+    the other half; with a single paragraph there are none.
+
+    Args:
+        examples: the questions.
+        spans: the best span of each, none withheld.
+        null_odds: of each.
+    """
+    whole = score_spans(examples, spans, null_odds)
+    assert whole.best_exact is not None
+    assert whole.best_f1 is not None
+    metrics: dict[str, float | None] = {
+        "best_exact_match": whole.best_exact.score,
+        "best_f1": whole.best_f1.score,
+    }
+    thresholds = {
+        "best_exact_match": whole.best_exact.threshold,
+        "best_f1": whole.best_f1.threshold,
+    }
+    if len({example.context for example in examples}) > 1:
+        fitted = cross_fitted(examples, spans, null_odds)
+        metrics["cross_fitted_exact_match"] = fitted.score.exact_match
+        metrics["cross_fitted_f1"] = fitted.score.f1
+        first, second = fitted.thresholds
+        thresholds |= {"cross_fitted_f1_first": first, "cross_fitted_f1_second": second}
+    return Scored(metrics, {name: finite(value) for name, value in thresholds.items()})
+
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def finite(odds: float) -> float:
+    """Null odds as JSON can hold them: they are infinite where a question has no span at all."""
+    return min(max(odds, -_LARGEST), _LARGEST)
+
+
+def labels_of(split: Split) -> list[float]:
+    """The labels of a split of texts, in its order."""
+    return [
+        example.label
+        for example in split.examples
+        if isinstance(example, TextExample) and example.label is not None
+    ]

@@ -1,0 +1,101 @@
+"""One library's engine: a process that imports it once and forks a fresh child for every cell.
+
+It is started with its parent's process id, reads a request on standard input and writes a report
+to standard output. It computes nothing itself: no model, session, thread pool or GPU context is
+there when a child begins.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from zoo.errors import Problem
+from zoo.latency.cell import MEMORY, TIMED, WHO, memory_answer, timed_answer
+from zoo.latency.processes import Failure, die_with_parent, run_apart
+from zoo.latency.report import Cell, Measured, Report, Request
+
+
+def main(parent: int) -> int:
+    """Answer the request on standard input; what libraries print goes to standard error."""
+    die_with_parent(parent)
+    answer = os.dup(1)
+    os.dup2(2, 1)
+    request = Request.model_validate_json(sys.stdin.buffer.read())
+    with os.fdopen(answer, "w") as file:
+        file.write(report(request).model_dump_json())
+    return 0
+
+
+def report(request: Request) -> Report:
+    """Measure all cells of `request`, which are of one library; go on where one of them fails."""
+    if request.cells[0].library == "torch":
+        from zoo.latency.torch_runner import preload  # noqa: PLC0415
+
+        preload([request.student.folder, request.teacher.folder])
+    measured: list[Measured] = []
+    problems: list[Problem] = []
+    for index, cell in enumerate(request.cells):
+        found = _measure(request, index, cell)
+        if isinstance(found, Measured):
+            measured.append(found)
+        else:
+            problems += found
+    return Report(cells=tuple(measured), problems=tuple(problems))
+
+
+def _measure(request: Request, index: int, cell: Cell) -> Measured | list[Problem]:
+    arguments = (request.model_dump_json(), str(index))
+    timed = _run(request, cell, TIMED, timed_answer, arguments)
+    if isinstance(timed, list):
+        return timed  # Its memory would only fail in the same way.
+    memory, problems = {}, []
+    for who in WHO:
+        found = _run(request, cell, MEMORY, memory_answer, (*arguments, who))
+        if isinstance(found, list):
+            problems += found
+        else:
+            memory[who] = found
+    return problems or Measured(cell=cell, timed=timed, memory=memory)
+
+
+def _run(
+    request: Request,
+    cell: Cell,
+    form: TypeAdapter[Any],
+    work: Callable[..., bytes],
+    arguments: tuple[str, ...],
+) -> Any:
+    """The answer of a child in its `form`, or a list of what went wrong."""
+    answer = run_apart(work, arguments, request.timeout_seconds)
+    what = " ".join((cell.name, *(("memory of the", arguments[2]) if arguments[2:] else ())))
+    if isinstance(answer, Failure):
+        return [_failed(what, answer)]
+    found = form.validate_json(answer)
+    if not isinstance(found, tuple):
+        return found
+    return [
+        Problem(f"{what}: {each.where}", each.given, each.allowed, each.remedy) for each in found
+    ]
+
+
+def _failed(what: str, failure: Failure) -> Problem:
+    if failure.late:
+        return Problem(
+            f"{what}: measuring process",
+            failure.reason,
+            "an answer within timeout_seconds",
+            "allow more seconds, or ask for fewer samples or smaller shapes",
+        )
+    return Problem(
+        f"{what}: measuring process",
+        failure.reason,
+        "an answer",
+        "see the lines above; a killed process may have run out of memory",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

@@ -1,0 +1,155 @@
+"""What models are called with: pieces drawn at random, or texts cut as the task cuts them."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from zoo.errors import MeasurementError, Problem, at
+from zoo.latency.report import Example, Replay, Shape
+
+Arrays = dict[str, NDArray[np.int64]]
+"""One call's `input_ids`, `attention_mask` and `token_type_ids`, each (batch, length)."""
+
+_POSITIONS_AFTER_PADDING = ("roberta", "xlm-roberta", "camembert")
+_WARMUP_INPUTS = 5
+
+
+def drawn_inputs(folder: Path, shape: Shape, seed: int) -> Arrays:
+    """Pieces drawn from the vocabulary of the checkpoint in `folder`, all real.
+
+    The padding piece is left out, since RoBERTa counts positions by it.
+
+    Raises:
+        MeasurementError: the length is beyond the checkpoint's positions.
+    """
+    config = read_config(folder)
+    require_length(folder, config, shape.length)
+    size = (shape.batch, shape.length)
+    vocabulary, padding = int(config["vocab_size"]), _padding(config)
+    pieces = np.random.default_rng(seed).integers(vocabulary - 1, size=size, dtype=np.int64)
+    return {
+        "input_ids": pieces + (pieces >= padding),
+        "attention_mask": np.ones_like(pieces),
+        "token_type_ids": np.zeros_like(pieces),
+    }
+
+
+class Tokeniser:
+    """Cuts examples into pieces as training and scoring do; of a long context the first window.
+
+    Raises:
+        MeasurementError: no text fits beside the special pieces.
+    """
+
+    def __init__(self, folder: Path, replay: Replay) -> None:
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._replay = replay
+        self._special = self._tokenizer.num_special_tokens_to_add(is_pair=True)
+        asked = replay.max_query if replay.span else 0
+        if replay.max_length <= self._special + asked:
+            raise MeasurementError(
+                Problem(
+                    at(folder, key="max_length"),
+                    f"{replay.max_length} pieces leave no room for text",
+                    f"more than {self._special + asked}",
+                    "raise the task's max_length or lower its max_query",
+                )
+            )
+        if not replay.span:
+            self._tokenizer.enable_truncation(replay.max_length, strategy="longest_first")
+
+    def __call__(self, turn: int) -> Encoding:
+        """The pieces of the example whose turn it is, each in turn and again from the first."""
+        example = self._replay.examples[turn % len(self._replay.examples)]
+        if self._replay.span:
+            return self._first_window(example)
+        return self._tokenizer.encode(example.first, example.second)
+
+    def inputs(self) -> list[Arrays]:
+        """What a model is called with for each example, alone."""
+        return [_arrays(self(turn)) for turn in range(len(self._replay.examples))]
+
+    def _first_window(self, example: Example) -> Encoding:
+        """[CLS] question [SEP] as much of the context as fits [SEP]; a long question is cut."""
+        question = self._tokenizer.encode(example.first, add_special_tokens=False)
+        question.truncate(self._replay.max_query)
+        context = self._tokenizer.encode(example.second or "", add_special_tokens=False)
+        context.truncate(self._replay.max_length - self._special - len(question))
+        return self._tokenizer.post_process(question, context)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a checkpoint, without the library that wrote it.
+
+    Raises:
+        MeasurementError: it is unreadable, or lacks what inputs are made by.
+    """
+    path = folder / "config.json"
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        lacking = [key for key in ("vocab_size", "max_position_embeddings") if key not in config]
+    except (OSError, ValueError) as error:
+        raise MeasurementError(
+            Problem(at(path), f"cannot be read: {error}", "the config.json of a checkpoint")
+        ) from error
+    if lacking:
+        problems = [Problem(at(path, key=key), "is missing", "a whole number") for key in lacking]
+        raise MeasurementError(*problems)
+    return config
+
+
+def require_length(folder: Path, config: dict[str, Any], length: int) -> None:
+    """Raise where a checkpoint has too few positions.
+
+    Raises:
+        MeasurementError: `length` is beyond the checkpoint's positions.
+    """
+    longest = int(config["max_position_embeddings"])
+    if config.get("model_type") in _POSITIONS_AFTER_PADDING:
+        longest -= _padding(config) + 1
+    if not 1 <= length <= longest:
+        raise MeasurementError(
+            Problem(
+                at(folder, key="length"),
+                f"{length} pieces",
+                f"1 to {longest}, the positions of this checkpoint",
+                "measure shorter inputs",
+            )
+        )
+
+
+def lengths_of(inputs: Sequence[Arrays]) -> tuple[int, int, int]:
+    """The shortest, the median (of an even number the lower) and the longest, in pieces."""
+    ordered = sorted(call["input_ids"].shape[1] for call in inputs)
+    return ordered[0], ordered[(len(ordered) - 1) // 2], ordered[-1]
+
+
+def warmup_turns(inputs: Sequence[Arrays]) -> tuple[int, ...]:
+    """Inputs to warm up with, evenly from the shortest to the longest: no length comes as new."""
+    order = sorted(range(len(inputs)), key=lambda turn: (inputs[turn]["input_ids"].shape[1], turn))
+    count = min(_WARMUP_INPUTS, len(order))
+    places = [round(step * (len(order) - 1) / max(1, count - 1)) for step in range(count)]
+    return tuple(order[place] for place in places)
+
+
+def _padding(config: dict[str, Any]) -> int:
+    default = 1 if config.get("model_type") in _POSITIONS_AFTER_PADDING else 0
+    found = config.get("pad_token_id")
+    return default if found is None else int(found)
+
+
+def _arrays(encoding: Encoding) -> Arrays:
+    pieces = np.array([encoding.ids], dtype=np.int64)
+    segments = np.array([encoding.type_ids], dtype=np.int64)
+    return {
+        "input_ids": pieces,
+        "attention_mask": np.ones_like(pieces),
+        "token_type_ids": segments,
+    }

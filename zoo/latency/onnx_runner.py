@@ -1,0 +1,122 @@
+"""Models in ONNX Runtime: on the CPU, on CUDA, and in TensorRT."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from zoo.errors import MeasurementError, Problem, at
+from zoo.latency.inputs import Arrays, lengths_of
+from zoo.spec.bench import Device, Runtime
+
+TENSORRT, CUDA, CPU = (
+    "TensorrtExecutionProvider",
+    "CUDAExecutionProvider",
+    "CPUExecutionProvider",
+)
+_HEAVY = frozenset(
+    {
+        "Attention",
+        "FusedMatMul",
+        "Gemm",
+        "LayerNormalization",
+        "MatMul",
+        "MultiHeadAttention",
+        "SkipLayerNormalization",
+    }
+)
+"""Operators that make up a model's time; the few on shapes may run beside a GPU."""
+
+
+class OnnxRunner:
+    """An ONNX file in ONNX Runtime, inputs and outputs bound to the device.
+
+    Raises:
+        MeasurementError: ONNX Runtime would run it on something else.
+    """
+
+    attention = "graph"
+
+    def __init__(
+        self, runtime: Runtime, file: Path, inputs: Sequence[Arrays], device: Device, threads: int
+    ) -> None:
+        self._session = _session(file, _providers(runtime, device, inputs), threads)
+        self._bindings = [self._bound(call, device) for call in inputs]
+
+    @property
+    def provider(self) -> str:
+        """The session's first execution provider."""
+        return str(self._session.get_providers()[0])
+
+    def __call__(self, turn: int) -> None:
+        """One run on the input whose turn it is, finished on the device too."""
+        binding = self._bindings[turn % len(self._bindings)]
+        self._session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+
+    def _bound(self, call: Arrays, device: Device) -> Any:
+        binding = self._session.io_binding()
+        for entry in self._session.get_inputs():
+            value = onnxruntime.OrtValue.ortvalue_from_numpy(call[entry.name], device, 0)
+            binding.bind_ortvalue_input(entry.name, value)
+        for entry in self._session.get_outputs():
+            binding.bind_output(entry.name, device, 0)
+        return binding
+
+
+def _providers(runtime: Runtime, device: Device, inputs: Sequence[Arrays]) -> list[Any]:
+    if not runtime.startswith("tensorrt"):
+        return [CUDA if device == "cuda" else CPU]
+    shortest, median, longest = lengths_of(inputs)
+    batch = inputs[0]["input_ids"].shape[0]
+    # Without these ranges an engine is built anew, within a timed call, for a length out of order.
+    shapes = {
+        f"trt_profile_{name}_shapes": ",".join(f"{key}:{batch}x{length}" for key in inputs[0])
+        for name, length in (("min", shortest), ("opt", median), ("max", longest))
+    }
+    return [(TENSORRT, {"trt_fp16_enable": runtime.endswith("fp16"), **shapes}), CUDA]
+
+
+def _session(file: Path, providers: list[Any], threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Threads that spin after a call would slow the runner whose turn is next.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    wanted = providers[0][0] if isinstance(providers[0], tuple) else providers[0]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Specified provider")
+        session = onnxruntime.InferenceSession(file, options, providers=providers)
+    session.disable_fallback()
+    running = session.get_providers()
+    if running[0] != wanted:
+        raise MeasurementError(_fallback(file, wanted, f"ONNX Runtime runs {running[0]}"))
+    elsewhere = _elsewhere(session, wanted)
+    if elsewhere:
+        given = f"ONNX Runtime runs {', '.join(sorted(elsewhere))} on another one"
+        raise MeasurementError(_fallback(file, wanted, given))
+    return session
+
+
+def _elsewhere(session: onnxruntime.InferenceSession, wanted: str) -> set[str]:
+    """The heavy operators that were given to another provider; older releases do not tell."""
+    tell = getattr(session, "get_provider_graph_assignment_info", None)
+    return {
+        node.op_type
+        for part in (tell() if tell else ())
+        if part.ep_name != wanted
+        for node in part.get_nodes()
+        if node.op_type in _HEAVY
+    }
+
+
+def _fallback(file: Path, wanted: str, given: str) -> Problem:
+    return Problem(
+        at(file),
+        f"{wanted} was asked for, {given}",
+        ", ".join(onnxruntime.get_available_providers()),
+        "install an ONNX Runtime with this provider, or measure on another device",
+    )

@@ -1,0 +1,1 @@
+"""What stored predictions say together: intervals, paired tests, ranks; no model is needed."""

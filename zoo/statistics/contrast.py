@@ -1,0 +1,147 @@
+"""Tests of no difference between two entries on the same examples.
+
+What is tested are these very runs: that on examples like these, one answers as well as the other.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.stats import binomtest
+
+from zoo.spec.task import Task
+from zoo.statistics.estimate import ROUNDING, Draws, difference
+from zoo.statistics.resample import generator_of, swap_weights, weighted_sums
+from zoo.statistics.splits import ScoredSplit
+from zoo.statistics.sums import Array, value
+
+Pair = tuple[str, str]
+"""An entry and its rival."""
+Test = Literal["McNemar, exact", "paired permutation"]
+
+
+@dataclass(frozen=True)
+class Contested:
+    """An entry against its rival in the primary metric, before any correction."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    test: Test
+
+
+@dataclass(frozen=True)
+class Swaps:
+    """The sums of one entry's primary metric: of all examples, and of those that are swapped.
+
+    `whole` is (seeds, K), `swapped` (permutations, seeds, K).
+    """
+
+    whole: Array
+    swapped: Array
+
+
+def contests(
+    split: ScoredSplit, draws: Mapping[str, Draws], permutations: int
+) -> dict[Pair, Contested]:
+    """Each student against its teacher and its twin, where these are others that are there.
+
+    Accuracy of single runs takes McNemar's exact test, anything else the permutation test. Pairs
+    whose difference is undefined are left out, also where that is so in more than 1 % of resamples.
+
+    Args:
+        split: what was answered.
+        draws: the primary metric, by entry.
+        permutations: of each permutation test.
+    """
+    estimates = {pair: difference(*map(draws.__getitem__, pair)) for pair in _pairs(split)}
+    intervals = {pair: estimate.interval() for pair, estimate in estimates.items()}
+    p_values = _p_values(split, [pair for pair in intervals if intervals[pair]], permutations)
+    return {
+        pair: Contested(estimates[pair].value, *interval, *p_values[pair])
+        for pair, interval in intervals.items()
+        if interval
+    }
+
+
+def _pairs(split: ScoredSplit) -> list[Pair]:
+    present = {one.entry for one in split.entries}
+    return [
+        (one.entry, rival)
+        for one in split.entries
+        if one.is_student
+        for rival in dict.fromkeys((one.teacher, one.twin))
+        if rival in present and rival != one.entry
+    ]
+
+
+def _p_values(
+    split: ScoredSplit, pairs: Sequence[Pair], permutations: int
+) -> dict[Pair, tuple[float, Test]]:
+    primary = split.by_metric[split.task.primary]
+    found: dict[Pair, tuple[float, Test]] = {}
+    for one, other in pairs:
+        if split.task.primary == "accuracy" and len(primary[one]) == len(primary[other]) == 1:
+            p = mcnemar_p(primary[one][0, :, 0], primary[other][0, :, 0])
+            found[one, other] = p, "McNemar, exact"
+    permuted = [pair for pair in pairs if pair not in found]
+    swaps = _swaps(split, sorted({name for pair in permuted for name in pair}), permutations)
+    for one, other in permuted:
+        p = permutation_p(split.task, swaps[one], swaps[other], split.examples)
+        found[one, other] = p, "paired permutation"
+    return found
+
+
+def _swaps(split: ScoredSplit, entries: Sequence[str], permutations: int) -> dict[str, Swaps]:
+    """The sums of these entries; the same examples are swapped for all."""
+    if not entries:
+        return {}
+    arrays = [split.by_metric[split.task.primary][entry] for entry in entries]
+    generator = generator_of(split.task.name, split.name, "swap")
+    sums = weighted_sums(arrays, swap_weights(split.examples, permutations, generator))
+    return {
+        entry: Swaps(array.sum(1), swapped)
+        for entry, array, swapped in zip(entries, arrays, sums, strict=True)
+    }
+
+
+def mcnemar_p(one: Array, other: Array) -> float:
+    """The exact test of McNemar, 1947, two-sided: binomial on the examples only one side has right.
+
+    Args:
+        one: (N,) of 0 and 1, whether the answers are right.
+        other: the same of the other side.
+    """
+    only_one, only_other = int((one > other).sum()), int((one < other).sum())
+    if only_one + only_other == 0:
+        return 1.0
+    return float(binomtest(only_one, only_one + only_other, 0.5).pvalue)
+
+
+def permutation_p(task: Task, one: Swaps, other: Swaps, examples: int) -> float:
+    """The paired permutation test of the primary metric, two-sided, by random swaps of answers.
+
+    A swap exchanges what both sides answered to an example, in all seeds at once. Every seed of
+    `one` is paired with every seed of `other` (their numbers may differ), and the difference is the
+    mean over these pairs: unswapped, that is the difference of the means over seeds. Answers of a
+    correlation are standardised or ranked before, or a swap would mix two scales. A permutation in
+    which the metric is undefined counts against a difference.
+
+    Returns:
+        (1 + permutations that differ at least as much) / (1 + permutations).
+    """
+    kept = one.whole - one.swapped, other.whole - other.swapped
+    mixed = _joined(kept[0], other.swapped), _joined(one.swapped, kept[1])
+    first, second = (value(task, task.primary, sums, examples).mean((1, 2)) for sums in mixed)
+    first_whole, second_whole = (
+        value(task, task.primary, side.whole, examples).mean() for side in (one, other)
+    )
+    smaller = np.abs(first - second) < abs(first_whole - second_whole) - ROUNDING
+    return (1 + int((~smaller).sum())) / (1 + len(smaller))
+
+
+def _joined(one: Array, other: Array) -> Array:
+    """Sums of each seed of `one` with each of `other`: (permutations, seeds, seeds, K)."""
+    return np.asarray(one[:, :, None] + other[:, None, :])

@@ -1,0 +1,73 @@
+"""Sums over examples under random weights: of bootstrap resamples, and of swapped halves.
+
+One set of weights serves all entries of a split. All differences are then paired and all ranks
+joint, and an entry's numbers do not depend on who else is on the board.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+
+from zoo.statistics.sums import Array
+
+CHUNK_BYTES = 32 * 2**20
+"""Of the weights that are held at a time."""
+
+
+def generator_of(
+    task: str, split: str, purpose: Literal["bootstrap", "swap"]
+) -> np.random.Generator:
+    """The random numbers of one split; others than those of any other split.
+
+    Splits of equal size must not share them: means over splits take these to be independent.
+    """
+    return np.random.default_rng(zlib.crc32(f"{purpose} {task} {split}".encode()))
+
+
+def bootstrap_weights(
+    examples: int, resamples: int, generator: np.random.Generator
+) -> Iterator[Array]:
+    """How often each example is drawn, (rows, examples), chunk by chunk until all resamples."""
+    for rows in _chunks(examples, resamples):
+        weights = np.empty((rows, examples))
+        for row in weights:
+            row[:] = np.bincount(generator.integers(0, examples, examples), minlength=examples)
+        yield weights
+
+
+def swap_weights(
+    examples: int, permutations: int, generator: np.random.Generator
+) -> Iterator[Array]:
+    """1 where an example is swapped, else 0, each with probability one half; else as above."""
+    for rows in _chunks(examples, permutations):
+        bits = generator.integers(0, 256, (rows, -(-examples // 8)), np.uint8)
+        yield np.unpackbits(bits, axis=1, count=examples).astype(np.float64)
+
+
+def weighted_sums(contributions: Sequence[Array], weights: Iterable[Array]) -> list[Array]:
+    """Sums over examples under each row of weights.
+
+    Args:
+        contributions: arrays (runs, examples, K), where runs and K may differ.
+        weights: arrays (rows, examples), R rows in all.
+
+    Returns:
+        For each of the arrays one (R, runs, K).
+    """
+    columns = np.concatenate(
+        [one.transpose(1, 0, 2).reshape(one.shape[1], -1) for one in contributions], axis=1
+    )
+    sums = np.concatenate([chunk @ columns for chunk in weights])
+    ends = np.cumsum([len(one) * one.shape[2] for one in contributions])[:-1]
+    return [
+        part.reshape(len(sums), len(one), one.shape[2])
+        for part, one in zip(np.split(sums, ends, axis=1), contributions, strict=True)
+    ]
+
+
+def _chunks(examples: int, rows: int) -> Iterator[int]:
+    most = max(1, CHUNK_BYTES // (8 * examples))
+    for start in range(0, rows, most):
+        yield min(most, rows - start)

@@ -1,0 +1,27 @@
+"""What the examples of a split can tell apart."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import norm
+
+from zoo.statistics.estimate import LEVEL, ROUNDING, Draws, over_examples
+
+POWER = 0.8
+"""How often a true difference is to be found."""
+
+
+def smallest_difference(draws: Sequence[Draws]) -> float | None:
+    """The smallest true difference that a paired test finds with `POWER`: the median over pairs.
+
+    For one pair it is (z_0.975 + z_0.80) times the standard deviation over examples of the
+    difference. Pairs that differ on no example say nothing and are left out; None without others.
+    """
+    estimates = [over_examples(one) for one in draws]
+    usable = [estimate.resampled for estimate in estimates if estimate.is_usable]
+    deviations = [float(np.nanstd(one - other)) for one, other in combinations(usable, 2)]
+    telling = [deviation for deviation in deviations if deviation > ROUNDING]
+    if not telling:
+        return None
+    return float((norm.ppf(1 - LEVEL / 2) + norm.ppf(POWER)) * np.median(telling))

@@ -1,0 +1,222 @@
+"""All statistics of a suite from its stored predictions; `suite_statistics` is the entry."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zoo.records.statistics import (
+    Contrast,
+    MeanStanding,
+    Resolution,
+    Standing,
+    SuiteStatistics,
+    Summary,
+)
+from zoo.statistics.contrast import Contested, contests
+from zoo.statistics.estimate import ROUNDING, Draws, mean_of, over_examples, over_seeds
+from zoo.statistics.holm import holm
+from zoo.statistics.rank import Places, places
+from zoo.statistics.resample import bootstrap_weights, generator_of, weighted_sums
+from zoo.statistics.resolution import smallest_difference
+from zoo.statistics.scored import Scored
+from zoo.statistics.splits import ScoredSplit, scored_splits
+from zoo.statistics.sums import LOWEST, value
+
+__all__ = ["PERMUTATIONS", "RESAMPLES", "Scored", "suite_statistics"]
+
+RESAMPLES = 2_000
+PERMUTATIONS = 20_000
+DIGITS = 6
+"""Significant ones of every number: more than anyone reads, fewer than rounding errors reach."""
+
+ByEntry = Mapping[str, Draws]
+
+
+@dataclass(frozen=True)
+class _Analysed:
+    """One split with the draws of each metric and entry, and the tests before correction."""
+
+    split: ScoredSplit
+    draws: Mapping[str, ByEntry]
+    contests: Mapping[tuple[str, str], Contested]
+
+    @property
+    def primary(self) -> ByEntry:
+        return self.draws[self.split.task.primary]
+
+    @property
+    def places(self) -> dict[str, Places | None]:
+        return _student_places(self.split.entries, self.primary)
+
+
+def suite_statistics(
+    suite: str,
+    scored: Sequence[Scored],
+    inputs: str,
+    *,
+    resamples: int = RESAMPLES,
+    permutations: int = PERMUTATIONS,
+) -> SuiteStatistics:
+    """Everything that the stored predictions of a suite say together.
+
+    Neither the order of `scored` nor that of examples in a file changes a number. A student's
+    contrast with its teacher or twin is None where that has no runs on the split, where it is its
+    own twin, and where the difference is undefined (a correlation of constant answers).
+
+    Args:
+        suite: its name.
+        scored: one for each entry and split.
+        inputs: sha256 of the predictions.
+        resamples: of the bootstrap.
+        permutations: of each permutation test.
+
+    Raises:
+        MeasurementError: entries that appear twice, have no run or did not answer the same
+            examples, and answers that are none of their task.
+    """
+    splits = [_analyse(split, resamples, permutations) for split in scored_splits(scored)]
+    p_values = [contest.p for one in splits for contest in one.contests.values()]
+    corrected = iter(holm(p_values))
+    standings: list[Standing] = []
+    for one in splits:
+        contrasts = {
+            pair: _contrast(pair[1], contest, next(corrected))
+            for pair, contest in one.contests.items()
+        }
+        standings += _standings(one, contrasts)
+    shared = _shared(splits)
+    return SuiteStatistics(
+        suite=suite,
+        inputs=inputs,
+        resamples=resamples,
+        permutations=permutations,
+        tests=len(p_values),
+        standings=tuple(standings),
+        means=_means(shared),
+        mean_over=tuple((one.split.task.name, one.split.name) for one in shared),
+        resolutions=tuple(_resolution(one) for one in splits),
+    )
+
+
+def _analyse(split: ScoredSplit, resamples: int, permutations: int) -> _Analysed:
+    draws = _draws(split, resamples)
+    return _Analysed(split, draws, contests(split, draws[split.task.primary], permutations))
+
+
+def _draws(split: ScoredSplit, resamples: int) -> dict[str, ByEntry]:
+    """The draws of each metric, by entry."""
+    generator = generator_of(split.task.name, split.name, "bootstrap")
+    weights = bootstrap_weights(split.examples, resamples, generator)
+    arrays = [array for arrays in split.by_metric.values() for array in arrays.values()]
+    sums = iter(weighted_sums(arrays, weights))
+    return {
+        metric: {
+            one.entry: Draws(
+                one.seeds,
+                value(split.task, metric, arrays[one.entry].sum(1), split.examples),
+                value(split.task, metric, next(sums), split.examples).T,
+            )
+            for one in split.entries
+        }
+        for metric, arrays in split.by_metric.items()
+    }
+
+
+def _student_places(entries: Sequence[Scored], draws: ByEntry) -> dict[str, Places | None]:
+    return places({one.entry: draws[one.entry] for one in entries if one.is_student})
+
+
+def _standings(one: _Analysed, contrasts: Mapping[tuple[str, str], Contrast]) -> list[Standing]:
+    ranks = one.places
+    return [
+        Standing(
+            entry=scored.entry,
+            task=scored.task,
+            split=scored.split,
+            seeds=scored.seeds,
+            examples=one.split.examples,
+            metrics={
+                metric: _summary(draws[scored.entry], LOWEST[metric])
+                for metric, draws in one.draws.items()
+            },
+            to_teacher=contrasts.get((scored.entry, scored.teacher)),
+            to_twin=contrasts.get((scored.entry, scored.twin or "")),
+            rank=ranks.get(scored.entry),
+        )
+        for scored in one.split.entries
+    ]
+
+
+def _shared(splits: Sequence[_Analysed]) -> list[_Analysed]:
+    """The splits that every entry has."""
+    entries = {scored.entry for one in splits for scored in one.split.entries}
+    return [one for one in splits if len(one.split.entries) == len(entries)]
+
+
+def _means(shared: Sequence[_Analysed]) -> tuple[MeanStanding, ...]:
+    if not shared:
+        return ()
+    entries = shared[0].split.entries
+    draws = {one.entry: mean_of([split.primary[one.entry] for split in shared]) for one in entries}
+    ranks = _student_places(entries, draws)
+    lowest = float(np.mean([LOWEST[split.split.task.primary] for split in shared]))
+    return tuple(
+        MeanStanding(entry=name, summary=_summary(mean, lowest), rank=ranks.get(name))
+        for name, mean in draws.items()
+    )
+
+
+def _resolution(one: _Analysed) -> Resolution:
+    students = [one.primary[scored.entry] for scored in one.split.entries if scored.is_student]
+    return Resolution(
+        task=one.split.task.name,
+        split=one.split.name,
+        examples=one.split.examples,
+        difference=_rounded(smallest_difference(students)),
+    )
+
+
+def _summary(draws: Draws, lowest: float) -> Summary:
+    """What is known of one metric, whose values go from `lowest` to 1.
+
+    An interval stretched for the seeds could leave that range, and is cut there.
+    """
+    count = len(draws.observed)
+    low, high = over_examples(draws).interval() or (None, None)
+    stretched = over_seeds(draws).interval() if count > 1 else None
+    seeds_low, seeds_high = np.clip(stretched, lowest, 1.0) if stretched else (None, None)
+    return Summary(
+        mean=_rounded(float(draws.observed.mean())),
+        sd=_rounded(float(draws.observed.std(ddof=1))) if count > 1 else None,
+        low=_rounded(low),
+        high=_rounded(high),
+        seeds_low=_rounded(seeds_low),
+        seeds_high=_rounded(seeds_high),
+    )
+
+
+def _contrast(rival: str, contest: Contested, p_holm: float) -> Contrast:
+    return Contrast(
+        rival=rival,
+        difference=_significant(contest.difference),
+        low=_significant(contest.low),
+        high=_significant(contest.high),
+        p=_chance(contest.p),
+        p_holm=_chance(p_holm),
+        test=contest.test,
+    )
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None or not np.isfinite(number) else _significant(number)
+
+
+def _significant(number: float) -> float:
+    """To `DIGITS`; differences that are rounding errors are none."""
+    return 0.0 if abs(number) <= ROUNDING else _chance(number)
+
+
+def _chance(p: float) -> float:
+    """A p-value to `DIGITS`, however small."""
+    return float(f"{p:.{DIGITS}g}")
