@@ -1,5 +1,7 @@
-"""Two small random models on disk, each as a checkpoint and as ONNX files."""
+"""Two small random models on disk, as checkpoints, as ONNX files and as built entries."""
 
+import json
+import shutil
 import warnings
 from pathlib import Path
 
@@ -10,6 +12,10 @@ from transformers import PreTrainedModel
 
 from tests import tiny
 from zoo.latency.report import Subject
+from zoo.paths import Project, onnx_name
+from zoo.spec.bench import Bench
+from zoo.spec.data import DataSource
+from zoo.spec.measuring import LatencyJob, Measured
 
 TASK = "inference"
 
@@ -66,3 +72,51 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     """A model of six layers."""
     return write_subject(tmp_path_factory.mktemp("teacher"), 6)
+
+
+JOB = LatencyJob(
+    suite="pocket",
+    entry="small",
+    teacher="large",
+    teacher_seed=2,
+    runs=(
+        Measured(task=TASK, seed=1, settings=tiny.SETTINGS, data=DataSource(), digest="of-small"),
+    ),
+    bench=Bench(
+        runtimes=("onnx-fp32", "onnx-int8"),
+        shapes=("1x16", "2x64"),
+        replay=9,
+        samples=64,
+        seconds=2.0,
+    ),
+)
+"""Two runtimes, a shape that fits, one that is cut to the task's 48 pieces, and a replay."""
+
+
+def build_project(root: Path, student: Subject, teacher: Subject, job: LatencyJob) -> Project:
+    """A project where both models are built and exported, and the job is declared."""
+    project = Project(root)
+    project.specs.mkdir()
+    for entry, seed, model in (
+        (job.entry, job.runs[0].seed, student),
+        (job.teacher, job.teacher_seed, teacher),
+    ):
+        folder = project.entry(job.suite, entry)
+        shutil.copytree(model.folder, folder.checkpoint(f"{TASK}-{seed}"))
+        folder.export.mkdir()
+        for precision, file in model.onnx.items():
+            shutil.copy(file, folder.export / onnx_name(TASK, precision))
+    jobs = {job.entry: {"latency": job.model_dump(mode="json")}, job.teacher: {"score": {}}}
+    for entry, declared in jobs.items():
+        file = project.pipelines / job.suite / entry / "params.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(declared))
+    return project
+
+
+@pytest.fixture(scope="session")
+def project(
+    student: Subject, teacher: Subject, tmp_path_factory: pytest.TempPathFactory
+) -> Project:
+    """Both models as built entries of a project."""
+    return build_project(tmp_path_factory.mktemp("project"), student, teacher, JOB)

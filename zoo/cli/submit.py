@@ -50,12 +50,13 @@ def _runs(entry: str, job: ScoreJob, task: str | None, seed: int | None) -> list
     if not official:
         given = "none of its tasks has an official server"
         raise UsageError(Problem(entry, given, "entries on GLUE or SQuAD"))
-    tasks, seeds = ({run.task for run in official}, {run.seed for run in official})
+    tasks = {run.task for run in official}
     if task is not None and task not in tasks:
         given, near = "it has no such official task", suggestion(task, tasks)
         raise UsageError(Problem(f"{entry}: --task {task}", given, ", ".join(sorted(tasks)), near))
-    wanted = official[0].seed if seed is None else seed
+    asked = [run for run in official if task in (None, run.task)]
+    wanted, seeds = (asked[0].seed if seed is None else seed, {run.seed for run in asked})
     if wanted not in seeds:
         known = ", ".join(map(str, sorted(seeds)))
         raise UsageError(Problem(f"{entry}: --seed {seed}", "it has no run with this seed", known))
-    return [run for run in official if run.seed == wanted and task in (None, run.task)]
+    return [run for run in asked if run.seed == wanted]

@@ -42,8 +42,8 @@ def score_predictions(task: Task, split: Split, predictions: Predictions) -> Sco
     if not task.unanswerable or predictions.spans is None:
         return Scored(metrics)
     odds = zip(predictions.ids, predictions.logits[:, 0].tolist(), strict=True)
-    given = dict(zip(predictions.ids, predictions.spans, strict=True))
-    chosen = threshold_scores(spans, given, dict(odds))
+    best = dict(zip(predictions.ids, predictions.spans, strict=True))
+    chosen = threshold_scores(spans, best, dict(odds))
     return Scored(metrics | chosen.metrics, chosen.thresholds)
 
 

@@ -1,0 +1,146 @@
+"""`zoo submit` on a project of its own: what is written, where, and what is left out."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests import tiny
+from zoo.cli.score import score as score_command
+from zoo.cli.submit import submit
+from zoo.errors import DataError, UsageError
+from zoo.models.checkpoint import Identity, save_checkpoint
+from zoo.paths import Project
+from zoo.spec.data import DataSource
+from zoo.spec.measuring import Measured, ScoreJob
+from zoo.spec.task import TASKS
+
+OFFICIAL = [name for name, task in TASKS.items() if task.source != "pocket"]
+WORDS = [word for word in tiny.tokenizer().get_vocab() if word.isalpha()][:40]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """An entry `small/e` with two seeds on SST-2, SQuAD v2.0 and a generated task, and its data."""
+    made = Project(tmp_path / "project")
+    runs = []
+    for task, seed in [("sst2", 1), ("sst2", 2), ("squad-v2.0", 1), ("sentiment", 1)]:
+        run = Measured(
+            task=task, seed=seed, settings=tiny.SETTINGS, data=DataSource(), digest="0" * 64
+        )
+        identity = Identity(
+            suite="small", entry="e", stage="trained", task=task, seed=seed, digest="0" * 64
+        )
+        folder = made.entry("small", "e").checkpoint(run.key)
+        save_checkpoint(folder, tiny.model(task=task, seed=seed), tiny.tokenizer(), identity)
+        runs.append(run)
+    job = ScoreJob(suite="small", entry="e", method="kd", teacher="t", twin=None, runs=tuple(runs))
+    params = made.pipelines / "small/e/params.json"
+    params.parent.mkdir(parents=True)
+    params.write_text(json.dumps({"score": job.model_dump(mode="json")}))
+    made.specs.mkdir()
+    data = tmp_path / "data"
+    (data / "glue/SST-2").mkdir(parents=True)
+    rows = [f"{a} {b}" for a, b in zip(WORDS, reversed(WORDS), strict=True)]
+    labelled = [f"{row}\t{number % 2}" for number, row in enumerate(rows)]
+    (data / "glue/SST-2/dev.tsv").write_text("\n".join(["sentence\tlabel", *labelled]) + "\n")
+    hidden = [f"{number}\t{row}" for number, row in enumerate(rows)]
+    (data / "glue/SST-2/test.tsv").write_text("\n".join(["index\tsentence", *hidden]) + "\n")
+    answers = [{"text": WORDS[0], "answer_start": 0}]
+    questions = [
+        {"id": "a", "question": WORDS[1], "answers": answers},
+        {"id": "b", "question": WORDS[2], "answers": [], "is_impossible": True},
+    ]
+    paragraphs = [{"context": " ".join(WORDS[:12]), "qas": questions}]
+    (data / "squad").mkdir()
+    (data / "squad/dev-v2.0.json").write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
+    monkeypatch.setenv("ZOO_DATA", str(data))
+    monkeypatch.chdir(made.root)
+    return made
+
+
+def test_test_sets_are_answered_and_squad_is_named_as_left_out(project: Project) -> None:
+    """SQuAD's test set is not public, which does not stop the other tasks; pocket has no server."""
+    told = submit("small/e", split="test", task=None, seed=None, out=None)
+    assert told.splitlines() == [
+        "written:",
+        "  build/small/e/submission/SST-2.tsv",
+        "left out: squad-v2.0 has no public test set; try --split dev",
+    ]
+    folder = project.entry("small", "e").submission
+    assert [path.name for path in folder.iterdir()] == ["SST-2.tsv"]
+    assert len((folder / "SST-2.tsv").read_text().splitlines()) == 41
+
+
+def test_squad_alone_says_why_it_cannot_be_answered(project: Project) -> None:
+    with pytest.raises(DataError) as told:
+        submit("small/e", split="test", task="squad-v2.0", seed=None, out=None)
+    assert str(told.value) == (
+        "squad-v2.0: there is no public test set\n  do: answer the dev split: --split dev"
+    )
+    assert not project.entry("small", "e").submission.exists()
+
+
+def test_dev_files_go_where_they_are_wanted_and_are_scored_there(project: Project) -> None:
+    """Both tasks; the null odds serve `zoo score` as they stand."""
+    out = project.root / "mine"
+    told = submit("small/e", split="dev", task=None, seed=1, out=out)
+    squad = out / "squad-v2.0"
+    assert told.splitlines() == [
+        "written:",
+        "  mine/SST-2.tsv",
+        "  mine/squad-v2.0/predictions.json",
+        "  mine/squad-v2.0/null_odds.json",
+    ]
+    data = project.root.parent / "data/squad/dev-v2.0.json"
+    text = score_command(
+        "squad-v2.0", data, squad / "predictions.json", squad / "null_odds.json", as_json=True
+    )
+    found = json.loads(text)
+    assert (found["examples"], found["missing"], found["extra"]) == (2, 0, 0)
+    assert {"best_f1", "no_answer_f1"} <= set(found["metrics"])
+
+
+def test_the_first_seed_answers_unless_another_is_asked_for(project: Project) -> None:
+    """Two seeds answer differently, and the file of the first is that of seed 1."""
+    written = {}
+    for seed in (None, 1, 2):
+        out = project.root / f"seed-{seed}"
+        submit("small/e", split="dev", task="sst2", seed=seed, out=out)
+        written[seed] = (out / "SST-2.tsv").read_text()
+    assert written[None] == written[1] != written[2]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"split": "tset"},
+            "--split tset: there is no such split\n  allowed: test, dev\n  do: did",
+        ),
+        ({"task": "sentiment"}, "small/e: --task sentiment: it has no such official task\n"),
+        ({"seed": 3}, "small/e: --seed 3: it has no run with this seed\n  allowed: 1, 2"),
+        ({"seed": 2, "task": "squad-v2.0"}, "small/e: --seed 2: it has no run with this seed"),
+        ({"out": Path("specs")}, "--out specs: it is there already\n  allowed: a new folder"),
+    ],
+)
+def test_wrong_wishes_are_told_before_any_model_is_loaded(
+    project: Project, changed: dict, message: str
+) -> None:
+    asked = {"split": "dev", "task": None, "seed": None, "out": None} | changed
+    with pytest.raises(UsageError) as told:
+        submit("small/e", **asked)
+    assert str(told.value).startswith(message)
+    assert project.specs.is_dir()
+
+
+def test_an_entry_on_generated_tasks_cannot_be_submitted(project: Project) -> None:
+    path = project.pipelines / "small/e/params.json"
+    jobs = json.loads(path.read_text())
+    jobs["score"]["runs"] = [r for r in jobs["score"]["runs"] if r["task"] not in OFFICIAL]
+    path.write_text(json.dumps(jobs))
+    with pytest.raises(UsageError) as told:
+        submit("small/e", split="dev", task=None, seed=None, out=None)
+    assert str(told.value) == (
+        "small/e: none of its tasks has an official server\n  allowed: entries on GLUE or SQuAD"
+    )
