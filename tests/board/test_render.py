@@ -103,7 +103,8 @@ def test_csv_holds_everything(records: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("p_holm", "difference", "mark"), [(0.01, 0.1, " ▲"), (0.01, -0.1, " ▼"), (0.05, 0.1, "")]
+    ("p_holm", "difference", "mark"),
+    [(0.01, 0.1, " ▲"), (0.01, -0.1, " ▼"), (0.05, 0.1, ""), (0.01, 0.04, "")],
 )
 def test_a_score_tells_its_interval_and_whether_it_differs_from_the_twin(
     records: Any, p_holm: float, difference: float, mark: str

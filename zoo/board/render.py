@@ -140,9 +140,12 @@ def _score(row: Row | None, best: float | None) -> str:
 
 
 def _verdict(row: Row) -> str:
-    """Whether a student is better or worse than its twin beyond doubt."""
+    """Whether a student is better or worse than its twin beyond doubt.
+
+    The test is over examples alone: an interval over seeds too must leave out 0.
+    """
     contrast = row.against_twin
-    if contrast is None or contrast.p_holm >= ALPHA:
+    if contrast is None or contrast.p_holm >= ALPHA or contrast.low <= 0 <= contrast.high:
         return ""
     return "▲" if contrast.difference > 0 else "▼"
 
@@ -254,8 +257,8 @@ def _notes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     if any(row.score_low is not None for row in rows):
         notes.append(
             f"± is half of the 95 % interval over examples{' and seeds' if several else ''}. ▲ and"
-            " ▼: better and worse than the entry's twin (paired, corrected for all tests of the"
-            " board). Rank: the places that the mean may hold among students."
+            " ▼: better and worse than the entry's twin (paired test, corrected for all tests"
+            " of the board, and an interval without 0). Rank: the places that the mean may hold among students."
         )
     if _resolved(rows):
         notes.append(
