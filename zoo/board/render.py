@@ -258,7 +258,8 @@ def _notes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
         notes.append(
             f"± is half of the 95 % interval over examples{' and seeds' if several else ''}. ▲ and"
             " ▼: better and worse than the entry's twin (paired test, corrected for all tests"
-            " of the board, and an interval without 0). Rank: the places that the mean may hold among students."
+            " of the board, and an interval without 0). Rank: the places that the mean may hold"
+            " among students."
         )
     if _resolved(rows):
         notes.append(
