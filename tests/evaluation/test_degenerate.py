@@ -199,6 +199,44 @@ def test_a_single_question_has_a_best_score_and_no_cross_fitted_one() -> None:
     assert found.thresholds == {"best_exact_match": 3.0, "best_f1": 3.0}
 
 
+def test_exact_match_and_f1_have_thresholds_of_their_own() -> None:
+    """Half an answer at odds 0.5 is worth nothing to exact match and 2/3 to F1."""
+    examples = [asked("a", "x y"), asked("b"), asked("c", "x")]
+    odds = {"a": 0.5, "b": 2.0, "c": -1.0}
+    found = threshold_scores(examples, dict.fromkeys("abc", "x"), odds)
+    assert found.metrics["best_exact_match"] == pytest.approx(2 / 3)
+    assert found.metrics["best_f1"] == pytest.approx(8 / 9)
+    thresholds = found.thresholds or {}
+    assert (thresholds["best_exact_match"], thresholds["best_f1"]) == (-1.0, 0.5)
+
+
+def test_the_thresholds_of_the_halves_are_told_apart() -> None:
+    """`first` is what the first half is scored at: the best of the second."""
+    examples = [
+        SpanExample(name, "?", context, answers, (0,) * len(answers))
+        for name, context, answers in [
+            ("a", "one", ("x",)),
+            ("b", "one", ()),
+            ("c", "two", ("x",)),
+            ("d", "two", ()),
+        ]
+    ]
+    odds = {"a": 0.0, "b": 1.0, "c": 3.0, "d": 4.0}
+    thresholds = threshold_scores(examples, dict.fromkeys("abcd", "x"), odds).thresholds or {}
+    assert thresholds["cross_fitted_f1_first"] == 3.0
+    assert thresholds["cross_fitted_f1_second"] == 0.0
+
+
+def test_a_threshold_at_endless_odds_is_a_number_that_json_can_hold() -> None:
+    """A question whose windows hold no span at all has infinite odds."""
+    found = threshold_scores([asked("a", "x")], {"a": "x"}, {"a": math.inf})
+    assert found.metrics["best_f1"] == 1.0
+    assert found.thresholds == {
+        "best_exact_match": float(np.finfo(np.float32).max),
+        "best_f1": float(np.finfo(np.float32).max),
+    }
+
+
 @pytest.mark.parametrize("ids", [("0", "2"), ("1", "0"), ("0",)])
 def test_answers_to_other_examples_are_not_scored(ids: tuple[str, ...]) -> None:
     """Another split, another order or a part of it would give numbers that mean nothing."""

@@ -38,6 +38,12 @@ def test_both_layouts_give_the_same_official_score(
     assert text.splitlines()[0] == "ax: 60 examples, 0 missing, 0 extra"
 
 
+def test_blanks_and_the_ends_of_lines_of_windows_change_no_label(tmp_path: Path) -> None:
+    data = tmp_path / "full.tsv"
+    data.write_bytes(b"\xef\xbb\xbfPremise\tLabel \r\na\t neutral\r\nb\tentailment \r\n")
+    assert read_diagnostic_labels(data) == [1, 0]
+
+
 def test_the_file_of_the_release_says_where_the_labels_are(tmp_path: Path) -> None:
     """The release's own diagnostic.tsv cannot be scored; fetching it again would not help."""
     data = table(tmp_path / "diagnostic.tsv", RELEASE, ["x"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from zoo.cli.score import score as score_command
 from zoo.errors import DataError, UsageError
-from zoo.evaluation.official_files import read_answers, read_submission
+from zoo.evaluation.official_files import read_answers, read_submission, server_labels
 from zoo.evaluation.submissions import (
     OFFICIAL,
     FileScore,
@@ -226,6 +226,21 @@ def test_file_names_are_those_of_the_server() -> None:
     assert mnli == ["MNLI-m.tsv", "MNLI-mm.tsv", "AX.tsv"]
     with pytest.raises(UsageError, match="mnli: split: 'dev'\n  allowed: dev_matched, dev_mism"):
         submission_name(TASKS["mnli"], "dev")
+
+
+def test_classes_are_written_as_the_server_knows_them() -> None:
+    """MNLI, QNLI, RTE and AX by name, the others by number."""
+    assert {name: server_labels(task) for name, task in OFFICIAL.items() if task.labels} == {
+        "cola": ("0", "1"),
+        "sst2": ("0", "1"),
+        "mrpc": ("0", "1"),
+        "qqp": ("0", "1"),
+        "wnli": ("0", "1"),
+        "mnli": ("entailment", "neutral", "contradiction"),
+        "ax": ("entailment", "neutral", "contradiction"),
+        "qnli": ("entailment", "not_entailment"),
+        "rte": ("entailment", "not_entailment"),
+    }
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name not in OFFICIAL])

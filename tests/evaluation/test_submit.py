@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests import tiny
 from zoo.cli.score import score as score_command
 from zoo.cli.submit import submit
 from zoo.errors import DataError, UsageError
+from zoo.evaluation import official
+from zoo.evaluation.predictions import Predictions
 from zoo.models.checkpoint import Identity, save_checkpoint
 from zoo.paths import Project
 from zoo.spec.data import DataSource
@@ -99,6 +102,25 @@ def test_dev_files_go_where_they_are_wanted_and_are_scored_there(project: Projec
     found = json.loads(text)
     assert (found["examples"], found["missing"], found["extra"]) == (2, 0, 0)
     assert {"best_f1", "no_answer_f1"} <= set(found["metrics"])
+
+
+def test_what_a_suite_cuts_its_dev_split_to_plays_no_part(project: Project) -> None:
+    """A submission has a row for every example of the data."""
+    path = project.pipelines / "small/e/params.json"
+    jobs = json.loads(path.read_text())
+    for run in jobs["score"]["runs"]:
+        run["settings"]["dev"] = 3
+    path.write_text(json.dumps(jobs))
+    submit("small/e", split="dev", task="sst2", seed=None, out=project.root / "mine")
+    assert len((project.root / "mine/SST-2.tsv").read_text().splitlines()) == 41
+
+
+def test_similarities_beyond_the_scale_are_written_as_its_ends(tmp_path: Path) -> None:
+    given = (-0.25, 2.5, 5.125)
+    logits = np.array(given, np.float32)[:, None]
+    predictions = Predictions(("a", "b", "c"), given, (None,) * 3, logits)
+    (path,) = official._write(TASKS["stsb"], "test", predictions, tmp_path)
+    assert path.read_text() == "index\tprediction\n0\t0.0\n1\t2.5\n2\t5.0\n"
 
 
 def test_the_first_seed_answers_unless_another_is_asked_for(project: Project) -> None:

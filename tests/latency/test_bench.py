@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import onnxruntime
 import pytest
 
 from tests.latency.conftest import JOB
 from zoo.cli import bench as verb
-from zoo.errors import UsageError
+from zoo.errors import MeasurementError, UsageError
 from zoo.latency.samples import read_samples
 from zoo.paths import SAMPLES, Project
-from zoo.records.latency import Circumstances, LatencyRecord
+from zoo.records.latency import LatencyRecord
+from zoo.spec.measuring import LatencyJob
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def _inside(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.root)
 
 
-def _bench(  # noqa: PLR0913  (options of a command)
+def _bench(
     entry: str = "pocket/small",
     *,
     device: str = "cpu",
@@ -66,67 +66,74 @@ def test_options_take_the_place_of_what_is_declared(project: Project) -> None:
 
 def test_table_shows_what_may_be_said(project: Project) -> None:
     """Ratios with intervals, both models, refused percentiles with what they need, the folder."""
-    text = _bench(samples=12)
-    lines = text.splitlines()
-    assert lines[0].split("  ")[0] == "task"
-    ours, theirs, replayed = lines[1], lines[2], lines[3]
+    lines = _bench(samples=12).splitlines()
+    assert lines[0].startswith("pocket/small beside pocket/large on ")
+    assert lines[0].endswith(", 1 thread")
+    assert lines[1].split("  ")[0] == "task"
+    ours, theirs, replayed = lines[2], lines[3], lines[4]
     assert ours.startswith("inference  onnx-fp32  1x8")
-    assert "small" in ours
+    assert "student" in ours
     assert "[" in ours
     assert theirs.split()[0] == "teacher"
     assert replayed.split()[2] == "replay"
     for floor in (64, 130, 662):
-        assert f"refused (under {floor})" in ours
-    assert "refused (under 11)" not in ours
-    assert "threads 1, provider CPUExecutionProvider" in text
-    assert lines[-1] == "kept in build/pocket/small/bench/cpu"
+        assert f"refused (<{floor})" in ours
+    assert "refused (<11)" not in ours
+    assert lines[-1] == "records and raw samples: build/pocket/small/bench/cpu"
     assert project.entry("pocket", "small").bench("cpu").is_dir()
 
 
 def test_too_few_samples_give_no_ratio() -> None:
     """Nothing is invented for five calls."""
-    row = _bench(samples=5).splitlines()[1]
-    assert "refused (under 11)" in row
+    row = _bench(samples=5).splitlines()[2]
+    assert row.count("refused (<11)") == 2
     assert "[" not in row
 
 
 @pytest.mark.parametrize("busy", [True, False])
 def test_a_busy_machine_is_told_loudly(monkeypatch: pytest.MonkeyPatch, busy: bool) -> None:
-    """Then the milliseconds say little."""
-    _bench()
+    """Then the milliseconds say little; throttling and a restless warm-up are told, too."""
+    around = {"busy": busy, "other_cores": 0.25, "steal": 0.03, "throttled": busy}
+    around |= {"load_before": 0.5, "load_after": 1.5, "governor": "performance"}
     told = json.loads(_bench(as_json=True))
-    around = Circumstances.model_validate(told[0]["circumstances"] | {"busy": busy})
     records = [
-        LatencyRecord.model_validate(each).model_copy(update={"circumstances": around})
+        LatencyRecord.model_validate(
+            each | {"settled": not busy, "circumstances": each["circumstances"] | around}
+        )
         for each in told
     ]
     monkeypatch.setattr(verb, "measure_runs", lambda *_, **__: records)
-    loud = "THE MACHINE WAS BUSY in 2 of 2 cells: ratios hold, milliseconds do not."
-    assert (loud in _bench().splitlines()) is busy
+    seen = (
+        "others kept up to 0.25 cores busy, up to 3.0 % was stolen,"
+        " load 0.50 before, 1.50 after, governor performance"
+    )
+    cells = "onnx-fp32 1x8, onnx-fp32 replay"
+    loud = [
+        f"BUSY MACHINE in 2 of 2 cells: milliseconds say little, ratios more; {seen}",
+        f"NOT SETTLED after the warm-up: {cells}",
+        f"THROTTLED for heat or power: {cells}",
+    ]
+    assert _bench().splitlines()[6:-1] == (loud if busy else [f"quiet machine: {seen}"])
 
 
 def test_misspelt_options_are_refused_with_the_nearest() -> None:
-    """What is allowed, and what was probably meant."""
-    assert _refusal(runtimes=["onnx-fp23"]) == (
-        "--runtime onnx-fp23: there is no such runtime\n  allowed: torch-fp32, torch-bf16,"
+    """All of them at once: what is allowed, and what was probably meant."""
+    assert _refusal(runtimes=["onnx-fp23"], device="metal", task="span", shapes=["128"]) == (
+        "--device metal: there is none of that name\n  allowed: cpu, cuda\n"
+        "--runtime onnx-fp23: there is none of that name\n  allowed: torch-fp32, torch-bf16,"
         " compiled-fp32, compiled-bf16, onnx-fp32, onnx-fp16, onnx-int8, tensorrt-fp32,"
-        " tensorrt-fp16\n  do: did you mean 'onnx-fp32'?"
+        " tensorrt-fp16\n  do: did you mean 'onnx-fp32'?\n"
+        "--task span: there is none of that name\n  allowed: inference\n"
+        "--shape 128: this is no shape\n  allowed: batch x pieces, as in 1x128"
     )
-    assert _refusal(device="gpu") == (
-        "--device gpu: there is no such device\n  allowed: cpu, cuda"
-    )
-    assert _refusal(task="span") == (
-        "--task span: there is no such task\n  allowed: inference"
-    )
-    assert _refusal(shapes=["128"]).startswith("--shape 128: this is no shape\n  allowed: ")
 
 
 def test_teacher_is_refused() -> None:
     """It is timed beside its students."""
     assert _refusal("pocket/large") == (
-        "pocket/large: this entry has no latency of its own\n"
-        "  allowed: entries that are measured beside a teacher\n"
-        "  do: name one of its students: it is timed in the same rounds"
+        "pocket/large: this entry is not timed by itself\n"
+        "  allowed: a student's entry, of a task that the suite's bench names\n"
+        "  do: a teacher is timed beside each of its students: name one of those"
     )
 
 
@@ -135,53 +142,73 @@ def test_unknown_entry_is_refused() -> None:
     assert _refusal("pocket/none").startswith("pocket/none: there is no pipeline of this entry\n")
 
 
-@pytest.mark.parametrize("entry", ["small", "large"])
-@pytest.mark.parametrize("part", ["runs", "export"])
-def test_what_is_not_built_is_named(project: Project, entry: str, part: str) -> None:
-    """Before anything is started."""
-    folder = project.entry("pocket", entry).root / part
-    away = folder.with_name("away")
-    folder.rename(away)
+@pytest.mark.parametrize(
+    ("entry", "file"),
+    [
+        ("small", f"runs/inference-{JOB.runs[0].seed}/checkpoint/config.json"),
+        ("large", f"runs/inference-{JOB.teacher_seed}/checkpoint/config.json"),
+        ("small", "export/inference-fp32.onnx"),
+        ("large", "export/inference-fp32.onnx"),
+    ],
+)
+def test_what_is_not_built_is_named(project: Project, entry: str, file: str) -> None:
+    """With the command that builds it; nothing is left of the measurement."""
+    built = project.entry("pocket", entry).root / file
+    away = built.with_name("away")
+    built.rename(away)
     try:
-        told = _refusal()
+        with pytest.raises(MeasurementError) as caught:
+            _bench()
     finally:
-        away.rename(folder)
-    seed = JOB.runs[0].seed if entry == "small" else JOB.teacher_seed
-    rest = f"/inference-{seed}/checkpoint" if part == "runs" else ""
-    assert told == (
-        f"build/pocket/{entry}/{part}{rest}: pocket/{entry} is not built on this machine\n"
-        "  do: build it first: `zoo run pocket/small`"
+        away.rename(built)
+    assert str(caught.value) == (
+        f"{built}: this file does not exist\n  do: build it with `zoo run pocket/{entry}`; ONNX"
+        " files are those that the suite's bench.export.precisions names"
     )
 
 
 @pytest.mark.parametrize(
-    ("providers", "library", "expected"),
-    [
-        (["TensorrtExecutionProvider"], "libnvinfer.so", True),
-        (["TensorrtExecutionProvider"], None, False),
-        (["CUDAExecutionProvider"], "libnvinfer.so", False),
-    ],
+    ("listed", "library", "tensorrt"),
+    [(True, "libnvinfer.so.10", True), (True, None, False), (False, "libnvinfer.so.10", False)],
 )
-def test_tensorrt_is_measured_where_it_is_installed(
-    project: Project,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    providers: list[str],
-    library: str | None,
-    expected: bool,
+def test_runtimes_of_a_gpu_are_its_own(
+    monkeypatch: pytest.MonkeyPatch, listed: bool, library: str | None, tensorrt: bool
 ) -> None:
-    """On a GPU, where nothing is named: the provider's name alone does not mean that it is there."""
+    """Where none is named: those that are at home there; on the CPU those that are declared.
+
+    ONNX Runtime lists the provider of TensorRT where TensorRT is not installed, too.
+    """
     asked = list[object]()
 
     def note(*_: object, runtimes: object, **__: object) -> list[LatencyRecord]:
         asked.append(runtimes)
         return []
 
+    providers = ["TensorrtExecutionProvider"] if listed else ["CUDAExecutionProvider"]
     monkeypatch.setattr(verb, "measure_runs", note)
-    monkeypatch.setattr(verb, "find_library", lambda _: library)
+    monkeypatch.setattr(verb, "find_library", {"nvinfer": library}.get)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
     _bench(device="cuda", runtimes=(), as_json=True)
-    more = ("tensorrt-fp16",) if expected else ()
-    assert asked == [("torch-fp32", "torch-bf16", "onnx-fp32", "onnx-fp16", *more)]
     _bench(runtimes=(), as_json=True)
-    assert asked[1] is None
+    more = ("tensorrt-fp16",) if tensorrt else ()
+    assert asked == [("torch-fp32", "torch-bf16", "onnx-fp32", "onnx-fp16", *more), None]
+
+
+def test_one_task_of_several_is_measured_alone(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run only; without the option those of all tasks."""
+    other = JOB.runs[0].model_copy(update={"task": "sentiment"})
+    several = JOB.model_copy(update={"runs": (*JOB.runs, other)})
+    asked = list[list[str]]()
+
+    def note(_project: Project, job: LatencyJob, *_: object, **__: object) -> list[LatencyRecord]:
+        asked.append([run.task for run in job.runs])
+        return []
+
+    monkeypatch.setattr(verb, "job_of", lambda *_: several.model_dump_json())
+    monkeypatch.setattr(verb, "measure_runs", note)
+    _bench(task="sentiment", as_json=True)
+    _bench(as_json=True)
+    assert asked == [["sentiment"], ["inference", "sentiment"]]
+    assert project.entry("pocket", "small").bench("cpu").is_dir()

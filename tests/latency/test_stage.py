@@ -1,4 +1,3 @@
-import json
 import shutil
 from pathlib import Path
 
@@ -33,7 +32,8 @@ def folder(project: Project) -> Path:
 def records(folder: Path) -> list[LatencyRecord]:
     """Its records, by name."""
     return [
-        LatencyRecord.model_validate_json(file.read_text()) for file in sorted(folder.glob("*.json"))
+        LatencyRecord.model_validate_json(file.read_text())
+        for file in sorted(folder.glob("*.json"))
     ]
 
 
@@ -109,7 +109,8 @@ def test_replay_is_of_the_first_dev_examples(
     assert replay is not None
     examples = pocket.split("inference", "dev", 9, 0).examples
     assert [(each.first, each.second) for each in replay.examples] == [
-        (each.first, each.second) for each in examples  # type: ignore[union-attr]
+        (each.first, each.second)
+        for each in examples  # type: ignore[union-attr]
     ]
     assert (replay.max_length, replay.span) == (48, False)
     assert asked[0].timeout_seconds == 308.0
@@ -120,9 +121,7 @@ def test_replay_is_of_the_first_dev_examples(
     assert asked[1].replay is None
 
 
-def test_nothing_appears_where_a_cell_fails(
-    project: Project, tmp_path: Path
-) -> None:
+def test_nothing_appears_where_a_cell_fails(project: Project, tmp_path: Path) -> None:
     """A shape that was asked for by name is not cut, but refused; the old folder stays."""
     shutil.copytree(project.root, tmp_path / "copy")
     copy = Project(tmp_path / "copy")
@@ -169,5 +168,4 @@ def test_harness_adds_less_than_two_percent_to_the_fastest_model(tmp_path: Path)
     added, whole = calls["overhead"], calls["student"]
     assert added is not None
     assert whole is not None
-    print(json.dumps({"overhead_ms": added.value, "model_ms": whole.value}))
     assert added.value < 0.02 * whole.value

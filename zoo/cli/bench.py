@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from ctypes.util import find_library
 from typing import get_args
 
 from zoo.errors import Problem, UsageError, suggestion
@@ -61,7 +62,7 @@ def bench(  # noqa: PLR0913  (each is an option of the command)
     wanted = tuple(known for given in runtimes for known in get_args(Runtime) if known == given)
     settings = job.bench if samples is None else job.bench.model_copy(update={"samples": samples})
     runs = tuple(run for run in job.runs if task in {None, run.task})
-    target = project.entry(suite, name).root / "bench" / on
+    target = project.entry(suite, name).bench(on)
     with new_folder(target) as folder:
         records = measure_runs(
             project,
@@ -121,8 +122,9 @@ def _default_runtimes(device: Device) -> tuple[Runtime, ...] | None:
         return None
     import onnxruntime  # noqa: PLC0415  (only here is it asked what it brings)
 
-    tensorrt = "TensorrtExecutionProvider" in onnxruntime.get_available_providers()
-    return (*_ON_CUDA, _WITH_TENSORRT) if tensorrt else _ON_CUDA
+    # Every ONNX Runtime for GPUs lists the provider; TensorRT itself is installed apart.
+    listed = "TensorrtExecutionProvider" in onnxruntime.get_available_providers()
+    return (*_ON_CUDA, _WITH_TENSORRT) if listed and find_library("nvinfer") else _ON_CUDA
 
 
 def _title(job: LatencyJob, record: LatencyRecord) -> str:

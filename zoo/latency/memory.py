@@ -32,6 +32,9 @@ class Meter(Protocol):
 class ResidentMeter:
     """Resident memory of this process by Linux's /proc.
 
+    PyTorch maps the file of weights, which become resident only as calls touch them; compiled
+    models count with what their compiler left.
+
     Raises:
         OSError: there is no such folder.
     """

@@ -87,6 +87,9 @@ def _session(file: Path, providers: list[Any], threads: int) -> onnxruntime.Infe
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     wanted = providers[0][0] if isinstance(providers[0], tuple) else providers[0]
+    if wanted != CPU:
+        # CUDA's libraries may lie among the Python packages, where only PyTorch would find them.
+        onnxruntime.preload_dlls()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Specified provider")
         session = onnxruntime.InferenceSession(file, options, providers=providers)
