@@ -136,7 +136,7 @@ def test_every_cell_stands_in_the_table_of_timings(records: Any) -> None:
     told = {
         "cell": "1x8",
         "latency_ms_p50": "1.5",
-        "latency_ms_p50_bound": "1.6500000000000001",
+        "latency_ms_p50_bound": "1.875",
         "latency_ms_p99": "refused",
         "teacher_latency_ms_p90": "6.0",
         "memory_peak_bytes": "2000000",

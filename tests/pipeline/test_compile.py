@@ -115,7 +115,7 @@ def test_kd_waits_for_the_teacher_of_every_task_of_its_stage(
     [
         ("seeds: [1]", "note: another\nseeds: [1]", set()),
         ("samples: 20", "samples: 30", {"latency"}),
-        ("examples: 8", "examples: 9", {"export", "latency"}),
+        ("examples: 32", "examples: 33", {"export", "latency"}),
         ("twin: finetune\n", "", {"score"}),
         ("documents: 60", "documents: 61", None),
     ],

@@ -1,84 +1,80 @@
-"""Made-up answers of entries of known quality, for tests of what is said of them."""
+"""Made-up predictions whose true scores are known, for tests of statistics."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.stats import norm
 
 from zoo.evaluation.predictions import Predictions
-from zoo.statistics.estimate import Draws
-from zoo.statistics.resample import bootstrap_weights
+from zoo.spec.task import TASKS
 from zoo.statistics.scored import Scored
 
-NO_LOGITS = np.zeros((1, 1), np.float32)
+DIGEST = "0" * 64
 
 
-def run(gold: Sequence[Any], answers: Sequence[Any]) -> Predictions:
-    """Predictions whose ids count the examples."""
-    ids = tuple(f"{number:06d}" for number in range(len(gold)))
-    return Predictions(ids, tuple(answers), tuple(gold), NO_LOGITS)
+@dataclass(frozen=True)
+class World:
+    """A run is right where skill + luck of its seed + ease of the example + noise is above 0.
 
-
-def scored(
-    entry: str,
-    runs: Mapping[int, Predictions],
-    *,
-    task: str = "sentiment",
-    split: str = "dev",
-    method: str = "kd",
-    teacher: str = "teacher",
-    twin: str | None = "twin",
-) -> Scored:
-    """An entry on one split; a student of `teacher` unless said otherwise."""
-    return Scored(entry, task, split, method, teacher, twin, runs)
-
-
-def classes(
-    generator: np.random.Generator, right: np.ndarray, count: int = 2
-) -> tuple[list[int], list[list[int]]]:
-    """Gold classes, and answers (rows) that are right where `right` (rows, examples) says so."""
-    gold = generator.integers(0, count, right.shape[1])
-    other = (gold + generator.integers(1, count, right.shape)) % count
-    return gold.tolist(), np.where(right, gold, other).tolist()
-
-
-def right_answers(
-    generator: np.random.Generator,
-    skills: np.ndarray,
-    examples: int,
-    difficulty: float = 1.0,
-) -> np.ndarray:
-    """Whether runs of these skills (any shape, S) are right: (S, examples).
-
-    Examples differ in how hard they are, by a normal of deviation `difficulty`; given that, runs
-    are right independently with probability Phi(skill - hardness).
+    All are normal. `luck`, `ease` and `noise` are standard deviations: of a seed as a whole, of an
+    example for all systems alike, and of a seed on an example.
     """
-    hardness = generator.normal(0, difficulty, examples)
-    chance = norm.cdf(np.asarray(skills)[..., None] - hardness)
-    return generator.random(chance.shape) < chance
+
+    luck: float = 0.0
+    ease: float = 1.0
+    noise: float = 1.0
+
+    def skill(self, accuracy: float) -> float:
+        """The skill with this accuracy over all examples and seeds."""
+        return float(norm.ppf(accuracy) * np.sqrt(self.luck**2 + self.ease**2 + self.noise**2))
+
+    def right(
+        self, random: np.random.Generator, skills: Sequence[float], seeds: int, examples: int
+    ) -> tuple[Any, Any]:
+        """Whether each run is right, (systems, seeds, examples), and its true accuracy."""
+        shape = len(skills), seeds
+        run = np.array(skills)[:, None] + self.luck * random.normal(size=shape)
+        ease = self.ease * random.normal(size=examples)
+        noise = self.noise * random.normal(size=(*shape, examples))
+        truth = norm.cdf(run / np.hypot(self.ease, self.noise))
+        return run[..., None] + ease + noise > 0, truth
 
 
-def expected_accuracy(skill: float, difficulty: float = 1.0, seed_deviation: float = 0.0) -> float:
-    """The accuracy of `right_answers` over all examples, and seeds whose skill varies."""
-    return float(norm.cdf(skill / np.sqrt(1 + difficulty**2 + seed_deviation**2)))
+def classified(
+    task: str, gold: Sequence[int], right: Mapping[str, Any], teacher: str = "teacher"
+) -> list[Scored]:
+    """Entries of a task of classes; where a run, (seeds, examples), errs, it says the next class.
 
-
-def accuracy_draws(
-    generator: np.random.Generator, right: np.ndarray, resamples: int = 400
-) -> list[Draws]:
-    """The draws of accuracy for entries (entries, seeds, examples) on the same resamples."""
-    entries, seeds, examples = right.shape
-    rows = right.reshape(entries * seeds, examples).astype(np.float64)
-    weights = np.concatenate(list(bootstrap_weights(examples, resamples, generator)))
-    resampled = (rows @ weights.T / examples).reshape(entries, seeds, resamples)
+    The entry `teacher` is the teacher and `plain` everybody's twin.
+    """
+    classes = len(TASKS[task].labels)
+    known = np.asarray(gold)
     return [
-        Draws(tuple(range(seeds)), values.mean(1), draws)
-        for values, draws in zip(right, resampled, strict=True)
+        scored(task, entry, known, np.where(runs, known, (known + 1) % classes), teacher)
+        for entry, runs in right.items()
     ]
 
 
-def binomial_bounds(trials: int, chance: float, coverage: float = 0.999) -> tuple[float, float]:
-    """Between which shares a fair count of `trials` falls, nearly always."""
-    half = norm.ppf((1 + coverage) / 2) * np.sqrt(chance * (1 - chance) / trials)
-    return chance - half, chance + half
+def scored(task: str, entry: str, gold: Any, answers: Any, teacher: str = "teacher") -> Scored:
+    """One entry with answers, (seeds, examples), to examples that are numbered."""
+    ids = tuple(f"{number:06d}" for number in range(len(gold)))
+    golden = tuple(np.asarray(gold).tolist())
+    return Scored(
+        entry=entry,
+        task=task,
+        split="dev",
+        method="teacher" if entry == teacher else "kd",
+        teacher=teacher,
+        twin=None if entry == teacher else "plain",
+        runs={
+            seed: predictions(ids, run, golden)
+            for seed, run in enumerate(np.asarray(answers).tolist(), start=1)
+        },
+    )
+
+
+def predictions(ids: Sequence[str], answers: Sequence[Any], gold: Sequence[Any]) -> Predictions:
+    """Answers without logits, which statistics do not use."""
+    return Predictions(tuple(ids), tuple(answers), tuple(gold), np.zeros((len(ids), 1), np.float32))

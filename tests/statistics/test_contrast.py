@@ -1,163 +1,145 @@
-"""Tests of no difference between two entries."""
+"""Paired tests against scipy, loops, and the enumeration of all swaps."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest, permutation_test
 
-from tests.statistics import boards
-from zoo.spec.task import TASKS, Task
-from zoo.statistics.contrast import Swaps, contests, mcnemar_p, permutation_p
-from zoo.statistics.estimate import Draws
-from zoo.statistics.resample import swap_weights, weighted_sums
-from zoo.statistics.splits import scored_splits
-from zoo.statistics.sums import Array, contributions, value
-
-PRIMARIES = ("acceptability", "sentiment", "paraphrase", "similarity")
+from zoo.evaluation.metrics import score
+from zoo.spec.task import TASKS
+from zoo.statistics.contrast import Swaps, mcnemar_p, permutation_p
+from zoo.statistics.sums import contributions
 
 
-def rows(task: Task, seed: int, count: int, quality: tuple[float, ...]) -> Array:
-    """The primary metric's contributions of runs of this quality: (runs, examples, K)."""
-    generator = np.random.default_rng(seed)
-    if task.name == "similarity":
-        gold = generator.normal(0, 1, count)
-        answers = [(q * gold + generator.normal(3, 1, count)).tolist() for q in quality]
-        return np.stack([contributions(task, list(gold), one)["pearson"] for one in answers])
-    right = generator.random((len(quality), count)) < np.array(quality)[:, None]
-    gold, answers = boards.classes(generator, right)
-    return np.stack([contributions(task, gold, one)[task.primary] for one in answers])
+def sides(task: str, gold: Any, answers: Any) -> list[np.ndarray]:
+    """The contributions, (seeds, examples, K), of the primary metric of each side."""
+    primary = TASKS[task].primary
+    return [
+        np.stack([contributions(TASKS[task], gold, run)[primary] for run in side])
+        for side in answers
+    ]
 
 
-def swaps(arrays: list[Array], permutations: int, seed: int = 0) -> list[Swaps]:
-    weights = swap_weights(arrays[0].shape[1], permutations, np.random.default_rng(seed))
-    sums = weighted_sums(arrays, weights)
-    return [Swaps(array.sum(1), one) for array, one in zip(arrays, sums, strict=True)]
+def swapped(side: np.ndarray, swaps: np.ndarray) -> Swaps:
+    return Swaps(side.sum(1), np.einsum("bn,snk->bsk", swaps, side))
 
 
-def looped(task: Task, one: Array, other: Array, flips: np.ndarray) -> float:
-    """The difference under one permutation, seed by seed and example by example."""
-    found = []
-    for first, second in product(one, other):
-        left, right = np.zeros(first.shape[1]), np.zeros(first.shape[1])
-        for example, flip in enumerate(flips):
-            left += second[example] if flip else first[example]
-            right += first[example] if flip else second[example]
-        values = [float(value(task, task.primary, side, len(flips))) for side in (left, right)]
-        found.append(values[0] - values[1])
-    return float(np.mean(found))
+def p_of(task: str, gold: Any, answers: Any, swaps: np.ndarray) -> float:
+    one, other = (swapped(side, swaps) for side in sides(task, gold, answers))
+    return permutation_p(TASKS[task], one, other, len(gold))
 
 
-@pytest.mark.parametrize("seeds", [(1, 1), (2, 3)])
-@pytest.mark.parametrize("name", PRIMARIES)
-def test_permutations_equal_loops(name: str, seeds: tuple[int, int]) -> None:
-    task = TASKS[name]
-    all_rows = rows(task, 4, 25, (0.9,) * seeds[0] + (0.7,) * seeds[1])
-    one, other = all_rows[: seeds[0]], all_rows[seeds[0] :]
-    flips = np.concatenate(list(swap_weights(25, 60, np.random.default_rng(0))))
-    seen = looped(task, one, other, np.zeros(25))
-    extreme = sum(abs(looped(task, one, other, row)) >= abs(seen) - 1e-12 for row in flips)
-    assert permutation_p(task, *swaps([one, other], 60), 25) == (1 + extreme) / 61
+def all_swaps(examples: int) -> np.ndarray:
+    return np.array(list(product([0.0, 1.0], repeat=examples)))
 
 
-@pytest.mark.parametrize("name", PRIMARIES)
-def test_random_permutations_come_near_all_of_them(name: str) -> None:
-    task = TASKS[name]
-    one, other = rows(task, 6, 8, (0.9, 0.4))[:, None]
-    every = np.array(list(product((0, 1), repeat=8)))
-    seen = looped(task, one, other, np.zeros(8))
-    differences = np.array([looped(task, one, other, row) for row in every])
-    expected = np.mean(~(np.abs(differences) < abs(seen) - 1e-12))
-    assert permutation_p(task, *swaps([one, other], 20_000), 8) == pytest.approx(expected, abs=0.02)
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40))
+def test_mcnemar_is_the_binomial_test_of_discordant_examples(pairs: list) -> None:
+    one, other = np.array(pairs, float).T
+    wins, losses = pairs.count((1, 0)), pairs.count((0, 1))
+    expected = binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
+    assert mcnemar_p(one, other) == pytest.approx(expected)
+    assert mcnemar_p(one, other) == pytest.approx(mcnemar_p(other, one))
 
 
-@pytest.mark.parametrize("name", PRIMARIES)
-def test_swapping_sides_keeps_p(name: str) -> None:
-    task = TASKS[name]
-    all_rows = rows(task, 7, 100, (0.9, 0.8, 0.85, 0.7, 0.75))
-    one, other = swaps([all_rows[:3], all_rows[3:]], 500)
-    p = permutation_p(task, one, other, 100)
-    assert 1 / 501 < p < 1
-    assert permutation_p(task, other, one, 100) == p
+def test_mcnemar_in_closed_form() -> None:
+    """Six to none: 2 / 2^6; right or wrong together counts nothing."""
+    one, other = np.array([1.0] * 6 + [1, 0]), np.array([0.0] * 6 + [1, 0])
+    assert mcnemar_p(one, other) == pytest.approx(2 / 2**6)
 
 
-@pytest.mark.parametrize("name", PRIMARIES)
-def test_equal_answers_have_p_one(name: str) -> None:
-    task = TASKS[name]
-    same = rows(task, 8, 50, (0.8, 0.7))
-    assert permutation_p(task, *swaps([same, same[::-1]], 200), 50) == 1.0
+def test_over_all_swaps_accuracy_of_single_runs_is_mcnemar() -> None:
+    """Both are exact, so that they agree but for the 1 that random permutations add."""
+    random = np.random.default_rng(1)
+    gold = random.integers(0, 2, 10)
+    answers = random.integers(0, 2, (2, 1, 10))
+    one, other = ((side[0] == gold).astype(float) for side in answers)
+    p = p_of("sentiment", gold, answers, all_swaps(10))
+    assert p == pytest.approx((1 + 2**10 * mcnemar_p(one, other)) / (1 + 2**10))
 
 
-def test_swapped_answers_to_numbers_do_not_depend_on_their_scale() -> None:
-    """A constant added to the answers, or another unit, changes no p."""
-    task, generator = TASKS["similarity"], np.random.default_rng(1)
-    gold = generator.normal(0, 1, 200)
-    near, far = gold + generator.normal(0, 0.5, 200), gold + generator.normal(0, 0.8, 200)
-    found = []
-    for moved in (far, far + 100, 40 * far - 7):
-        sides = [contributions(task, list(gold), list(side))["pearson"] for side in (near, moved)]
-        found.append(permutation_p(task, *swaps([side[None] for side in sides], 500), 200))
-    assert found[0] < 0.05
-    assert found == [found[0]] * 3
+@pytest.mark.parametrize("task", ["paraphrase", "acceptability", "similarity"])
+def test_over_all_swaps_p_is_that_of_scipy(task: str) -> None:
+    """scipy enumerates them from the answers themselves."""
+    random = np.random.default_rng(2)
+    if task == "similarity":
+        gold = random.normal(size=8)
+        # Of mean 0 and standard deviation 1, as the answers of a correlation are before swaps.
+        answers = gold + random.normal(size=(2, 8)) * [[0.3], [1.5]]
+        answers -= answers.mean(1, keepdims=True)
+        answers /= answers.std(1, keepdims=True)
+    else:
+        gold, *answers = random.integers(0, 2, (3, 8))
+    primary = TASKS[task].primary
 
+    def statistic(x: Any, y: Any) -> float:
+        first, second = (score(TASKS[task], gold, side)[primary] for side in (x, y))
+        return first - second
 
-@pytest.mark.parametrize(("one", "other"), [(0, 1), (3, 3), (4, 12), (20, 2)])
-def test_mcnemar_is_binomial_on_the_discordant_pairs(one: int, other: int) -> None:
-    rng = np.random.default_rng(0)
-    sides = [[1, 0]] * one + [[0, 1]] * other + [[1, 1]] * 9 + [[0, 0]] * 5
-    first, second = np.array(rng.permutation(sides), float).T
-    expected = binomtest(min(one, other), one + other).pvalue
-    assert mcnemar_p(first, second) == pytest.approx(expected)
-    assert mcnemar_p(second, first) == pytest.approx(expected)
-
-
-def test_mcnemar_without_discordant_pairs_is_one() -> None:
-    assert mcnemar_p(np.array([1.0, 0.0]), np.array([1.0, 0.0])) == 1.0
-
-
-def test_permutation_of_single_accuracies_agrees_with_mcnemar() -> None:
-    """Swaps move only discordant pairs, so both are the same binomial."""
-    task = TASKS["sentiment"]
-    one, other = rows(task, 11, 120, (0.85, 0.75))
-    p = permutation_p(task, *swaps([one[None], other[None]], 20_000), 120)
-    assert p == pytest.approx(mcnemar_p(one[:, 0], other[:, 0]), abs=0.01)
-
-
-def test_who_is_contested_by_which_test() -> None:
-    """Students against the others that are there, each rival once, never against themselves."""
-    generator = np.random.default_rng(0)
-    gold, answers = boards.classes(generator, generator.random((5, 80)) < 0.8)
-    runs = [boards.run(gold, one) for one in answers]
-    (split,) = scored_splits(
-        [
-            boards.scored("teacher", {1: runs[0]}, method="teacher", twin=None),
-            boards.scored("twin", {1: runs[1]}),
-            boards.scored("single", {1: runs[2]}),
-            boards.scored("several", {1: runs[3], 2: runs[4]}),
-            boards.scored("orphan", {1: runs[4]}, teacher="elsewhere", twin=None),
-            boards.scored("devotee", {1: runs[4]}, twin="teacher"),
-        ]
+    exact = permutation_test(
+        tuple(answers),
+        statistic,
+        permutation_type="samples",
+        vectorized=False,
+        n_resamples=np.inf,
+        alternative="two-sided",
     )
-    draws = boards.accuracy_draws(generator, np.array(answers)[:, None] == np.array(gold))
-    found = contests(split, {one.entry: draws[0] for one in split.entries}, 200)
-    assert {pair: contest.test for pair, contest in found.items()} == {
-        ("twin", "teacher"): "McNemar, exact",
-        ("single", "teacher"): "McNemar, exact",
-        ("single", "twin"): "McNemar, exact",
-        ("several", "teacher"): "paired permutation",
-        ("several", "twin"): "paired permutation",
-        ("devotee", "teacher"): "McNemar, exact",
-    }
+    reference = np.mean(np.abs(exact.null_distribution) >= abs(exact.statistic) - 1e-12)
+    p = p_of(task, gold, [[side] for side in answers], all_swaps(8))
+    assert p == pytest.approx((1 + 2**8 * reference) / (1 + 2**8))
 
 
-def test_an_undefined_difference_is_not_contested() -> None:
-    gold, answers = [0.0, 1.0, 2.0, 4.0], [0.1, 0.9, 2.2, 3.0]
-    (split,) = scored_splits(
-        [
-            boards.scored("teacher", {1: boards.run(gold, answers)}, task="stsb", method="teacher"),
-            boards.scored("flat", {1: boards.run(gold, [1.0] * 4)}, task="stsb"),
-        ]
-    )
-    defined = Draws((1,), np.array([0.9]), np.full((1, 100), 0.9))
-    flat = Draws((1,), np.array([np.nan]), np.full((1, 100), np.nan))
-    assert contests(split, {"teacher": defined, "flat": flat}, 50) == {}
+def test_seeds_are_swapped_together_and_averaged() -> None:
+    """One permutation, written as loops over examples and pairs of seeds."""
+    random = np.random.default_rng(3)
+    gold = random.integers(0, 2, 30)
+    one = np.where(random.random((3, 30)) < 0.9, gold, 1 - gold)
+    other = np.where(random.random((2, 30)) < 0.6, gold, 1 - gold)
+
+    def difference(swap: Any) -> float:
+        found = []
+        for a, b in product(one, other):
+            first = [b[i] if swap[i] else a[i] for i in range(30)]
+            second = [a[i] if swap[i] else b[i] for i in range(30)]
+            scores = (score(TASKS["paraphrase"], gold, np.array(x))["f1"] for x in (first, second))
+            found.append(next(scores) - next(scores))
+        return float(np.mean(found))
+
+    swaps = random.integers(0, 2, (60, 30)).astype(float)
+    observed = abs(difference(np.zeros(30)))
+    as_large = sum(abs(difference(swap)) >= observed - 1e-12 for swap in swaps)
+    p = p_of("paraphrase", gold, (one, other), swaps)
+    assert p == pytest.approx((1 + as_large) / 61)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["paraphrase", "acceptability", "similarity"]))
+def test_exchanging_the_sides_keeps_p(seed: int, task: str) -> None:
+    random = np.random.default_rng(seed)
+    shape = (2, 2, 20)
+    is_number = task == "similarity"
+    gold = random.normal(size=20) if is_number else random.integers(0, 2, 20)
+    answers = random.normal(size=shape) if is_number else random.integers(0, 2, shape)
+    swaps = random.integers(0, 2, (50, 20)).astype(float)
+    assert p_of(task, gold, answers, swaps) == p_of(task, gold, answers[::-1], swaps)
+
+
+def test_adding_to_or_scaling_the_answers_of_a_regression_keeps_p() -> None:
+    random = np.random.default_rng(4)
+    gold = random.normal(size=25)
+    one, other = gold + random.normal(size=(2, 1, 25)) * [[[0.8]], [[1.4]]]
+    swaps = random.integers(0, 2, (400, 25)).astype(float)
+    p = p_of("similarity", gold, (one, other), swaps)
+    assert 0.01 < p < 0.9
+    assert p_of("similarity", gold, (1e3 + 50 * one, other), swaps) == p
+
+
+def test_equal_answers_differ_in_every_permutation_as_much() -> None:
+    random = np.random.default_rng(5)
+    gold, run = random.integers(0, 2, (2, 20))
+    swaps = random.integers(0, 2, (50, 20)).astype(float)
+    assert p_of("paraphrase", gold, ([run], [run, run]), swaps) == 1.0

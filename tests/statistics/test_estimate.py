@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
-from tests.statistics import boards
+from tests.statistics import made_runs
 from zoo.statistics.estimate import (
     Draws,
     Estimate,
@@ -21,15 +21,15 @@ NORMAL = norm.ppf(0.975)
 def several(seed: int = 0, seeds: int = 3, deviation: float = 0.1, examples: int = 500) -> Draws:
     generator = np.random.default_rng(seed)
     skills = generator.normal(1.0, deviation, (1, seeds))
-    right = boards.right_answers(generator, skills, examples)
-    return boards.accuracy_draws(generator, right, 2_000)[0]
+    right = made_runs.right_answers(generator, skills, examples)
+    return made_runs.accuracy_draws(generator, right, 2_000)[0]
 
 
 @pytest.mark.parametrize("right", [40, 300, 380])
 def test_the_interval_of_one_accuracy_is_the_binomial_one(right: int) -> None:
     """Near the normal interval, whose variance is that of the bootstrap, and Wilson's."""
     answers = np.arange(400)[None, None] < right
-    draws = boards.accuracy_draws(np.random.default_rng(0), answers, 4_000)[0]
+    draws = made_runs.accuracy_draws(np.random.default_rng(0), answers, 4_000)[0]
     low, high = over_examples(draws).interval()
     share = right / 400
     half = NORMAL * np.sqrt(share * (1 - share) / 400)

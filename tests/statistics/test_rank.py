@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from tests.statistics import boards
+from tests.statistics import made_runs
 from zoo.statistics.estimate import Draws
 from zoo.statistics.rank import places
 from zoo.statistics.resolution import smallest_difference
@@ -13,7 +13,7 @@ from zoo.statistics.resolution import smallest_difference
 def board(*skills: float, examples: int = 2_000, seeds: int = 1, seed: int = 0) -> list[Draws]:
     generator = np.random.default_rng(seed)
     each = np.repeat(np.array(skills)[:, None], seeds, axis=1)
-    return boards.accuracy_draws(generator, boards.right_answers(generator, each, examples))
+    return made_runs.accuracy_draws(generator, made_runs.right_answers(generator, each, examples))
 
 
 def named(draws: list[Draws]) -> dict[str, Draws]:
@@ -52,7 +52,7 @@ def test_places_take_seeds_into_account() -> None:
     """Seeds that swing as much as the entries differ leave the places open."""
     generator = np.random.default_rng(3)
     skills = np.array([[0.2, 1.0, 1.8], [0.6, 1.4, 2.2]])
-    several = boards.accuracy_draws(generator, boards.right_answers(generator, skills, 2_000))
+    several = made_runs.accuracy_draws(generator, made_runs.right_answers(generator, skills, 2_000))
     assert places(named(several)) == {"a": (1, 2), "b": (1, 2)}
     firmer = [Draws((0,), one.observed.mean(keepdims=True), one.resampled.mean(0, keepdims=True))
               for one in several]  # fmt: skip
@@ -62,10 +62,10 @@ def test_places_take_seeds_into_account() -> None:
 def test_resolution_is_the_normal_one_of_a_paired_test() -> None:
     """For accuracy the variance of a paired difference is known from the discordant pairs."""
     generator = np.random.default_rng(4)
-    right = boards.right_answers(generator, np.array([[1.0], [1.1]]), 1_000)
+    right = made_runs.right_answers(generator, np.array([[1.0], [1.1]]), 1_000)
     difference = right[0, 0].astype(float) - right[1, 0]
     expected = (norm.ppf(0.975) + norm.ppf(0.8)) * difference.std() / np.sqrt(1_000)
-    draws = boards.accuracy_draws(generator, right, 4_000)
+    draws = made_runs.accuracy_draws(generator, right, 4_000)
     assert smallest_difference(draws) == pytest.approx(expected, rel=0.04)
 
 

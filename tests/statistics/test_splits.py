@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.statistics import boards
+from tests.statistics import made_runs
 from zoo.errors import MeasurementError
 from zoo.evaluation.predictions import Predictions
 from zoo.statistics.scored import Scored
@@ -18,11 +18,11 @@ def refused(*scored: Scored) -> str:
 
 
 def test_splits_come_in_the_order_of_tasks_and_entries_in_that_of_names() -> None:
-    runs = {2: boards.run(GOLD, GOLD), 1: boards.run(GOLD, [0, 0, 0, 0])}
+    runs = {2: made_runs.run(GOLD, GOLD), 1: made_runs.run(GOLD, [0, 0, 0, 0])}
     keys = [("mnli", "dev_mismatched", "b"), ("mnli", "dev_matched", "b"), ("cola", "dev", "b")]
     keys += [("mnli", "dev_mismatched", "a"), ("sentiment", "dev", "a")]
     splits = scored_splits(
-        [boards.scored(entry, runs, task=task, split=split) for task, split, entry in keys]
+        [made_runs.scored(entry, runs, task=task, split=split) for task, split, entry in keys]
     )
     assert [(one.task.name, one.name, len(one.entries)) for one in splits] == [
         ("sentiment", "dev", 1),
@@ -36,22 +36,24 @@ def test_splits_come_in_the_order_of_tasks_and_entries_in_that_of_names() -> Non
 
 
 def test_the_order_of_rows_is_no_matter() -> None:
-    straight = boards.run(GOLD, [0, 1, 0, 0])
+    straight = made_runs.run(GOLD, [0, 1, 0, 0])
     turned = Predictions(
         straight.ids[::-1], straight.answers[::-1], straight.gold[::-1], straight.logits
     )
-    (split,) = scored_splits([boards.scored("a", {1: straight}), boards.scored("b", {1: turned})])
+    (split,) = scored_splits(
+        [made_runs.scored("a", {1: straight}), made_runs.scored("b", {1: turned})]
+    )
     rows = split.by_metric["accuracy"]
     assert (rows["a"] == rows["b"]).all()
 
 
 def test_other_gold_answers_are_refused() -> None:
     message = refused(
-        boards.scored("student", {1: boards.run(GOLD, GOLD)}),
-        boards.scored("rival", {1: boards.run([0, 1, 1, 1], GOLD)}),
+        made_runs.scored("student", {1: made_runs.run(GOLD, GOLD)}),
+        made_runs.scored("rival", {1: made_runs.run([0, 1, 1, 1], GOLD)}),
     )
     assert message == (
-        "sentiment dev: student and rival did not answer the same examples\n"
+        "sentiment dev: seed 1 of student and seed 1 of rival did not answer the same examples\n"
         "  allowed: equal ids and gold answers for all runs of all entries\n"
         "  do: score both again on the same data"
     )
@@ -59,27 +61,29 @@ def test_other_gold_answers_are_refused() -> None:
 
 def test_other_examples_are_refused() -> None:
     message = refused(
-        boards.scored("student", {1: boards.run(GOLD, GOLD), 2: boards.run(GOLD[:3], GOLD[:3])}),
+        made_runs.scored(
+            "student", {1: made_runs.run(GOLD, GOLD), 2: made_runs.run(GOLD[:3], GOLD[:3])}
+        ),
     )
     assert message == (
-        "sentiment dev: student and student did not answer the same examples\n"
+        "sentiment dev: seed 2 of student and seed 1 of student did not answer the same examples\n"
         "  allowed: equal ids and gold answers for all runs of all entries\n"
         "  do: score both again on the same data"
     )
 
 
 def test_an_example_answered_twice_is_refused() -> None:
-    doubled = Predictions(("a", "b", "a"), (0, 1, 0), (0, 1, 0), boards.NO_LOGITS)
-    assert refused(boards.scored("student", {1: doubled})) == (
-        "sentiment dev: student: 1 ids appear more than once\n"
+    doubled = Predictions(("a", "b", "a"), (0, 1, 0), (0, 1, 0), made_runs.NO_LOGITS)
+    assert refused(made_runs.scored("student", {1: doubled})) == (
+        "sentiment dev: seed 1 of student: 1 ids appear more than once\n"
         "  allowed: each example once\n"
         "  do: score the entry again"
     )
 
 
 def test_an_entry_twice_and_one_without_runs_are_refused_together() -> None:
-    one = boards.scored("student", {1: boards.run(GOLD, GOLD)})
-    assert refused(one, one, boards.scored("idle", {})) == (
+    one = made_runs.scored("student", {1: made_runs.run(GOLD, GOLD)})
+    assert refused(one, one, made_runs.scored("idle", {})) == (
         "sentiment dev: student: this entry appears twice\n"
         "  allowed: all its runs at once\n"
         "sentiment dev: idle: there are no runs\n"

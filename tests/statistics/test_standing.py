@@ -1,224 +1,259 @@
-"""Whole boards."""
+"""A whole board: who is compared with whom, what is undefined, and that bytes are equal."""
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.statistics import boards
+from tests.statistics.boards import DIGEST, World, classified, predictions, scored
+from zoo.errors import MeasurementError
 from zoo.evaluation.metrics import score
-from zoo.evaluation.predictions import Predictions
-from zoo.records.statistics import Contrast, Standing, SuiteStatistics
-from zoo.spec.base import canonical
+from zoo.records.statistics import Standing, SuiteStatistics
 from zoo.spec.task import TASKS
-from zoo.statistics.holm import holm
 from zoo.statistics.standing import Scored, suite_statistics
 
-INPUTS = "0" * 64
-SEEDS = {"teacher": 1, "twin": 3, "student": 3, "copy": 3}
-SKILLS = {"teacher": 1.5, "twin": 0.6, "student": 1.2}
-EXAMPLES = 150
+ENTRIES = ("teacher", "plain", "kd", "weak")
+SKILLS = (1.6, 1.0, 1.2, 0.0)
 
 
-def entries(task: str, *, names: tuple[str, ...] = tuple(SEEDS), seed: int = 0) -> list[Scored]:
-    """Four entries on one task; `copy` answers like `student`."""
-    generator = np.random.default_rng(seed)
-    skills = np.array([SKILLS[name] for name in SKILLS for _ in range(SEEDS[name])])
-    if task == "similarity":
-        gold = np.round(generator.random(EXAMPLES) * 5, 1).tolist()
-        noise = generator.normal(0, 1, (len(skills), EXAMPLES)) / skills[:, None]
-        answers = iter((gold + noise).tolist())
-    else:
-        right = boards.right_answers(generator, skills, EXAMPLES)
-        gold, rows = boards.classes(generator, right, len(TASKS[task].labels))
-        answers = iter(rows)
-    runs = {name: {s: boards.run(gold, next(answers)) for s in range(SEEDS[name])}
-            for name in SKILLS}  # fmt: skip
-    runs["copy"] = runs["student"]
-    return [
-        boards.scored(name, runs[name], task=task, method="teacher" if name == "teacher" else "kd")
-        for name in names
-    ]
+def board(seeds: int = 2, examples: int = 120) -> list[Scored]:
+    """Three tasks; the third is similarity."""
+    random = np.random.default_rng(1)
+    found = []
+    for task in ("sentiment", "paraphrase"):
+        right, _ = World(luck=0.1).right(random, SKILLS, seeds, examples)
+        gold = random.integers(0, 2, examples)
+        found += classified(task, gold, dict(zip(ENTRIES, right, strict=True)))
+    gold = random.normal(size=examples).round(2)
+    for entry, skill in zip(ENTRIES, SKILLS, strict=True):
+        answers = skill * gold + random.normal(size=(seeds, examples))
+        found.append(scored("similarity", entry, gold, answers))
+    return found
 
 
-def statistics(scored: list[Scored], resamples: int = 300) -> SuiteStatistics:
-    return suite_statistics("pocket", scored, INPUTS, resamples=resamples, permutations=400)
+def statistics(entries: list[Scored]) -> SuiteStatistics:
+    return suite_statistics("pocket", entries, DIGEST, resamples=200, permutations=199)
 
 
-@pytest.fixture(scope="module")
-def board() -> SuiteStatistics:
-    tasks = ("similarity", "acceptability", "sentiment", "inference")
-    return statistics([one for task in tasks for one in entries(task)])
+def standing(found: SuiteStatistics, entry: str, task: str = "sentiment") -> Standing:
+    return next(one for one in found.standings if (one.entry, one.task) == (entry, task))
 
 
-def standing(board: SuiteStatistics, entry: str, task: str) -> Standing:
-    return next(one for one in board.standings if (one.entry, one.task) == (entry, task))
+def of(entries: list[Scored], task: str) -> list[Scored]:
+    return [one for one in entries if one.task == task]
 
 
-def contrasts(board: SuiteStatistics) -> Iterator[Contrast]:
-    for one in board.standings:
-        yield from (contrast for contrast in (one.to_teacher, one.to_twin) if contrast)
+def shuffled(one: Scored, order: Any) -> Scored:
+    """The same answers and seeds in another order."""
+    runs = {
+        seed: predictions(*([side[i] for i in order] for side in (run.ids, run.answers, run.gold)))
+        for seed, run in reversed(one.runs.items())
+    }
+    return replace(one, runs=runs)
 
 
-def test_means_are_those_of_the_official_scores(board: SuiteStatistics) -> None:
-    for task in ("similarity", "acceptability", "inference"):
-        for one in entries(task):
-            scores = [
-                score(TASKS[task], np.array(run.gold), np.array(run.answers))
-                for run in one.runs.values()
-            ]
-            for metric, summary in standing(board, one.entry, task).metrics.items():
-                values = [of_run[metric] for of_run in scores]
-                assert summary.mean == pytest.approx(np.mean(values), rel=1e-5)
-                expected = np.std(values, ddof=1) if len(values) > 1 else None
-                assert summary.sd == pytest.approx(expected, rel=1e-4)
+def test_neither_entries_nor_seeds_nor_examples_have_an_order() -> None:
+    entries = board()
+    random = np.random.default_rng(2)
+    moved = [shuffled(one, random.permutation(120)) for one in reversed(entries)]
+    expected = statistics(entries).model_dump_json()
+    assert statistics(moved).model_dump_json() == expected
+    assert statistics(entries).model_dump_json() == expected
 
 
-def test_a_board_is_complete(board: SuiteStatistics) -> None:
-    tasks = ["acceptability", "sentiment", "inference", "similarity"]
-    assert [(one.task, one.entry) for one in board.standings] == [
-        (task, entry) for task in tasks for entry in sorted(SEEDS)
-    ]
-    assert board.mean_over == tuple((task, "dev") for task in tasks)
-    assert [one.entry for one in board.means] == sorted(SEEDS)
-    assert [(one.task, one.examples) for one in board.resolutions] == [(t, 150) for t in tasks]
-    assert (board.suite, board.inputs) == ("pocket", INPUTS)
-    assert (board.resamples, board.permutations) == (300, 400)
+def test_an_entry_has_the_numbers_it_has_in_other_company() -> None:
+    """All but ranks and corrected p-values, which depend on the others by intent."""
+    entries = of(board(), "similarity")
+    alone = standing(
+        statistics([one for one in entries if one.entry != "weak"]), "kd", "similarity"
+    )
+    together = standing(statistics(entries), "kd", "similarity")
+    assert alone.metrics == together.metrics
+    assert alone.to_teacher is not None
+    assert together.to_teacher is not None
+    assert alone.to_teacher.p == together.to_teacher.p
 
 
-def test_teachers_stand_apart(board: SuiteStatistics) -> None:
-    teacher = standing(board, "teacher", "sentiment")
-    assert (teacher.to_teacher, teacher.to_twin, teacher.rank) == (None, None, None)
-    assert board.means[2].entry == "teacher"
-    assert board.means[2].rank is None
-    summary = teacher.metrics["accuracy"]
-    assert (summary.sd, summary.seeds_low, summary.seeds_high) == (None, None, None)
+def test_means_over_seeds_are_those_of_the_official_scores() -> None:
+    entries = board()
+    found = statistics(entries)
+    assert len(found.standings) == len(entries)
+    for one in entries:
+        runs = [score(TASKS[one.task], run.gold, run.answers) for run in one.runs.values()]
+        metrics = standing(found, one.entry, one.task).metrics
+        assert set(metrics) == set(TASKS[one.task].metrics)
+        for metric, summary in metrics.items():
+            values = [run[metric] for run in runs]
+            assert summary.mean == pytest.approx(np.mean(values), rel=1e-5)
+            assert summary.sd == pytest.approx(np.std(values, ddof=1), rel=1e-5)
+            assert summary.low < summary.mean < summary.high
+            assert summary.seeds_low <= summary.low + 1e-9
+            assert summary.seeds_high >= summary.high - 1e-9
 
 
-def test_an_entry_that_is_its_own_twin_has_no_twin(board: SuiteStatistics) -> None:
-    twin = standing(board, "twin", "sentiment")
-    assert twin.to_twin is None
-    assert twin.to_teacher
-    assert twin.to_teacher.rival == "teacher"
+def test_students_are_compared_with_teacher_and_twin_but_not_with_themselves() -> None:
+    found = statistics(of(board(), "sentiment"))
+    rivals = {
+        one.entry: tuple(c and c.rival for c in (one.to_teacher, one.to_twin))
+        for one in found.standings
+    }
+    assert rivals == {
+        "teacher": (None, None),
+        "plain": ("teacher", None),
+        "kd": ("teacher", "plain"),
+        "weak": ("teacher", "plain"),
+    }
+    assert found.tests == 5
+    assert standing(found, "teacher").rank is None
 
 
-def test_differences_are_those_of_the_means(board: SuiteStatistics) -> None:
-    for task in ("similarity", "sentiment"):
-        metric = TASKS[task].primary
-        mean = {e: standing(board, e, task).metrics[metric].mean for e in SEEDS}
-        one = standing(board, "student", task)
-        for contrast in (one.to_teacher, one.to_twin):
-            assert contrast
-            expected = mean["student"] - mean[contrast.rival]
-            assert contrast.difference == pytest.approx(expected, abs=2e-6)
-            assert contrast.low < contrast.difference < contrast.high
+def test_rivals_that_are_not_there_are_none() -> None:
+    found = statistics([one for one in of(board(), "sentiment") if one.entry == "kd"])
+    assert standing(found, "kd").to_teacher is None
+    assert standing(found, "kd").to_twin is None
+    assert found.tests == 0
+    assert found.resolutions[0].difference is None
 
 
-def test_correction_covers_every_test_of_the_board(board: SuiteStatistics) -> None:
-    found = list(contrasts(board))
-    assert board.tests == len(found) == 4 * 5
-    expected = holm([one.p for one in found])
-    assert [one.p_holm for one in found] == pytest.approx(expected.tolist(), rel=1e-5)
-    assert any(one.p_holm > one.p for one in found)
+def test_a_contrast_is_the_difference_of_means_over_each_sides_own_seeds() -> None:
+    kd, teacher = board(seeds=3)[2], board(seeds=2)[0]
+    # The same examples, so that the two can be compared.
+    gold = next(iter(kd.runs.values())).gold
+    runs = {seed: replace(run, gold=gold) for seed, run in teacher.runs.items()}
+    found = statistics([kd, replace(teacher, runs=runs)])
+    contrast = standing(found, "kd").to_teacher
+    means = [standing(found, entry).metrics["accuracy"].mean for entry in ("kd", "teacher")]
+    assert contrast is not None
+    assert contrast.difference == pytest.approx(means[0] - means[1], abs=2e-6)
+    assert contrast.low <= contrast.difference <= contrast.high
+    assert contrast.p == contrast.p_holm
+    assert contrast.test == "paired permutation"
 
 
-def test_equals_share_their_places(board: SuiteStatistics) -> None:
-    for task in ("similarity", "acceptability"):
-        ranks = {e: standing(board, e, task).rank for e in ("copy", "student", "twin")}
-        assert ranks == {"copy": (1, 2), "student": (1, 2), "twin": (3, 3)}
-    assert [one.rank for one in board.means] == [(1, 2), (1, 2), None, (3, 3)]
+def test_only_accuracy_of_single_runs_takes_the_exact_test() -> None:
+    found = statistics(board(seeds=1))
+    tests = {
+        task: standing(found, "kd", task).to_teacher.test
+        for task in ("sentiment", "paraphrase", "similarity")
+    }
+    assert tests == {
+        "sentiment": "McNemar, exact",
+        "paraphrase": "paired permutation",
+        "similarity": "paired permutation",
+    }
+    assert standing(found, "kd").metrics["accuracy"].sd is None
+    assert standing(found, "kd").metrics["accuracy"].seeds_low is None
 
 
-def test_means_over_splits_average_the_primary_metrics(board: SuiteStatistics) -> None:
-    for mean in board.means:
-        each = [
-            one.metrics[TASKS[one.task].primary].mean
-            for one in board.standings
-            if one.entry == mean.entry
-        ]
-        assert mean.summary.mean == pytest.approx(np.mean(each), rel=1e-5)
+def test_corrected_chances_are_never_smaller_and_all_tests_count() -> None:
+    found = statistics(board())
+    contrasts = [c for one in found.standings for c in (one.to_teacher, one.to_twin) if c]
+    assert found.tests == len(contrasts) == 15
+    stored = [number for contrast in contrasts for number in (contrast.p, contrast.p_holm)]
+    assert stored == [float(f"{number:.6g}") for number in stored]
+    assert all(contrast.p <= contrast.p_holm <= 1 for contrast in contrasts)
+    smallest = min(contrasts, key=lambda contrast: contrast.p)
+    assert smallest.p_holm == pytest.approx(min(1.0, 15 * smallest.p))
 
 
-def test_equal_input_gives_equal_bytes_in_any_order() -> None:
-    scored = [*entries("similarity"), *entries("sentiment")]
-    turned = [
-        replace(one, runs=dict(reversed([(s, shuffled(run)) for s, run in one.runs.items()])))
-        for one in reversed(scored)
-    ]
-    assert canonical(statistics(scored)) == canonical(statistics(turned))
+def test_a_constant_regression_is_undefined_everywhere() -> None:
+    entries = of(board(), "similarity")
+    gold = next(iter(entries[0].runs.values())).gold
+    entries[3] = scored("similarity", "weak", gold, np.full((2, 120), 2.5))
+    found = statistics(entries)
+    weak = standing(found, "weak", "similarity")
+    assert set(weak.metrics["pearson"].model_dump().values()) == {None}
+    assert (weak.to_teacher, weak.to_twin, weak.rank) == (None, None, None)
+    assert found.tests == 3
+    assert standing(found, "kd", "similarity").rank is not None
+    mean = next(one for one in found.means if one.entry == "weak")
+    assert (mean.summary.mean, mean.rank) == (None, None)
 
 
-def shuffled(run: Predictions) -> Predictions:
-    order = np.random.default_rng(0).permutation(len(run.ids))
-    return Predictions(
-        tuple(run.ids[i] for i in order),
-        tuple(run.answers[i] for i in order),
-        tuple(run.gold[i] for i in order),
-        run.logits,
+def test_the_mean_is_over_the_splits_that_every_entry_has() -> None:
+    entries = [one for one in board() if (one.entry, one.task) != ("weak", "paraphrase")]
+    found = statistics(entries)
+    assert found.mean_over == (("sentiment", "dev"), ("similarity", "dev"))
+    for one in found.means:
+        accuracy = standing(found, one.entry).metrics["accuracy"].mean
+        pearson = standing(found, one.entry, "similarity").metrics["pearson"].mean
+        assert one.summary.mean == pytest.approx((accuracy + pearson) / 2, abs=2e-6)
+    ranks = {one.entry: one.rank for one in found.means}
+    assert ranks["teacher"] is None
+    assert ranks["weak"] == (3, 3)
+
+
+def test_no_shared_split_has_no_mean() -> None:
+    entries = board()
+    found = statistics([*of(entries, "sentiment")[:2], *of(entries, "paraphrase")[2:]])
+    assert (found.means, found.mean_over) == ((), ())
+    assert statistics([]).standings == ()
+
+
+def test_a_perfect_entry_stays_within_the_range_of_its_metric() -> None:
+    gold = np.random.default_rng(3).integers(0, 2, 50)
+    right = np.ones((3, 50), bool)
+    right[2, :9] = False
+    summary = statistics(classified("sentiment", gold, {"a": right})).standings[0]
+    accuracy = summary.metrics["accuracy"]
+    assert accuracy.seeds_high == 1.0
+    assert accuracy.seeds_low < accuracy.low
+
+
+def test_rounding_errors_are_not_stored() -> None:
+    """A mean over seeds of equal systems, listed in another order, differs by 1e-17."""
+    random = np.random.default_rng(4)
+    right, _ = World(luck=0.3).right(random, [1.0], 5, 77)
+    gold = random.integers(0, 2, 77)
+    found = statistics(classified("paraphrase", gold, {"teacher": right[0], "a": right[0][::-1]}))
+    contrast = standing(found, "a", "paraphrase").to_teacher
+    assert contrast is not None
+    assert (contrast.difference, contrast.p) == (0.0, 1.0)
+
+
+def message(*entries: Scored) -> str:
+    with pytest.raises(MeasurementError) as caught:
+        statistics(list(entries))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_other_examples_are_refused(others: int) -> None:
+    """Of another entry, or of another seed of the same."""
+    *_, kd, weak = of(board(), "sentiment")
+    run = weak.runs[2]
+    standard = "seed 1 of kd" if others else "seed 1 of weak"
+    other_ids = replace(run, ids=(*run.ids[:-1], "another"))
+    other_gold = replace(run, gold=(1 - run.gold[0], *run.gold[1:]))
+    for changed in (other_ids, other_gold):
+        assert message(*[kd][:others], replace(weak, runs={**weak.runs, 2: changed})) == (
+            f"sentiment dev: seed 2 of weak and {standard} did not answer the same examples\n"
+            "  allowed: equal ids and gold answers for all runs of all entries\n"
+            "  do: score both again on the same data"
+        )
+
+
+def test_examples_that_appear_twice_are_refused() -> None:
+    one = of(board(), "sentiment")[0]
+    doubled = {1: replace(one.runs[1], ids=("0", *one.runs[1].ids[:-2], "0"))}
+    assert message(replace(one, runs=doubled)) == (
+        "sentiment dev: seed 1 of teacher: 1 ids appear more than once\n"
+        "  allowed: each example once\n"
+        "  do: score the entry again"
     )
 
 
-def test_company_changes_no_contrast() -> None:
-    """Weights are shared: with and without other entries an entry's numbers are the same."""
-    alone = statistics(entries("similarity", names=("teacher", "student", "twin")))
-    together = statistics(entries("similarity"))
-    for entry in ("student", "twin"):
-        one, other = (standing(board, entry, "similarity") for board in (alone, together))
-        assert one.metrics == other.metrics
-        assert one.to_teacher
-        assert other.to_teacher
-        assert one.to_teacher.p == other.to_teacher.p
-
-
-def test_numbers_keep_six_digits(board: SuiteStatistics) -> None:
-    for one in board.standings:
-        for summary in one.metrics.values():
-            for number in (summary.mean, summary.low, summary.high):
-                assert number == float(f"{number:.6g}")
-
-
-def test_only_splits_that_every_entry_has_are_averaged() -> None:
-    scored = [*entries("sentiment"), *entries("inference", names=("teacher", "student"))]
-    board = statistics(scored)
-    assert board.mean_over == (("sentiment", "dev"),)
-    apart = [*entries("sentiment", names=("student",)), *entries("inference", names=("twin",))]
-    board = statistics(apart)
-    assert (board.mean_over, board.means) == ((), ())
-    assert [one.difference for one in board.resolutions] == [None, None]
-    assert list(contrasts(board)) == []
-
-
-@pytest.mark.filterwarnings("error")
-def test_constant_answers_to_numbers_are_undefined_throughout() -> None:
-    teacher, twin, student, _ = entries("similarity")
-    flat = {s: replace(run, answers=(2.5,) * EXAMPLES) for s, run in student.runs.items()}
-    board = statistics([teacher, twin, replace(student, runs=flat)])
-    one = standing(board, "student", "similarity")
-    assert set(one.metrics["pearson"].model_dump().values()) == {None}
-    assert (one.to_teacher, one.to_twin, one.rank) == (None, None, None)
-    assert standing(board, "twin", "similarity").rank == (1, 1)
-    assert board.means[0].summary.mean is None
-    assert board.tests == 1
-
-
-def test_intervals_keep_to_the_range_of_the_metric() -> None:
-    """Three seeds, one of them far off: Student's interval would reach beyond 1."""
-    gold = [0, 1] * 50
-    half = [0, 1] * 35 + [1, 0] * 15
-    runs = {1: boards.run(gold, gold), 2: boards.run(gold, gold), 3: boards.run(gold, half)}
-    board = statistics([boards.scored("student", runs)])
-    summary = board.standings[0].metrics["accuracy"]
-    assert summary.seeds_high == 1.0
-    assert summary.seeds_low is not None
-    assert summary.seeds_low > 0
-
-
-def test_no_input_is_an_empty_board() -> None:
-    board = statistics([])
-    assert (board.standings, board.means, board.tests) == ((), (), 0)
+def test_entries_that_appear_twice_or_have_no_run_are_refused() -> None:
+    teacher, plain, *_ = of(board(), "sentiment")
+    assert message(teacher, teacher, replace(plain, runs={})) == (
+        "sentiment dev: teacher: this entry appears twice\n"
+        "  allowed: all its runs at once\n"
+        "sentiment dev: plain: there are no runs\n"
+        "  allowed: one run or more"
+    )
 
 
 def test_statistics_need_no_torch() -> None:
