@@ -169,3 +169,28 @@ def test_weights_without_a_word_head_are_told(tmp_path: Path) -> None:
         "  do: take another teacher (of ELECTRA the generator), or a method that compares"
         " no logits on text"
     )
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [({"0": "positive", "1": "negative"}, "positive, negative"), (None, "not stated")],
+)
+def test_classes_in_another_order_are_refused(
+    tmp_path: Path, stated: dict[str, str] | None, told: str
+) -> None:
+    """Loading states the task's labels itself, so those of the folder are asked first."""
+    folder = tmp_path / "it"
+    identity = Identity(
+        suite="s", entry="e", stage="trained", task="sentiment", seed=0, digest="0" * 64
+    )
+    save_checkpoint(folder, tiny.model(task="sentiment"), tiny.tokenizer(), identity)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"id2label": stated}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError) as refused:
+        load_checkpoint(folder, SENTIMENT)
+    assert str(refused.value) == (
+        f"{folder}/config.json: id2label: the labels are {told}\n"
+        "  allowed: negative, positive, in this order\n"
+        "  do: build it again: its class ids would mean something else"
+    )

@@ -145,7 +145,7 @@ def regression(suite: SuiteOption = "pocket", as_json: Json = False) -> None:
 
 @app.command()
 def score(
-    task: Annotated[str, typer.Argument(help="A GLUE task, squad-v1.1 or squad-v2.0.")],
+    task: Annotated[str, typer.Argument(help="A GLUE task, ax, squad-v1.1 or squad-v2.0.")],
     data: Annotated[Path, typer.Option(help="The labelled file in its official layout.")],
     predictions: Annotated[Path, typer.Option(help="The predictions in the official layout.")],
     null_odds: Annotated[

@@ -7,11 +7,12 @@ from pydantic import ValidationError
 from safetensors import safe_open
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from zoo.errors import CheckpointError, Problem
+from zoo.errors import CheckpointError, Problem, at
 from zoo.models.anatomy import anatomy_of
 from zoo.models.build import Head, load_weights
 from zoo.paths import new_folder
 from zoo.spec.base import Spec
+from zoo.spec.task import Task
 
 IDENTITY_FILE = "zoo.json"
 
@@ -48,7 +49,8 @@ def load_checkpoint(folder: Path, head: Head) -> tuple[PreTrainedModel, PreTrain
     """The model and tokenizer of one of the zoo's checkpoints, with the head it was saved with.
 
     Raises:
-        CheckpointError: it is not one of the zoo's, is incomplete, or answers another task.
+        CheckpointError: it is not one of the zoo's, is incomplete, answers another task, or has
+            the task's classes in another order.
     """
     identity = read_identity(folder)
     wanted = head.task.name if head.task else None
@@ -60,7 +62,28 @@ def load_checkpoint(folder: Path, head: Head) -> tuple[PreTrainedModel, PreTrain
                 f"one for {wanted or 'masked pieces'}",
             )
         )
+    if head.task is not None:
+        _refuse_other_labels(folder, head.task)
     return load_weights(folder, head, seed=identity.seed), load_tokenizer(folder)
+
+
+def _refuse_other_labels(folder: Path, task: Task) -> None:
+    """Hold the labels of the configuration against the task's, which `load_weights` puts there."""
+    path = folder / "config.json"
+    try:
+        stated = json.loads(path.read_text(encoding="utf-8")).get("id2label") or {}
+    except (OSError, ValueError):
+        return  # load_weights tells what is wrong with the folder
+    labels = [stated[number] for number in sorted(stated, key=int)]
+    if task.labels and labels != list(task.labels):
+        raise CheckpointError(
+            Problem(
+                at(path, key="id2label"),
+                f"the labels are {', '.join(map(str, labels)) or 'not stated'}",
+                f"{', '.join(task.labels)}, in this order",
+                "build it again: its class ids would mean something else",
+            )
+        )
 
 
 def require_word_head(folder: Path, model: PreTrainedModel) -> None:
