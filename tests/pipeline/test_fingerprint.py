@@ -7,11 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from zoo.methods import names
 from zoo.pipeline import fingerprint as module
-from zoo.pipeline.fingerprint import BY_METHOD, ROOTS, bare_code, closure, fingerprint
+from zoo.pipeline.fingerprint import (
+    BY_METHOD,
+    ROOTS,
+    bare_code,
+    closure,
+    code_parts,
+    fingerprint,
+    fingerprint_text,
+)
+from zoo.pipeline.silence import SPEAKING
 
 SOURCE = '''\
 """What it is."""
+
+from zoo.errors import Problem, at
 
 LIMIT = 3  # a comment
 
@@ -24,6 +36,10 @@ def double(x: int) -> int:
     text = """kept
 
     as it is """
+    if x > 9:
+        share = f"{x} of {LIMIT}"
+        given = f"a number of {share}"
+        raise Kind(Problem(at("here"), given, remedy="take less"))
     return 2 * x if "#" in text else x
 '''
 
@@ -47,10 +63,18 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("LIMIT = 3", "# before\nLIMIT = 3"),
         ("LIMIT = 3  # a comment\n", 'LIMIT = 3\n"""What it limits."""\n'),
         ("\n\n\ndef", "\n\ndef"),
+        ("    return 2 * x if", "    return  2 * x if"),
+        ("import Problem, at", "import (\n    Problem,\n    at,\n    suggestion,\n)"),
+        ("a number of {share}", "the number {share}"),
+        ("{x} of {LIMIT}", "{x} beside {LIMIT + 1}"),
+        ("take less", "take fewer"),
+        (', remedy="take less"', ""),
+        ('remedy="take less"', 'allowed="up to 9",\n            remedy="take less"'),
+        ("        share =", '        more = "never"\n        share = more +'),
     ],
 )
 def test_what_only_people_read_changes_nothing(old: str, new: str) -> None:
-    """Comments, docstrings, of attributes too, and blank lines."""
+    """Comments, docstrings, layout, and the words of an error wherever they are put together."""
     assert old in SOURCE
     assert bare_code(SOURCE.replace(old, new)) == bare_code(SOURCE)
 
@@ -64,28 +88,30 @@ def test_what_only_people_read_changes_nothing(old: str, new: str) -> None:
         ('"#"', '"# "'),
         ("kept\n\n", "kept\n"),
         ("kept\n", "kept \n"),
-        ("    return 2", "    return  2"),
+        ("x > 9", "x > 8"),
+        ("raise Kind", "raise ValueError"),
+        ("raise Kind(", "print("),
+        ("return 2 * x", "return share and 2 * x"),
     ],
 )
 def test_what_runs_changes_it(old: str, new: str) -> None:
-    """Code and the text in strings, blank lines and all."""
+    """Code, the text in strings, whether and when an error is raised."""
     assert old in SOURCE
     assert bare_code(SOURCE.replace(old, new)) != bare_code(SOURCE)
 
 
-def test_bare_code_still_runs() -> None:
-    """What is left does what the whole does."""
-    scope: dict = {}
-    one_line = 'class Kind(Exception): """One line."""'
-    source = SOURCE.replace(one_line, "")
-    exec(compile(bare_code(source), "bare", "exec"), scope)  # noqa: S102  (our own source)
-    assert scope["double"](1) == 1
-    assert scope["LIMIT"] == 3
+def test_a_value_that_decides_is_never_taken_for_words() -> None:
+    """What an error tells counts as soon as anything else reads it."""
+    read_too = SOURCE.replace("return 2 * x", "return len(share) * x").replace(
+        "    if x > 9:\n        share", "    share = ''\n    if x > 9:\n        share"
+    )
+    reworded = read_too.replace("{x} of {LIMIT}", "{x} beside {LIMIT}")
+    assert bare_code(reworded) != bare_code(read_too)
 
 
 def test_training_reaches_what_it_runs_and_no_more() -> None:
     """A change of the board, the command line, timing or scoring retrains nothing."""
-    reached = closure(ROOTS["train"])
+    reached = closure(ROOTS["training"])
     rooms = {".".join(name.split(".")[:2]) for name in reached}
     assert not rooms & {
         "zoo.board",
@@ -104,45 +130,76 @@ def test_training_reaches_what_it_runs_and_no_more() -> None:
         "zoo.spec",
     } <= rooms
     assert {"zoo.losses.logits", "zoo.training.loop", "zoo.paths"} <= reached
+    assert not {*SPEAKING} & reached
 
 
-def test_a_stage_reaches_its_own_method_only() -> None:
+def test_a_method_adds_its_own_modules_only() -> None:
     """A new method, or a change of another one, retrains nothing."""
-    reached = closure((*ROOTS["train"], "zoo.methods.kd"))
-    assert "zoo.methods.kd" in reached
-    assert "zoo.methods.distilbert" not in reached
-    assert not {f"zoo.methods.{name}" for name in ("kd", "distilbert", "finetune")} & closure(
-        ROOTS["train"]
-    )
+    for name in names():
+        own = set(fingerprint(f"methods/{name}"))
+        assert f"zoo.methods.{name}" in own
+        assert not own & closure(ROOTS["training"])
+        assert not own & {f"zoo.methods.{other}" for other in names() if other != name}
+    assert "zoo.compact.merge" in fingerprint("methods/wid")
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "parts"),
+    [
+        ("pretrain", None, ("training",)),
+        ("train", None, ("training",)),
+        ("train", "kd", ("training", "methods/kd")),
+        ("transfer", "wid", ("training", "methods/wid")),
+        ("score", "kd", ("score",)),
+        ("board", None, ("board",)),
+    ],
+)
+def test_a_stage_names_the_parts_it_runs(
+    kind: str, method: str | None, parts: tuple[str, ...]
+) -> None:
+    assert code_parts(kind, method) == parts
 
 
 @pytest.mark.parametrize(
     ("file", "touched"),
     [
-        ("losses/logits.py", {"pretrain", "train", "transfer", "train.kd", "train.distilbert"}),
-        ("methods/kd.py", {"train.kd"}),
+        ("losses/logits.py", {"training"}),
+        ("methods/kd.py", {"methods/kd"}),
         ("board/render.py", {"board"}),
         ("board/study_render.py", {"board", "study"}),
         ("latency/engine.py", {"latency"}),
         ("evaluation/gate.py", {"gate"}),
+        ("training/journal.py", set()),
+        ("errors.py", set()),
         ("cli/app.py", set()),
         ("pipeline/compile.py", set()),
     ],
 )
-def test_a_change_reaches_the_stages_that_run_it(
+def test_a_change_reaches_the_parts_that_run_it(
     package: Path, file: str, touched: set[str]
 ) -> None:
-    """And no other stage."""
+    """And no other part; of each file of fingerprints one line is another."""
     before = fingerprints()
     path = package / file
     path.write_text(path.read_text() + "\nADDED = 1\n")
     after = fingerprints()
     assert {key for key in before if before[key] != after[key]} == touched
+    for part in touched:
+        lines = zip(before[part].splitlines(), after[part].splitlines(), strict=True)
+        assert sum(ours != theirs for ours, theirs in lines) == 1
 
 
 def fingerprints() -> dict[str, str]:
-    plain = {kind: fingerprint(kind) for kind in ROOTS}
-    return plain | {f"train.{name}": fingerprint("train", name) for name in ("kd", "distilbert")}
+    return {part: fingerprint_text(part) for part in (*ROOTS, "methods/kd", "methods/pkd")}
+
+
+def test_a_reworded_error_changes_no_fingerprint(package: Path) -> None:
+    before = fingerprints()
+    path = package / "training/given.py"
+    text = path.read_text()
+    assert "the tokenizer beside these weights is not that of teacher" in text
+    path.write_text(text.replace("the tokenizer beside these weights", "their tokenizer"))
+    assert fingerprints() == before
 
 
 def test_a_new_import_widens_what_a_stage_reaches(package: Path) -> None:
@@ -163,7 +220,7 @@ def test_every_root_is_there_and_the_same_in_every_process() -> None:
     """No hash seed and no order of files plays a part."""
     for roots in ROOTS.values():
         assert all(module._exists(root) for root in roots)
-    shown = "[fingerprint(k, 'kd') for k in sorted(ROOTS)]"
+    shown = "[fingerprint_text(part) for part in (*sorted(ROOTS), 'methods/kd')]"
     code = f"from zoo.pipeline.fingerprint import *; print({shown})"
     told = {
         subprocess.run(
@@ -175,5 +232,5 @@ def test_every_root_is_there_and_the_same_in_every_process() -> None:
         ).stdout
         for seed in ("1", "2")
     }
-    assert told == {f"{[fingerprint(kind, 'kd') for kind in sorted(ROOTS)]}\n"}
-    assert set(BY_METHOD) <= set(ROOTS)
+    assert told == {f"{[fingerprint_text(part) for part in (*sorted(ROOTS), 'methods/kd')]}\n"}
+    assert set(BY_METHOD) <= {"pretrain", "transfer", "train"}

@@ -33,7 +33,7 @@ def test_what_was_written_is_in_step(tiny_project: Project) -> None:
     [
         ("pipelines/tiny/kd/dvc.yaml", None, f"is missing{REMEDY}"),
         ("pipelines/tiny/dvc.yaml", "stages: {}\n", f"differs from specs{REMEDY}"),
-        ("pipelines/code.json", "{}\n", f"the code it stands for has changed{REMEDY}"),
+        ("pipelines/code/score.txt", "{}\n", f"the code it stands for has changed{REMEDY}"),
         (
             "pipelines/tiny/old/params.json",
             "{}\n",
@@ -69,7 +69,8 @@ def test_an_entry_that_is_gone_leaves_no_pipeline(tiny_project: Project) -> None
     assert set(changed) == left | {
         "pipelines/tiny/params.json",
         "pipelines/tiny/dvc.yaml",
-        "pipelines/code.json",
+        "pipelines/code/methods/distilbert.txt",
+        "pipelines/code/methods/kd.txt",
     }
     assert not (tiny_project.pipelines / "tiny/distilbert").exists()
     assert (tiny_project.pipelines / "tiny/kd/notes.txt").read_text() == "mine"

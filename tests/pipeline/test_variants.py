@@ -191,11 +191,13 @@ def test_a_study_stands_apart_from_the_suite(studied: Any, load: Any) -> None:
     before = pipeline_files({"tiny": load()})
     after = pipeline_files({"tiny": studied(KD)})
     added = {path for path in after if after[path] != before.get(path)}
-    assert added == {"pipelines/tiny/s/dvc.yaml", "pipelines/tiny/s/params.json"}
+    code = "pipelines/code/study.txt"
+    assert added == {code, "pipelines/tiny/s/dvc.yaml", "pipelines/tiny/s/params.json"}
     text = after["pipelines/tiny/s/dvc.yaml"]
     assert text.startswith("# Written by `zoo sync` from specs/tiny/studies/s; edit that, not")
     assert "cmd: zoo stage tiny/s train-temperature-1\n" in text
-    assert "      - pipelines/code.json: [study]\n    outs:\n      - build/tiny/s/study\n" in text
+    assert f"    cmd: zoo stage tiny/s study\n    deps:\n      - {code}\n" in text
+    assert "params.json: [study]\n    outs:\n      - build/tiny/s/study\n" in text
     job = json.loads(after["pipelines/tiny/s/params.json"])["study"]
     assert StudyJob.model_validate(job).axes == ("method.temperature",)
 

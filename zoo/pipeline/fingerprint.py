@@ -1,25 +1,24 @@
-"""Fingerprints of code: what a stage's imports really reach, without comments and docstrings.
+"""Fingerprints of code: what a stage's imports really reach, without what only speaks to people.
 
 A change of a loss changes the fingerprint of every stage that trains; a change of the board, of a
-comment or of a docstring changes none of them. The text is compared, not the syntax tree, so that
-every Python version gives the same fingerprint.
+comment, of a docstring, of the layout or of the words of an error changes none of them.
+
+Fingerprints stand one line a module, so that branches that touch different modules merge.
 """
 
 import ast
 import hashlib
-import io
-import tokenize
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import zoo
+from zoo.pipeline.silence import SPEAKING, Silenced
 
 PACKAGE = Path(zoo.__file__).parent
 
 ROOTS = {
-    "pretrain": ("zoo.training.run",),
-    "transfer": ("zoo.training.run",),
-    "train": ("zoo.training.run",),
+    "training": ("zoo.training.run",),
     "score": ("zoo.evaluation.stage",),
     "gate": ("zoo.evaluation.gate",),
     "export": ("zoo.export.stage",),
@@ -27,19 +26,39 @@ ROOTS = {
     "board": ("zoo.board.publish",),
     "study": ("zoo.board.studies",),
 }
+"""What each part of the code begins with; parts are the kinds of stages, training is one."""
+PARTS = {"pretrain": "training", "transfer": "training", "train": "training"}
+"""Kinds of stages that are not a part by themselves."""
 BY_METHOD = ("transfer", "train")
-"""Stages whose code includes the file of the entry's method."""
+"""Kinds of stages whose code includes the file of the entry's method."""
 
 
-def fingerprint(stage: str, method: str | None = None) -> str:
-    """sha256 over the code that a kind of stage reaches."""
-    roots = [*ROOTS[stage]]
-    if method is not None and stage in BY_METHOD:
-        roots.append(f"zoo.methods.{method}")
-    whole = hashlib.sha256()
-    for module in sorted(closure(tuple(roots))):
-        whole.update(f"{module}\n{bare_code(_file(module).read_text(encoding='utf-8'))}\n".encode())
-    return whole.hexdigest()
+def code_parts(kind: str, method: str | None) -> tuple[str, ...]:
+    """The parts of the code that a kind of stage runs."""
+    part = PARTS.get(kind, kind)
+    return (part, f"methods/{method}") if method and kind in BY_METHOD else (part,)
+
+
+def fingerprint(part: str) -> dict[str, str]:
+    """sha256 of every module that a part of the code reaches, by the module's name.
+
+    That of a method holds what the method adds to training.
+    """
+    room, _, method = part.partition("/")
+    modules = closure((f"zoo.{room}.{method}",)) if method else closure(ROOTS[part])
+    if method:
+        modules -= closure(ROOTS["training"])
+    return {module: _module_sha256(module) for module in sorted(modules)}
+
+
+def fingerprint_text(part: str) -> str:
+    """A fingerprint as it stands on disk: one line a module, in the order of their names."""
+    return "".join(f"{sha256}  {module}\n" for module, sha256 in fingerprint(part).items())
+
+
+def _module_sha256(module: str) -> str:
+    bare = bare_code(_file(module).read_text(encoding="utf-8"))
+    return hashlib.sha256(bare.encode()).hexdigest()
 
 
 def closure(roots: tuple[str, ...]) -> set[str]:
@@ -48,7 +67,7 @@ def closure(roots: tuple[str, ...]) -> set[str]:
     waiting = list(roots)
     while waiting:
         module = waiting.pop()
-        if module in found or not _exists(module):
+        if module in found or module in SPEAKING or not _exists(module):
             continue
         found.add(module)
         waiting += _imports(_file(module))
@@ -95,46 +114,19 @@ def _for_types(node: ast.AST) -> bool:
 
 @cache
 def bare_code(source: str) -> str:
-    """The source without comments, docstrings (of fields too) and blank lines.
+    """What a source does, without layout, comments, docstrings and the words of errors.
 
-    Text in other strings stays as it is, blank lines and all.
+    It is the syntax tree as text, without its empty fields: those are what tells the trees of one
+    Python version from another's.
     """
-    lines = source.split("\n")
-    unended: set[int] = set()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        (row, column), (end_row, _) = token.start, token.end
-        if token.type == tokenize.COMMENT:
-            lines[row - 1] = lines[row - 1][:column]
-        elif tokenize.tok_name[token.type] in _TEXTS:
-            unended.update(range(row, end_row))
-    for node in ast.walk(ast.parse(source)):
-        if _is_docstring(node):
-            assert isinstance(node, ast.Expr)
-            unended -= _blank(lines, node)
-    return "\n".join(
-        line if row in unended else line.rstrip()
-        for row, line in enumerate(lines, start=1)
-        if line.strip() or {row - 1, row} & unended
-    )
+    return _text(Silenced().visit(ast.parse(source)))
 
 
-_TEXTS = ("STRING", "FSTRING_MIDDLE", "TSTRING_MIDDLE")
-"""Tokens that may go on over lines; an f-string is one STRING before Python 3.12."""
-
-
-def _is_docstring(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
-
-
-def _blank(lines: list[str], node: ast.Expr) -> set[int]:
-    """Take a string that stands alone out of the lines; returns the rows it reached over."""
-    first, last = node.lineno, node.end_lineno or node.lineno
-    # Columns count bytes.
-    before = lines[first - 1].encode()[: node.col_offset].decode()
-    after = lines[last - 1].encode()[node.end_col_offset :].decode()
-    lines[first - 1 : last] = [before + after, *([""] * (last - first))]
-    return set(range(first, last))
+def _text(node: Any) -> str:
+    if isinstance(node, ast.AST):
+        stated = ((name, value) for name, value in ast.iter_fields(node) if name != "type_comment")
+        fields = (f"{name}={_text(value)}" for name, value in stated if value not in (None, []))
+        return f"{type(node).__name__}({','.join(fields)})"
+    if isinstance(node, list):
+        return f"[{','.join(map(_text, node))}]"
+    return repr(node)

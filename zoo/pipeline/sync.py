@@ -8,15 +8,16 @@ from typing import Any
 
 from zoo.errors import Problem, SpecError, UsageError, at
 from zoo.paths import Project, write_file
-from zoo.pipeline.compile import BOARD, Pipeline, compile_suite
-from zoo.pipeline.fingerprint import BY_METHOD, ROOTS, fingerprint
+from zoo.pipeline.compile import BOARD, Pipeline, PipelineStage, compile_suite
+from zoo.pipeline.fingerprint import code_parts, fingerprint_text
 from zoo.pipeline.variants import STUDY, compile_study
 from zoo.spec.load import LoadedSuite
 from zoo.spec.measuring import BoardJob
 from zoo.spec.study import StudyJob
 
 DEFAULT_SUITE = "pocket"
-CODE = "pipelines/code.json"
+CODE = "pipelines/code"
+"""The folder of the code's fingerprints, a file for each part."""
 LARGEST = 50
 """Most stages per dvc.yaml: beyond it DVC's own work grows faster than the stages."""
 
@@ -28,15 +29,14 @@ def pipeline_files(suites: dict[str, LoadedSuite]) -> dict[str, str]:
         SpecError: an entry has more stages than a dvc.yaml can bear.
     """
     files: dict[str, str] = {}
-    methods: set[str] = set()
+    parts: set[str] = set()
     for loaded in suites.values():
         studies = [compile_study(loaded, name) for name in sorted(loaded.studies)]
         for pipeline in (*compile_suite(loaded), *studies):
             _refuse_large(pipeline)
             files |= _files_of(pipeline)
-            methods |= {stage.method for stage in pipeline.stages if stage.method}
-    files[CODE] = _json(_fingerprints(methods))
-    return files
+            parts |= {part for stage in pipeline.stages for part in _parts(stage)}
+    return files | {_code_file(part): fingerprint_text(part) for part in sorted(parts)}
 
 
 def write_pipelines(project: Project, files: dict[str, str]) -> list[str]:
@@ -60,7 +60,8 @@ def drift(project: Project, files: dict[str, str]) -> Iterator[Problem]:
         if not target.is_file():
             yield Problem(path, "is missing", remedy="run `zoo sync` and commit what it writes")
         elif target.read_text(encoding="utf-8") != content:
-            given = "the code it stands for has changed" if path == CODE else "differs from specs"
+            code = path.startswith(f"{CODE}/")
+            given = "the code it stands for has changed" if code else "differs from specs"
             yield Problem(path, given, remedy="run `zoo sync` and commit what it writes")
     for path in _left_over(project, files):
         yield Problem(path, "no spec declares it", remedy="run `zoo sync` and commit")
@@ -74,7 +75,8 @@ def pipeline_file(suite: str, entry: str = BOARD) -> str:
 
 
 def _left_over(project: Project, files: dict[str, str]) -> list[str]:
-    generated = [*project.pipelines.rglob("dvc.yaml"), *project.pipelines.rglob("*.json")]
+    kinds = ("dvc.yaml", "*.json", "code/**/*.txt")
+    generated = [path for kind in kinds for path in project.pipelines.rglob(kind)]
     return sorted({project.relative(path) for path in generated} - set(files))
 
 
@@ -122,34 +124,29 @@ def _dvc_yaml(pipeline: Pipeline, params: str, up: str) -> str:
     ]
     for stage in pipeline.stages:
         where = f"{pipeline.suite}/{pipeline.entry}"
-        code = f"{stage.kind}.{stage.method}" if stage.kind in BY_METHOD and stage.method else None
-        code = code or (f"{stage.kind}.teacher" if stage.kind in BY_METHOD else stage.kind)
+        code = tuple(map(_code_file, _parts(stage)))
         lines += [
             f"  {stage.name}:",
             f"    wdir: {up}",
             f"    cmd: zoo stage {where} {stage.name}",
-            *_list("deps", stage.dependencies),
+            *_list("deps", (*code, *stage.dependencies)),
             "    params:",
             f"      - {params}: [{stage.name}]",
-            f"      - {CODE}: [{code}]",
             *_list("outs", stage.outputs),
         ]
     return "\n".join(lines) + "\n"
 
 
+def _parts(stage: PipelineStage) -> tuple[str, ...]:
+    return code_parts(stage.kind, stage.method)
+
+
+def _code_file(part: str) -> str:
+    return f"{CODE}/{part}.txt"
+
+
 def _list(key: str, values: tuple[str, ...]) -> list[str]:
     return [f"    {key}:", *(f"      - {value}" for value in values)] if values else []
-
-
-def _fingerprints(methods: set[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for kind in ROOTS:
-        if kind in BY_METHOD:
-            by_method = {method: fingerprint(kind, method) for method in sorted(methods)}
-            found[kind] = {**by_method, "teacher": fingerprint(kind)}
-        else:
-            found[kind] = fingerprint(kind)
-    return found
 
 
 def _json(value: Any) -> str:
