@@ -1,10 +1,13 @@
 """Made-up records, for tests of what is done with records."""
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zoo.evaluation.predictions import Predictions
+from zoo.evaluation.predictions import Origin, Predictions, write_predictions
+from zoo.models.identity import IDENTITY_FILE, Identity, hashed_files, read_identity
 from zoo.records.environment import Environment
 from zoo.records.latency import (
     NOT_AVAILABLE,
@@ -16,6 +19,7 @@ from zoo.records.latency import (
     Timing,
 )
 from zoo.records.score import ScoreRecord
+from zoo.records.text import seal, write_record
 
 NOWHERE = Environment(
     system="",
@@ -29,26 +33,69 @@ NOWHERE = Environment(
 )
 
 
-def score_record(entry: str, value: float, digest: str) -> ScoreRecord:
+HASH = "0" * 64
+
+
+def declared_of(digest: str) -> str:
+    """A hash that stands for what is declared of a made-up run."""
+    return hashlib.sha256(digest.encode()).hexdigest()
+
+
+def identity(entry: str, stage: str, **more: Any) -> Identity:
+    """What a checkpoint of suite `s` would say of itself."""
+    stated = {"suite": "s", "seed": 1, "declared": HASH, "digest": HASH, "inputs": {}}
+    return Identity(**(stated | {"entry": entry, "stage": stage} | more))
+
+
+def hold_again(folder: Path) -> None:
+    """Take the files of a checkpoint as they are now for those that it was saved with."""
+    path = folder / IDENTITY_FILE
+    now = read_identity(folder).model_copy(update={"files": hashed_files(folder)})
+    path.write_text(now.model_dump_json())
+
+
+def score_record(entry: str, value: float, digest: str, declared: str = HASH) -> ScoreRecord:
     """What scoring would say of an entry of `pocket` on sentiment."""
     return ScoreRecord(
         suite="pocket",
         entry=entry,
         task="sentiment",
         seed=1,
+        declared=declared,
         digest=digest,
+        weights_sha256=HASH,
+        predictions_sha256=HASH,
         environment=NOWHERE,
         method=entry,
         teacher="t",
         twin=None,
         split="dev",
-        examples=9,
+        examples=1000,
         data_sha256="",
         primary="accuracy",
         metrics={"accuracy": value},
         majority={"accuracy": 0.5},
         constant=False,
     )
+
+
+def answers_to(record: ScoreRecord) -> Predictions:
+    """Answers of two classes that score what an accuracy record says."""
+    value, count = record.metrics["accuracy"] or 0.0, record.examples
+    gold = tuple(number % 2 for number in range(count))
+    right = round(value * count)
+    answers = tuple(g if place < right else 1 - g for place, g in enumerate(gold))
+    logits = np.eye(2, dtype=np.float32)[list(answers)]
+    return Predictions(tuple(map(str, range(count))), answers, gold, logits)
+
+
+def keep_score(folder: Path, record: ScoreRecord, predictions: Predictions | None = None) -> Path:
+    """Leave a record and its predictions as scoring does; returns the file of the predictions."""
+    path = folder / "predictions" / record.predictions
+    origin = Origin(record.digest, seal(record))
+    found = write_predictions(path, predictions or answers_to(record), origin)
+    write_record(folder, record.model_copy(update={"predictions_sha256": found}))
+    return path
 
 
 ANSWERS = Predictions(tuple("abcd"), (1, 0, 1, 1), (1, 0, 0, 1), np.zeros((4, 2), np.float32))
@@ -88,6 +135,8 @@ def latency_record(stated: dict[str, Any]) -> LatencyRecord:
         "ratio_high": 0.6,
         "overhead_ms": 0.0002,
         "circumstances": quiet,
+        "student_sha256": HASH,
+        "teacher_sha256": HASH,
     }
     return LatencyRecord(**(usual | stated))
 

@@ -1,6 +1,7 @@
 """Where things lie in a project, and how files are written: wholly or not at all."""
 
 import errno
+import hashlib
 import os
 import shutil
 import tempfile
@@ -47,9 +48,22 @@ class Project:
         """State of running and interrupted stages; never an output, never committed."""
         return self.root / ".zoo"
 
+    @property
+    def statistics(self) -> Path:
+        """What this machine has computed from predictions, to spare a second time."""
+        return self.scratch / "statistics"
+
+    def audited(self, suite: str, which: str) -> Path:
+        """Which records of a suite this machine has found to be what their predictions say."""
+        return self.scratch / "audited" / f"{suite}-{which}.txt"
+
     def entry(self, suite: str, entry: str) -> "EntryFolder":
         """Where the stages of one entry leave what they make."""
         return EntryFolder(self.build / suite / entry)
+
+    def inputs(self, suite: str, name: str) -> Path:
+        """What one input of a suite was when a build last looked at it."""
+        return self.build / suite / "inputs" / f"{name}.txt"
 
     def study(self, suite: str, study: str) -> Path:
         """Where the tables of one study are built."""
@@ -176,6 +190,12 @@ def data_folder() -> Path | None:
     """The folder that replaces the hub (`ZOO_DATA`), if one is named."""
     named = os.environ.get("ZOO_DATA")
     return Path(named) if named else None
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_file(path: Path, content: str | bytes) -> None:

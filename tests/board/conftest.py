@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.made import ANSWERS, latency_record
-from zoo.evaluation.predictions import write_predictions
+from tests.made import HASH, declared_of, keep_score, latency_record
 from zoo.paths import Project, write_file
 from zoo.records.environment import Environment
 from zoo.records.export import ExportRecord
@@ -36,6 +35,7 @@ def common(entry: str, task: str, seed: int) -> dict[str, Any]:
         "entry": entry,
         "task": task,
         "seed": seed,
+        "declared": declared_of(digest),
         "digest": digest,
         "environment": WHERE,
     }
@@ -55,6 +55,8 @@ def scored(
         "metrics": {"accuracy": value},
         "majority": {"accuracy": 0.5},
         "constant": False,
+        "weights_sha256": HASH,
+        "predictions_sha256": HASH,
     }
     return ScoreRecord(**(common(entry, task, seed) | stated | more))
 
@@ -62,15 +64,21 @@ def scored(
 def measured(entry: str, seed: int = 1) -> list[Record]:
     """Size, exports, timing and training of a run."""
     here = common(entry, "sentiment", seed)
-    exported = {"max_length": 16, "compared": 8, "max_abs_error": 0.0, "flips": 0}
+    sizes = {"parameters": 1234, "embedding": 1000, "non_embedding": 234, "checkpoint_bytes": 5000}
+    hashes = {"weights_sha256": HASH, "file_sha256": HASH}
+    exported = hashes | {"max_length": 16, "compared": 8, "max_abs_error": 0.0, "flips": 0}
     return [
-        SizeRecord(
-            **here, parameters=1234, embedding=1000, non_embedding=234, checkpoint_bytes=5000
-        ),
+        SizeRecord(**here, **sizes, weights_sha256=HASH),
         ExportRecord(**here, precision="fp32", bytes=6_000_000, **exported),
         ExportRecord(**here, precision="int8", bytes=2_500_000, **exported),
         TrainingRecord(
-            **here, seconds=2.04 * seed, threads=1, examples=48, data_sha256="0", phases=()
+            **here,
+            inputs={"train": HASH},
+            seconds=2.04 * seed,
+            threads=1,
+            examples=48,
+            data_sha256="0",
+            phases=(),
         ),
         *([] if entry == "teacher" else [timed(entry)]),
     ]
@@ -111,9 +119,10 @@ def leave() -> Callable[[Project, Record], None]:
     def left(project: Project, record: Record) -> None:
         entry = project.entry(record.suite, record.entry)
         folder = entry.latency if isinstance(record, LatencyRecord) else entry.score
-        write_record(folder, record)
         if isinstance(record, ScoreRecord):
-            write_predictions(folder / "predictions" / record.predictions, ANSWERS, record.digest)
+            keep_score(folder, record)
+        else:
+            write_record(folder, record)
         if isinstance(record, LatencyRecord):
             write_file(folder / "samples" / record.samples, b"raw")
 

@@ -1,12 +1,11 @@
 """From built to published."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.made import ANSWERS
+from tests.made import keep_score
 from zoo.board import standings
 from zoo.board.publish import (
     build_board,
@@ -16,7 +15,6 @@ from zoo.board.publish import (
     write_tables,
 )
 from zoo.errors import ZooError
-from zoo.evaluation.predictions import write_predictions
 from zoo.paths import Project, write_file
 from zoo.records.latency import LatencyRecord
 from zoo.records.text import write_record
@@ -141,7 +139,7 @@ def test_samples_that_are_gone_are_told(project: Project) -> None:
 
 
 def test_statistics_are_kept_while_their_predictions_stay(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project, monkeypatch: pytest.MonkeyPatch, make: Any
 ) -> None:
     """They are computed again when a stored answer changes, and only then."""
     publish_suite(project, JOB)
@@ -152,10 +150,10 @@ def test_statistics_are_kept_while_their_predictions_stay(
     compute = suite_statistics
     assert published_board(project, "tiny").statistics is not None
     assert computed == []
-    other = replace(ANSWERS, answers=(0, 0, 1, 1))
-    digest = "kd-sentiment-1".ljust(64, "0")
-    write_predictions(
-        project.results / "tiny/predictions/kd/sentiment-dev-1.parquet", other, digest
-    )
+    (project.results / "tiny/manifest.json").unlink()
+    monkeypatch.setattr("zoo.board.publish.refuse_edited", lambda *_: None)
+    record = make("kd", 0.81)
+    path = keep_score(project.results / "tiny/records/kd", record)
+    path.rename(project.results / "tiny/predictions/kd" / path.name)
     assert published_board(project, "tiny").statistics is not None
     assert computed == [1]

@@ -9,7 +9,7 @@ import pytest
 from zoo.board import regression
 from zoo.board.regression import CONFIDENCE, compare, paired_interval
 from zoo.errors import DataError
-from zoo.evaluation.predictions import Predictions, write_predictions
+from zoo.evaluation.predictions import Origin, Predictions, write_predictions
 from zoo.paths import Project
 from zoo.records.size import SizeRecord
 from zoo.records.text import write_record
@@ -44,7 +44,7 @@ def verdict(tmp_path: Path, make: Any) -> Any:
             value, predictions = side
             record = make("kd", value, **(change if side is built else {}))
             write_record(folder, record)
-            write_predictions(stored / record.predictions, predictions, record.digest)
+            write_predictions(stored / record.predictions, predictions, Origin(record.digest))
         (found,) = compare(project, "tiny")
         return found
 
@@ -91,7 +91,7 @@ def test_answers_of_another_run_are_refused(verdict: Any, tmp_path: Path) -> Non
     """Predictions carry their run's digest."""
     verdict(side(160), side(158))
     stored = tmp_path / "build/tiny/kd/score/predictions/sentiment-dev-1.parquet"
-    write_predictions(stored, answered(10), "d" * 64)
+    write_predictions(stored, answered(10), Origin("d" * 64))
     with pytest.raises(DataError, match="these predictions belong to run dddddddddddd"):
         list(compare(Project(tmp_path), "tiny"))
 

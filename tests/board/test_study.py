@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.made import HASH, declared_of
 from zoo.board.publish import build_board, publish_suite, would_publish, write_tables
 from zoo.board.studies import build_study, study_tables
 from zoo.board.study import study_rows
@@ -28,7 +29,8 @@ TASKS = ("sentiment", "inference")
 
 
 def digests(entry: str, seeds: tuple[int, ...] = (1, 2)) -> tuple[str, ...]:
-    return tuple(f"{entry}-{task}-{seed}".ljust(64, "0") for task in TASKS for seed in seeds)
+    names = (f"{entry}-{task}-{seed}" for task in TASKS for seed in seeds)
+    return tuple(declared_of(name.ljust(64, "0")) for name in names)
 
 
 def variant(name: str, entry: str, temperature: float | None, heads: int) -> StudyVariant:
@@ -65,7 +67,8 @@ SCORES = {
 def trained(score: ScoreRecord, phases: tuple[PhaseRecord, ...] = ()) -> TrainingRecord:
     here = score.model_dump(include=set(TrainingRecord.model_fields) - {"kind", "examples"})
     seconds = 10.0 * score.seed
-    return TrainingRecord(**here, seconds=seconds, threads=1, examples=48, phases=phases)
+    rest = {"seconds": seconds, "threads": 1, "examples": 48, "inputs": {"train": HASH}}
+    return TrainingRecord(**here, **rest, phases=phases)
 
 
 def sized(score: ScoreRecord) -> SizeRecord:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.made import HASH
 from zoo.board.publish import Board, tables
 from zoo.board.table import Row, make_rows
 from zoo.records.training import TransferRecord
@@ -62,7 +63,9 @@ def test_the_transfer_is_told_beside_the_training(make: Any, records: Any) -> No
         entry="kd",
         task="corpus",
         seed=1,
+        declared=HASH,
         digest="t",
+        inputs={"corpus": HASH},
         seconds=7.25,
         threads=1,
         phases=(),

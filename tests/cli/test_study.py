@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.made import ANSWERS, score_record
+from tests.made import keep_score, score_record
 from zoo.cli.app import main
-from zoo.evaluation.predictions import write_predictions
 from zoo.paths import Project
 from zoo.pipeline.sync import board_job, study_jobs
-from zoo.records.text import write_record
 
 POCKET = Path(__file__).parents[2] / "specs/pocket"
 STUDY = "note: How soft.\nentry: kd-2l\ntasks: [sentiment]\naxes:\n  method.temperature: [1, 2]\n"
@@ -60,10 +58,8 @@ def build(project: Project) -> None:
     for number, (entry, digests) in enumerate(runs.items()):
         folder = project.entry("pocket", entry).score
         for seed, digest in enumerate(digests, start=1):
-            record = score_record(entry, 0.9 - number / 100, digest)
-            record = record.model_copy(update={"seed": seed})
-            write_record(folder, record)
-            write_predictions(folder / "predictions" / record.predictions, ANSWERS, digest)
+            record = score_record(entry, 0.9 - number / 100, digest, declared=digest)
+            keep_score(folder, record.model_copy(update={"seed": seed}))
 
 
 def test_a_study_is_listed_counted_and_shown(zoo: Zoo, project: Project) -> None:

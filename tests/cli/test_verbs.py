@@ -12,11 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.made import ANSWERS, score_record
+from tests.made import keep_score, score_record
 from zoo.cli.app import main
-from zoo.evaluation.predictions import write_predictions
 from zoo.paths import Project
-from zoo.records.text import write_record
 from zoo.spec.measuring import BoardJob
 
 CHECKOUT = Path(__file__).parents[2]
@@ -52,9 +50,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo: Zoo) -> Projec
 def publish_score(project: Project, entry: str, value: float, folder: Path | None = None) -> None:
     record = score_record(entry, value, digest=entry)
     results = project.results / "pocket"
-    write_record(folder or results / "records" / entry, record)
-    stored = folder / "predictions" if folder else results / "predictions" / entry
-    write_predictions(stored / record.predictions, ANSWERS, record.digest)
+    where = folder or results / "records" / entry
+    path = keep_score(where, record)
+    if not folder:
+        stored = results / "predictions" / entry / path.name
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(stored)
+        path.parent.rmdir()
 
 
 def test_help_starts_at_once() -> None:

@@ -11,7 +11,7 @@ from zoo.data.glue import LAYOUTS
 from zoo.data.hidden import load_test, read_test
 from zoo.data.sources import load_test as load_tests
 from zoo.errors import DataError
-from zoo.spec.data import DataSource
+from zoo.spec.data import SuiteData
 from zoo.spec.task import AX, TASKS, Task
 
 GLUE = [*(task for task in TASKS.values() if task.source == "glue"), AX]
@@ -88,7 +88,7 @@ def test_mnli_has_two_test_sets_and_the_hub_serves_where_no_folder_is_named(
     monkeypatch.delenv("ZOO_DATA", raising=False)
     rows = datasets.Dataset.from_dict({"premise": ["a"], "hypothesis": ["b"]})
     monkeypatch.setattr(hub, "load", lambda *_: rows)
-    found = load_tests(TASKS["mnli"], DataSource())
+    found = load_tests(TASKS["mnli"], SuiteData().of(TASKS["mnli"]))
     assert {name: len(split.examples) for name, split in found.items()} == {
         "test_matched": 1,
         "test_mismatched": 1,

@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.made import score_record
+from tests.made import keep_score, score_record
 from zoo.errors import MeasurementError
 from zoo.evaluation.gate import open_gate
-from zoo.evaluation.predictions import Predictions, write_predictions
+from zoo.evaluation.predictions import Predictions
 from zoo.paths import Project
-from zoo.records.text import write_record
 from zoo.spec.measuring import GateJob
 from zoo.training.gates import refuse_ungated
 
@@ -21,8 +20,7 @@ def scored(project: Project, answers: list[int], gold: list[int]) -> GateJob:
     record, folder = score_record("t", right, "d" * 64), project.entry("pocket", "t").score
     ids = tuple(map(str, range(len(gold))))
     given = Predictions(ids, tuple(answers), tuple(gold), np.zeros((len(gold), 2), np.float32))
-    write_record(folder, record)
-    write_predictions(folder / "predictions" / record.predictions, given, record.digest)
+    keep_score(folder, record, given)
     return GateJob(
         suite="pocket", entry="t", gates={"sentiment": 0.7}, seed=1, tasks=("sentiment",)
     )

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from tests import tiny
+from tests.made import HASH, identity
 from zoo.cli.submit import submit
 from zoo.data.batches import encode
 from zoo.data.glue import LAYOUTS
@@ -18,9 +19,9 @@ from zoo.evaluation.predict import forward_of, predict
 from zoo.evaluation.scoring import score_predictions
 from zoo.evaluation.submissions import score_file
 from zoo.models.build import Head
-from zoo.models.checkpoint import Identity, load_checkpoint, save_checkpoint
+from zoo.models.checkpoint import load_checkpoint, save_checkpoint
 from zoo.paths import Project
-from zoo.spec.data import DataSource
+from zoo.spec.data import SuiteData
 from zoo.spec.measuring import Measured, ScoreJob
 from zoo.spec.task import AX, TASKS, Task, TaskKind
 
@@ -103,11 +104,9 @@ def built(tmp_path: Path, tasks: list[Task]) -> tuple[Project, ScoreJob]:
     project, runs = Project(tmp_path), []
     for task in tasks:
         run = Measured(
-            task=task.name, seed=1, settings=tiny.SETTINGS, data=DataSource(), digest="0" * 64
+            task=task.name, seed=1, settings=tiny.SETTINGS, data=SuiteData().of(task), declared=HASH
         )
-        made = Identity(
-            suite="s", entry="e", stage="trained", task=task.name, seed=1, digest="0" * 64
-        )
+        made = identity("e", "trained", task=task.name)
         folder = project.entry("s", "e").checkpoint(run.key)
         save_checkpoint(folder, tiny.model(task=task.name), tiny.tokenizer(), made)
         runs.append(run)
@@ -182,7 +181,7 @@ def test_a_missing_test_set_leaves_no_folder(data: Path, tmp_path: Path) -> None
 def test_squad_has_no_public_test_set(data: Path) -> None:
     assert data.is_dir()
     with pytest.raises(DataError) as told:
-        load_test(TASKS["squad-v1.1"], DataSource())
+        load_test(TASKS["squad-v1.1"], SuiteData().of(TASKS["squad-v1.1"]))
     assert str(told.value) == (
         "squad-v1.1: there is no public test set\n  do: answer the dev split: --split dev"
     )

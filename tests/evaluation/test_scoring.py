@@ -1,16 +1,17 @@
 """What stored answers score where questions may have no answer, and in degenerate cases."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from zoo.data.examples import SpanExample, Split, TextExample
-from zoo.errors import DataError, UsageError
+from zoo.errors import DataError, MeasurementError, UsageError
 from zoo.evaluation.official_files import read_null_odds
-from zoo.evaluation.predictions import Predictions, read_predictions, write_predictions
-from zoo.evaluation.scoring import score_predictions, threshold_scores
+from zoo.evaluation.predictions import Origin, Predictions, read_predictions, write_predictions
+from zoo.evaluation.scoring import rescored, score_predictions, threshold_scores
 from zoo.evaluation.submissions import score_file, write_null_odds, write_submission
 from zoo.spec.task import AX, TASKS
 
@@ -82,7 +83,7 @@ def test_all_figures_come_back_from_stored_predictions(tmp_path: Path) -> None:
     examples, spans, odds = asked()
     split = Split("dev", tuple(examples))
     once = score_predictions(SQUAD, split, predicted(examples, spans, odds))
-    write_predictions(tmp_path / "p.parquet", predicted(examples, spans, odds), "d" * 64)
+    write_predictions(tmp_path / "p.parquet", predicted(examples, spans, odds), Origin("d" * 64))
     again = read_predictions(tmp_path / "p.parquet", "d" * 64)
     assert score_predictions(SQUAD, split, again) == once
     assert once.metrics["exact_match"] == pytest.approx(mean_at(examples, spans, odds, 0.0))
@@ -94,7 +95,7 @@ def test_predictions_without_spans_still_score(tmp_path: Path) -> None:
     examples, spans, odds = asked()
     whole = predicted(examples, spans, odds)
     old = Predictions(whole.ids, whole.answers, whole.gold, whole.logits)
-    write_predictions(tmp_path / "p.parquet", old, "d" * 64)
+    write_predictions(tmp_path / "p.parquet", old, Origin("d" * 64))
     assert read_predictions(tmp_path / "p.parquet").spans is None
     metrics = score_predictions(SQUAD, Split("dev", tuple(examples)), old).metrics
     assert "best_f1" not in metrics
@@ -204,3 +205,30 @@ def test_the_diagnostic_set_is_scored_by_matthews(tmp_path: Path) -> None:
     assert path.name == "AX.tsv"
     assert path.read_text() == "index\tprediction\n0\tentailment\n1\tneutral\n2\tcontradiction\n"
     assert score_file(AX, full, path).metrics == {"matthews": 1.0}
+
+
+def test_spans_are_scored_again_from_their_predictions_alone() -> None:
+    """With all figures where paragraphs are numbered; predictions of old are not cross-fitted."""
+    given = Predictions(
+        tuple("abcd"),
+        ("x", "", "y", "z"),
+        (("x",), (), ("y",), ("q",)),
+        np.array([[-1.0], [2.0], [-2.0], [-0.5]], np.float32),
+        ("x", "w", "y", "z"),
+        (0, 0, 1, 1),
+    )
+    metrics = rescored(TASKS["span"], given).metrics
+    assert metrics["f1"] == pytest.approx(0.75)
+    assert "cross_fitted_f1" in metrics
+    old = replace(given, paragraphs=None)
+    assert "cross_fitted_f1" not in rescored(TASKS["span"], old).metrics
+
+
+def test_answers_that_their_logits_do_not_give_are_refused() -> None:
+    logits = np.eye(2, dtype=np.float32)
+    given = Predictions(("a", "b"), (0, 0), (0, 0), logits)
+    with pytest.raises(MeasurementError) as told:
+        rescored(TASKS["sentiment"], given)
+    assert str(told.value) == (
+        "predictions on sentiment: 1 of 2 answers are not what their logits say"
+    )

@@ -6,16 +6,17 @@ import pytest
 import torch
 
 from tests import tiny
+from tests.made import HASH, identity
 from zoo.data.sources import load_evaluation
 from zoo.errors import MeasurementError
 from zoo.evaluation.predictions import read_predictions
 from zoo.evaluation.scoring import score_predictions
 from zoo.evaluation.stage import score_runs
-from zoo.models.checkpoint import Identity, save_checkpoint
+from zoo.models.checkpoint import save_checkpoint
 from zoo.paths import Project
 from zoo.records.score import ScoreRecord
 from zoo.records.store import read_records
-from zoo.spec.data import DataSource, TaskSettings
+from zoo.spec.data import PocketData, TaskSettings
 from zoo.spec.measuring import Measured, ScoreJob
 from zoo.spec.task import TASKS
 
@@ -25,8 +26,8 @@ SMALL = TaskSettings(train=24, dev=48, max_length=48, stride=16, max_query=16)
 def entry(tmp_path: Path, task: str, method: str, settings: TaskSettings) -> tuple:
     """An entry with one untrained run, the job that scores it, and the run's model."""
     project = Project(tmp_path)
-    made = Identity(suite="s", entry="e", stage="trained", task=task, seed=1, digest="0" * 64)
-    run = Measured(task=task, seed=1, settings=settings, data=DataSource(), digest="0" * 64)
+    made = identity("e", "trained", task=task)
+    run = Measured(task=task, seed=1, settings=settings, data=PocketData(), declared=HASH)
     model = tiny.model(task=task)
     save_checkpoint(project.entry("s", "e").checkpoint(run.key), model, tiny.tokenizer(), made)
     job = ScoreJob(suite="s", entry="e", method=method, teacher="t", twin=None, runs=(run,))
@@ -45,7 +46,7 @@ def test_a_record_comes_back_from_the_stored_predictions(tmp_path: Path, task: s
     score_runs(project, job)
     (record,) = records(project)
     stored = project.entry("s", "e").score / "predictions" / record.predictions
-    split = load_evaluation(TASKS[task], SMALL, DataSource())["dev"]
+    split = load_evaluation(TASKS[task], SMALL, PocketData())["dev"]
     scored = score_predictions(TASKS[task], split, read_predictions(stored, record.digest))
     # Records round what they show.
     assert record.metrics == pytest.approx(scored.metrics, abs=1e-6)
@@ -76,7 +77,7 @@ def test_questions_that_may_be_open_have_all_figures(tmp_path: Path) -> None:
 def test_a_student_with_swapped_classes_is_not_scored(tmp_path: Path, monkeypatch) -> None:  # noqa: ANN001
     """The whole message; no record is left. A teacher's record is for its gate to judge."""
     settings = SMALL.model_copy(update={"dev": 60})
-    split = load_evaluation(TASKS["sentiment"], settings, DataSource())["dev"]
+    split = load_evaluation(TASKS["sentiment"], settings, PocketData())["dev"]
     swapped = [1 - example.label for example in split.examples]
 
     def forward_of(_: object) -> object:

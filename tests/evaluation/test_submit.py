@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from tests import tiny
+from tests.made import HASH, identity
 from zoo.cli.score import score as score_command
 from zoo.cli.submit import submit
 from zoo.errors import DataError, UsageError
 from zoo.evaluation import official
 from zoo.evaluation.predictions import Predictions
-from zoo.models.checkpoint import Identity, save_checkpoint
+from zoo.models.checkpoint import save_checkpoint
 from zoo.paths import Project
-from zoo.spec.data import DataSource
+from zoo.spec.data import SuiteData
 from zoo.spec.measuring import Measured, ScoreJob
 from zoo.spec.task import TASKS
 
@@ -29,13 +30,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     runs = []
     for task, seed in [("sst2", 1), ("sst2", 2), ("squad-v2.0", 1), ("sentiment", 1)]:
         run = Measured(
-            task=task, seed=seed, settings=tiny.SETTINGS, data=DataSource(), digest="0" * 64
+            task=task,
+            seed=seed,
+            settings=tiny.SETTINGS,
+            data=SuiteData().of(TASKS[task]),
+            declared=HASH,
         )
-        identity = Identity(
-            suite="small", entry="e", stage="trained", task=task, seed=seed, digest="0" * 64
-        )
+        made_of = identity("e", "trained", suite="small", task=task, seed=seed)
         folder = made.entry("small", "e").checkpoint(run.key)
-        save_checkpoint(folder, tiny.model(task=task, seed=seed), tiny.tokenizer(), identity)
+        save_checkpoint(folder, tiny.model(task=task, seed=seed), tiny.tokenizer(), made_of)
         runs.append(run)
     job = ScoreJob(suite="small", entry="e", method="kd", teacher="t", twin=None, runs=tuple(runs))
     params = made.pipelines / "small/e/params.json"

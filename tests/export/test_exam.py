@@ -8,7 +8,7 @@ from zoo.data.batches import Encoded
 from zoo.data.windows import Feature
 from zoo.errors import ExportError
 from zoo.export.exam import SMALL_SPLIT, Exam, exam_of, load_exam, require_varied
-from zoo.spec.data import DataSource
+from zoo.spec.data import PocketData
 from zoo.spec.measuring import Measured
 from zoo.spec.task import TASKS
 
@@ -80,7 +80,7 @@ def test_a_small_split_is_excused_as_a_whole() -> None:
 def test_a_cut_split_is_told_from_one_that_ends(dev: int, examples: int, whole: bool) -> None:
     """The first examples of the scored split are taken, never more than the suite scores."""
     settings = tiny.SETTINGS.model_copy(update={"dev": dev})
-    run = Measured(task="sentiment", seed=1, settings=settings, data=DataSource(), digest="d")
+    run = Measured(task="sentiment", seed=1, settings=settings, data=PocketData(), declared="d")
     exam = load_exam(run, tiny.tokenizer(), examples)
     assert len(exam.encoded.split.examples) == 20
     assert exam.whole == whole

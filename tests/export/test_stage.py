@@ -9,16 +9,17 @@ import pytest
 import torch
 
 from tests import tiny
+from tests.made import HASH, identity
 from zoo.cli.export import export
 from zoo.errors import CheckpointError, ExportError, UsageError
 from zoo.export.exam import load_exam
 from zoo.export.quantise import Feed, quantise_int8_static
 from zoo.export.stage import export_runs
-from zoo.models.checkpoint import Identity, save_checkpoint
+from zoo.models.checkpoint import save_checkpoint
 from zoo.models.cost import parameter_counts
 from zoo.paths import Project, onnx_name
 from zoo.spec.bench import Export
-from zoo.spec.data import DataSource
+from zoo.spec.data import PocketData
 from zoo.spec.measuring import ExportJob, Measured
 from zoo.spec.task import TASKS
 
@@ -57,9 +58,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     project = Project(tmp_path)
     project.specs.mkdir()
     for task in _TASKS:
-        identity = Identity(suite="s", entry="e", stage="trained", task=task, seed=1, digest="d")
+        made = identity("e", "trained", task=task, digest="d" * 64)
         folder = project.entry("s", "e").checkpoint(f"{task}-1")
-        save_checkpoint(folder, tiny.model(task=task), tiny.tokenizer(), identity)
+        save_checkpoint(folder, tiny.model(task=task), tiny.tokenizer(), made)
     pipeline = project.pipelines / "s/e/params.json"
     pipeline.parent.mkdir(parents=True)
     pipeline.write_text(json.dumps({"export": _job(_EXPORT).model_dump(mode="json")}))
@@ -68,7 +69,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 def _run(task: str) -> Measured:
-    return Measured(task=task, seed=1, settings=tiny.SETTINGS, data=DataSource(), digest="sha256:d")
+    return Measured(task=task, seed=1, settings=tiny.SETTINGS, data=PocketData(), declared=HASH)
 
 
 def _job(limits: Export, *tasks: str) -> ExportJob:
@@ -84,7 +85,12 @@ def test_the_stage_leaves_every_precision_with_its_record(project: Project) -> N
     precisions = ("fp32", "fp16", "int8", "int8-static")
     names = {onnx_name("inference", precision) for precision in precisions}
     records = {f"export-inference-{precision}-1.json" for precision in precisions}
-    assert {path.name for path in folder.iterdir()} == names | records | {"tokenizer.json"}
+    assert {path.name for path in folder.iterdir()} == {
+        *names,
+        *records,
+        "tokenizer.json",
+        "manifest.json",
+    }
     total = parameter_counts(tiny.model(task="inference")).total
     for precision in precisions:
         record = json.loads((folder / f"export-inference-{precision}-1.json").read_text())
@@ -99,7 +105,7 @@ def test_the_stage_leaves_every_precision_with_its_record(project: Project) -> N
         assert record["nodes"] > sum(record["fused"].values()) > 0
         properties = {entry.key: entry.value for entry in onnx.load(file).metadata_props}
         assert properties == {
-            "digest": "sha256:d",
+            "digest": "d" * 64,
             "entry": "s/e",
             "task": "inference",
             "labels": '["entailment", "neutral", "contradiction"]',

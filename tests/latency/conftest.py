@@ -11,10 +11,11 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from transformers import PreTrainedModel
 
 from tests import tiny
+from tests.made import HASH
 from zoo.latency.report import Subject
 from zoo.paths import Project, onnx_name
 from zoo.spec.bench import Bench
-from zoo.spec.data import DataSource
+from zoo.spec.data import PocketData
 from zoo.spec.measuring import LatencyJob, Measured
 
 TASK = "inference"
@@ -74,14 +75,13 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     return write_subject(tmp_path_factory.mktemp("teacher"), 6)
 
 
+_RUN = Measured(task=TASK, seed=1, settings=tiny.SETTINGS, data=PocketData(), declared=HASH)
 JOB = LatencyJob(
     suite="pocket",
     entry="small",
     teacher="large",
-    teacher_seed=2,
-    runs=(
-        Measured(task=TASK, seed=1, settings=tiny.SETTINGS, data=DataSource(), digest="of-small"),
-    ),
+    runs=(_RUN,),
+    beside=(_RUN.model_copy(update={"seed": 2}),),
     bench=Bench(
         runtimes=("onnx-fp32", "onnx-int8"),
         shapes=("1x16", "2x64"),
@@ -99,7 +99,7 @@ def build_project(root: Path, student: Subject, teacher: Subject, job: LatencyJo
     project.specs.mkdir()
     for entry, seed, model in (
         (job.entry, job.runs[0].seed, student),
-        (job.teacher, job.teacher_seed, teacher),
+        (job.teacher, job.beside[0].seed, teacher),
     ):
         folder = project.entry(job.suite, entry)
         shutil.copytree(model.folder, folder.checkpoint(f"{TASK}-{seed}"))

@@ -13,28 +13,26 @@ from transformers import (
 )
 
 from tests import tiny
+from tests.made import hold_again, identity
 from zoo.errors import CheckpointError
 from zoo.models import checkpoint as module
 from zoo.models.build import MASKED_LM, Head, configuration
 from zoo.models.checkpoint import (
-    Identity,
     load_checkpoint,
     load_tokenizer,
-    read_identity,
     require_word_head,
     save_checkpoint,
 )
+from zoo.models.identity import Identity, hashed_files, read_identity
 from zoo.spec.task import TASKS
 
 SENTIMENT = Head(TASKS["sentiment"])
-IDENTITY = Identity(
-    suite="pocket", entry="kd-2l", stage="trained", task="sentiment", seed=3, digest="a" * 64
-)
+IDENTITY = identity("kd-2l", "trained", suite="pocket", task="sentiment", seed=3, digest="a" * 64)
 
 
-def save(folder: Path, seed: int = 0, identity: Identity = IDENTITY) -> PreTrainedModel:
-    model = tiny.model(task=identity.task, seed=seed)
-    save_checkpoint(folder, model, tiny.tokenizer(), identity)
+def save(folder: Path, seed: int = 0, made: Identity = IDENTITY) -> PreTrainedModel:
+    model = tiny.model(task=made.task, seed=seed)
+    save_checkpoint(folder, model, tiny.tokenizer(), made)
     return model
 
 
@@ -46,7 +44,9 @@ def test_round_trip(family: str, tmp_path: Path) -> None:
     loaded, tokenizer = load_checkpoint(tmp_path / "it", SENTIMENT)
     assert tiny.same_weights(model, loaded)
     assert tokenizer.get_vocab() == tiny.tokenizer().get_vocab()
-    assert read_identity(tmp_path / "it") == IDENTITY
+    stated = read_identity(tmp_path / "it")
+    assert stated.model_copy(update={"files": {}}) == IDENTITY
+    assert stated.files == hashed_files(tmp_path / "it")
 
 
 def test_transformers_opens_it_without_the_zoo(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
         load_checkpoint(tmp_path, MASKED_LM)
     assert str(raised.value) == (
         f"{tmp_path}/zoo.json: this checkpoint is missing or not one of the zoo's\n"
-        "  do: build it with `dvc repro`, or `dvc checkout` to restore it"
+        "  do: build it with `zoo run`, or `dvc checkout --force` to restore it"
     )
 
 
@@ -180,13 +180,12 @@ def test_classes_in_another_order_are_refused(
 ) -> None:
     """Loading states the task's labels itself, so those of the folder are asked first."""
     folder = tmp_path / "it"
-    identity = Identity(
-        suite="s", entry="e", stage="trained", task="sentiment", seed=0, digest="0" * 64
-    )
-    save_checkpoint(folder, tiny.model(task="sentiment"), tiny.tokenizer(), identity)
+    made = identity("e", "trained", task="sentiment", seed=0)
+    save_checkpoint(folder, tiny.model(task="sentiment"), tiny.tokenizer(), made)
     config = json.loads((folder / "config.json").read_text())
     config |= {"id2label": stated}
     (folder / "config.json").write_text(json.dumps(config))
+    hold_again(folder)
     with pytest.raises(CheckpointError) as refused:
         load_checkpoint(folder, SENTIMENT)
     assert str(refused.value) == (

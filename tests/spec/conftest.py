@@ -205,7 +205,7 @@ def digests() -> Callable[[LoadedSuite], Digests]:
         found: Digests = {}
         for name in (*loaded.teachers, *loaded.entries):
             found[name, ""] = digest(entry_recipe(loaded, name))
-            found |= {(name, run.key): run.digest for run in run_recipes(loaded, name)}
+            found |= {(name, run.key): run.declared for run in run_recipes(loaded, name)}
         return found
 
     return all_digests

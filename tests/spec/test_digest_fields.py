@@ -11,7 +11,7 @@ from zoo.distil.method import Method
 from zoo.methods import METHODS
 from zoo.spec.base import Spec, digest
 from zoo.spec.corpus import PocketCorpus
-from zoo.spec.data import DataSource, TaskSettings
+from zoo.spec.data import SuiteData, TaskSettings
 from zoo.spec.load import LoadedSuite
 from zoo.spec.optimise import Optimise, TaskChange
 from zoo.spec.recipe import Recipe, StudentRecipe, TeacherRecipe
@@ -104,7 +104,13 @@ def _below(part: str) -> dict[str, str]:
 
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
-DATA = {"pocket_seed": "5", "glue": REVISION, "squad": REVISION, "squad_v2": REVISION}
+DATA = {
+    "pocket_seed": "5",
+    "glue": REVISION,
+    "squad": REVISION,
+    "squad_v2": REVISION,
+    "folders": "{span: some/span}",
+}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +120,7 @@ DATA = {"pocket_seed": "5", "glue": REVISION, "squad": REVISION, "squad_v2": REV
         (Student, STUDENT),
         (TaskSettings, TASK),
         (TaskChange, CHANGE),
-        (DataSource, DATA),
+        (SuiteData, DATA),
         (METHODS.classes["kd"], {"name": "", **KD}),
         (METHODS.classes["distilbert"], {"name": "", **DISTIL}),
         (PocketCorpus, {"kind": "", **_below("corpus")}),

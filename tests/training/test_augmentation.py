@@ -11,6 +11,7 @@ import pytest
 from transformers import PreTrainedModel
 
 from tests import tiny
+from tests.made import identity
 from tests.training.tables import LABELS, task_stage
 from zoo.data import pocket
 from zoo.data.augment import augmented
@@ -19,7 +20,7 @@ from zoo.data.examples import Split
 from zoo.data.masked_words import MaskedWords
 from zoo.errors import CheckpointError, DataError
 from zoo.methods import METHODS
-from zoo.models.checkpoint import Identity, save_checkpoint
+from zoo.models.checkpoint import save_checkpoint
 from zoo.paths import Project
 from zoo.pipeline.compile import compile_suite
 from zoo.pipeline.recipes import run_recipes
@@ -68,9 +69,9 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def pretrained(project: Project, model: PreTrainedModel) -> None:
-    identity = Identity(suite="pocket", entry=TEACHER, stage="pretrained", seed=0, digest="0" * 64)
+    made = identity(TEACHER, "pretrained", suite="pocket", seed=0)
     folder = project.entry("pocket", TEACHER).pretrained
-    save_checkpoint(folder, model, tiny.tokenizer(), identity)
+    save_checkpoint(folder, model, tiny.tokenizer(), made)
 
 
 def job_of(suite: LoadedSuite, task: str = "sentiment", **changes: Any) -> TrainJob:
@@ -223,9 +224,9 @@ def test_a_training_reads_copies_and_records_how_many(
     theirs, ours = (project.entry("pocket", name) for name in (TEACHER, ENTRY))
     pretrained(project, tiny.model(tiny.TEACHER))
     theirs.gate.write_text(json.dumps({run.task: True}))
-    identity = Identity(suite="pocket", entry="x", stage="transferred", seed=1, digest="0" * 64)
-    save_checkpoint(ours.transferred, tiny.model(), tiny.tokenizer(), identity)
-    trained = identity.model_copy(update={"stage": "trained", "task": run.task})
+    made = identity("x", "transferred", suite="pocket")
+    save_checkpoint(ours.transferred, tiny.model(), tiny.tokenizer(), made)
+    trained = made.model_copy(update={"stage": "trained", "task": run.task})
     answering = tiny.model(tiny.TEACHER, run.task)
     save_checkpoint(
         theirs.checkpoint(f"{run.task}-{run.teacher_seed}"), answering, tiny.tokenizer(), trained

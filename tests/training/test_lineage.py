@@ -13,7 +13,8 @@ from zoo.errors import CheckpointError
 from zoo.methods import METHODS
 from zoo.models.anatomy import encoder_of
 from zoo.models.build import MASKED_LM, build, load_weights
-from zoo.models.checkpoint import load_tokenizer, read_identity
+from zoo.models.checkpoint import load_tokenizer
+from zoo.models.identity import read_identity
 from zoo.paths import Project
 from zoo.pipeline.compile import PipelineStage, compile_suite
 from zoo.spec.load import load_suite

@@ -69,7 +69,7 @@ _EXPLANATION = (
     " the places it may hold among students. Can resolve: the smallest difference these examples"
     " show. Time is this model's over its teacher's, taken in turns in one process, with a 95 %"
     " interval: below 1 is faster; ms are medians. Click a column to sort; point at a score for its"
-    " digest, at a time for its shape."
+    " digest, at a time for its shape. ‡ made of an earlier spec, or by an earlier version."
 )
 
 
@@ -82,7 +82,7 @@ def _line(row: Row, runtimes: Sequence[str]) -> str:
         f"{_percent(row.score)}{_between(row.score_low, row.score_high, 100, 1)}</td>"
     )
     cells = [
-        _cell(row.entry),
+        _cell(row.entry if row.declared else f"{row.entry} ‡"),
         _cell(row.method),
         _cell(f"{row.task}{split}"),
         _cell(row.primary),

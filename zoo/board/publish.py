@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from zoo.board.audit import refuse_mixed_data, refuse_unsound
+from zoo.board.manifest import MANIFEST, manifest_text, refuse_edited
 from zoo.board.page import PAGE_NAME, as_page
 from zoo.board.render import as_csv, as_json, as_markdown
 from zoo.board.standings import STATISTICS, statistics_of, statistics_text
 from zoo.board.studies import markdown_tables, published_tables, study_files
-from zoo.board.table import Row, make_rows, of_scored_runs
+from zoo.board.table import Declared, Row, make_rows, of_scored_runs
 from zoo.board.timings import TIMINGS, timings_csv
 from zoo.errors import Problem, ZooError, at
 from zoo.paths import SAMPLES, EntryFolder, Project, new_folder, write_file
@@ -18,7 +20,7 @@ from zoo.records.latency import LatencyRecord
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.statistics import MeanStanding, SuiteStatistics
-from zoo.records.store import read_record, read_records, record_files
+from zoo.records.store import read_published, read_record, record_files
 from zoo.records.text import record_text
 from zoo.spec.measuring import BoardJob
 from zoo.spec.study import StudyJob
@@ -33,11 +35,13 @@ class Board:
     suite: str
     records: Sequence[Record]
     statistics: SuiteStatistics | None
+    declared: Declared | None = None
+    """What specs declare now; None where that plays no part."""
 
     @cached_property
     def rows(self) -> list[Row]:
         """One per entry and split."""
-        return make_rows(self.records, self.statistics)
+        return make_rows(self.records, self.statistics, self.declared)
 
     @property
     def means(self) -> dict[str, MeanStanding]:
@@ -52,32 +56,50 @@ def build_board(project: Project, job: BoardJob) -> None:
         ZooError: an entry has no records.
     """
     board = _complete(built_board(project, job), job)
+    refuse_mixed_data(board.records, job.suite)
     with new_folder(_built_folder(project, job.suite)) as folder:
         for name, text in tables(board).items():
             (folder / name).write_text(text, encoding="utf-8")
 
 
-def built_board(project: Project, job: BoardJob) -> Board:
-    """What this machine built of the board's entries; without rows where it built nothing."""
+def built_board(project: Project, job: BoardJob, declared: Declared | None = None) -> Board:
+    """What this machine built of the board's entries; without rows where it built nothing.
+
+    Raises:
+        ZooError: a record is not what its predictions say.
+    """
     records = _built_records(project, job)
 
     def stored(record: ScoreRecord) -> Path:
         score = project.entry(job.suite, record.entry).score
         return score / PREDICTIONS / record.predictions
 
-    kept = _built_folder(project, job.suite) / STATISTICS
-    return Board(job.suite, records, statistics_of(job.suite, records, stored, kept))
+    refuse_unsound(
+        records,
+        stored,
+        project.audited(job.suite, "built"),
+        f"build it again with `zoo run {job.suite}`",
+    )
+    statistics = statistics_of(job.suite, records, stored, project.statistics)
+    return Board(job.suite, records, statistics, declared)
 
 
-def published_board(project: Project, suite: str) -> Board:
-    """What is committed of a suite."""
+def published_board(project: Project, suite: str, declared: Declared | None = None) -> Board:
+    """What is committed of a suite.
+
+    Raises:
+        ZooError: a record is not what its predictions say, or stands where another belongs.
+    """
     folder = project.results / suite
-    records = of_scored_runs(read_records(folder / "records"))
+    refuse_edited(project, folder)
+    records = of_scored_runs(read_published(folder / "records", suite))
 
     def stored(record: ScoreRecord) -> Path:
         return folder / PREDICTIONS / record.entry / record.predictions
 
-    return Board(suite, records, statistics_of(suite, records, stored, folder / STATISTICS))
+    refuse_unsound(records, stored, project.audited(suite, "published"))
+    statistics = statistics_of(suite, records, stored, project.statistics)
+    return Board(suite, records, statistics, declared)
 
 
 def tables(board: Board, studies: Sequence[str] = ()) -> dict[str, str]:
@@ -93,13 +115,20 @@ def tables(board: Board, studies: Sequence[str] = ()) -> dict[str, str]:
     return files | ({STATISTICS: statistics_text(board.statistics)} if board.statistics else {})
 
 
-def committed_tables(project: Project, suite: str) -> dict[str, str]:
+def committed_tables(
+    project: Project, suite: str, declared: Declared | None = None
+) -> dict[str, str]:
     """All tables of a suite and its studies, made anew from the published records."""
     studies = published_tables(project, suite)
-    return tables(published_board(project, suite), markdown_tables(studies)) | studies
+    return tables(published_board(project, suite, declared), markdown_tables(studies)) | studies
 
 
-def publish_suite(project: Project, job: BoardJob, studies: Sequence[StudyJob] = ()) -> list[str]:
+def publish_suite(
+    project: Project,
+    job: BoardJob,
+    studies: Sequence[StudyJob] = (),
+    declared: Declared | None = None,
+) -> list[str]:
     """Replace all that is published of a suite, at once, by what this machine built.
 
     Of its declared `studies`, those that this machine has not built stay as they are published.
@@ -109,7 +138,7 @@ def publish_suite(project: Project, job: BoardJob, studies: Sequence[StudyJob] =
         ZooError: this machine has not built the suite, or not all of its entries, or a study as it
             was declared before.
     """
-    files = _published_files(project, job, studies)
+    files = _published_files(project, job, studies, declared)
     folder = project.results / job.suite
     with new_folder(folder) as fresh:
         for name, content in files.items():
@@ -117,21 +146,26 @@ def publish_suite(project: Project, job: BoardJob, studies: Sequence[StudyJob] =
     return [project.relative(folder / name) for name in sorted(files)]
 
 
-def would_publish(project: Project, job: BoardJob, studies: Sequence[StudyJob] = ()) -> list[str]:
+def would_publish(
+    project: Project,
+    job: BoardJob,
+    studies: Sequence[StudyJob] = (),
+    declared: Declared | None = None,
+) -> list[str]:
     """The files that `publish_suite` would write, relative to the project.
 
     Raises:
         ZooError: as `publish_suite`.
     """
     folder = project.results / job.suite
-    files = _published_files(project, job, studies)
+    files = _published_files(project, job, studies, declared)
     return [project.relative(folder / name) for name in sorted(files)]
 
 
-def write_tables(project: Project, suite: str) -> list[str]:
+def write_tables(project: Project, suite: str, declared: Declared | None = None) -> list[str]:
     """Write the tables of the published records; returns the files that changed."""
     changed = []
-    for name, text in committed_tables(project, suite).items():
+    for name, text in committed_tables(project, suite, declared).items():
         path = project.results / suite / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             write_file(path, text)
@@ -173,13 +207,27 @@ def _complete(board: Board, job: BoardJob) -> Board:
     return board
 
 
+def _refuse_undeclared(board: Board) -> None:
+    earlier = sorted({f"{row.entry} on {row.task}" for row in board.rows if not row.declared})
+    if earlier:
+        raise ZooError(
+            Problem(
+                f"the build of {board.suite}",
+                f"made of specs that have changed since: {', '.join(earlier)}",
+                remedy=f"build them with `zoo run {board.suite}`",
+            )
+        )
+
+
 def _published_files(
-    project: Project, job: BoardJob, studies: Sequence[StudyJob]
+    project: Project, job: BoardJob, studies: Sequence[StudyJob], declared: Declared | None
 ) -> dict[str, str | bytes]:
     """What is published, by its path below the suite's results."""
     _require_board(project, job.suite)
     studied = {name: c for study in studies for name, c in study_files(project, study).items()}
-    board = _complete(built_board(project, job), job)
+    board = _complete(built_board(project, job, declared), job)
+    refuse_mixed_data(board.records, job.suite)
+    _refuse_undeclared(board)
     files: dict[str, str | bytes] = dict(tables(board, markdown_tables(studied)))
     files |= studied
     for record in board.records:
@@ -190,6 +238,7 @@ def _published_files(
             files[f"{PREDICTIONS}/{record.entry}/{record.predictions}"] = stored.read_bytes()
         if isinstance(record, LatencyRecord):
             files[f"{SAMPLES}/{record.entry}/{record.samples}"] = _samples(entry, record)
+    files[MANIFEST] = manifest_text(files)
     seconds = own_durations(project, job.suite)
     files[PUBLISHED] = durations_text(seconds).encode()
     return files

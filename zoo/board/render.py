@@ -117,7 +117,7 @@ def _entry_line(
     sizes = [row.parameters for row in own.values() if row.parameters]
     int8 = [row.exports["int8"].bytes for row in own.values() if "int8" in row.exports]
     return [
-        entry,
+        entry if all(row.declared for row in own.values()) else f"{entry} ‡",
         any_row.method,
         _percent(mean) + (_half_width(*_interval(standing)) if standing else ""),
         _places(standing.rank if standing else None),
@@ -276,6 +276,8 @@ def _notes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
         )
     if any(not row.beats_majority for row in rows):
         notes.append("† does not beat a constant answer: nothing was learnt there.")
+    if any(not row.declared for row in rows):
+        notes.append("‡ made of an earlier spec, or by an earlier version of the zoo.")
     return notes
 
 

@@ -8,10 +8,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+import zoo.statistics
+from zoo.board.memory import package_sha256
 from zoo.evaluation.predictions import read_predictions
+from zoo.paths import write_file
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.statistics import SCHEMA, SuiteStatistics
+from zoo.spec.base import digest
 from zoo.statistics.standing import PERMUTATIONS, RESAMPLES, Scored, suite_statistics
 
 STATISTICS = "statistics.json"
@@ -21,12 +25,12 @@ Stored = Callable[[ScoreRecord], Path]
 
 
 def statistics_of(
-    suite: str, records: Sequence[Record], stored: Stored, kept: Path
+    suite: str, records: Sequence[Record], stored: Stored, memory: Path
 ) -> SuiteStatistics | None:
     """The statistics of all scores of a suite; None where there are none.
 
-    What is kept in the file `kept` is taken where it was made of the same predictions in the same
-    way; otherwise they are computed anew. Nothing is written.
+    They are computed, and never taken from where they are published. The folder `memory`, which is
+    this machine's own, spares a second computation of the same predictions by the same code.
 
     Raises:
         DataError: predictions are missing or damaged.
@@ -35,10 +39,13 @@ def statistics_of(
     if not scores:
         return None
     inputs = _fingerprint(scores, stored)
+    kept = memory / f"{suite}-{digest([inputs, package_sha256(zoo.statistics)])[:16]}.json"
     known = _read(kept)
     if known is not None and known.inputs == inputs and known.suite == suite:
         return known
-    return suite_statistics(suite, _scored(scores, stored), inputs)
+    made = suite_statistics(suite, _scored(scores, stored), inputs)
+    write_file(kept, statistics_text(made))
+    return made
 
 
 def statistics_text(statistics: SuiteStatistics) -> str:

@@ -60,7 +60,7 @@ def records_of(job: StudyJob, variant: StudyVariant, records: Iterable[Record]) 
     return [
         record
         for record in records
-        if record.kind in kinds and record.digest in variant.records.get(record.entry, ())
+        if record.kind in kinds and record.declared in variant.records.get(record.entry, ())
     ]
 
 
@@ -69,8 +69,8 @@ def unmeasured(job: StudyJob, records: Iterable[Record]) -> Iterator[str]:
     given = list(records)
     for variant in job.variants:
         own = records_of(job, variant, given)
-        known = {r.digest for r in own if isinstance(r, ScoreRecord | TransferRecord)}
-        if not {digest for stated in variant.records.values() for digest in stated} <= known:
+        known = {r.declared for r in own if isinstance(r, ScoreRecord | TransferRecord)}
+        if not {one for stated in variant.records.values() for one in stated} <= known:
             yield variant.name
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -81,14 +81,24 @@ class Row(Spec):
     sequences; all cells stand in latency.csv."""
     digest: str
     """Of the first seed's run."""
+    declared: bool = True
+    """Whether a spec declares these runs now; if not, they are of an earlier one."""
 
 
-def make_rows(records: Iterable[Record], statistics: SuiteStatistics | None = None) -> list[Row]:
+Declared = Collection[tuple[str, str]]
+"""Every entry with what is declared of one of its runs."""
+
+
+def make_rows(
+    records: Iterable[Record],
+    statistics: SuiteStatistics | None = None,
+    declared: Declared | None = None,
+) -> list[Row]:
     """The rows of a suite, teachers first, then entries by name, tasks in the order of names.
 
     Without statistics, intervals, tests and ranks stay unknown.
     """
-    facts = _Facts(of_scored_runs(records), statistics)
+    facts = _Facts(of_scored_runs(records), statistics, declared)
     rows = [facts.row(*key) for key in facts.scores]
     return sorted(rows, key=lambda row: (row.method != "teacher", row.entry, row.task, row.split))
 
@@ -112,7 +122,13 @@ def of_scored_runs(records: Iterable[Record]) -> list[Record]:
 class _Facts:
     """All records, findable by what they are about."""
 
-    def __init__(self, records: Iterable[Record], statistics: SuiteStatistics | None) -> None:
+    def __init__(
+        self,
+        records: Iterable[Record],
+        statistics: SuiteStatistics | None,
+        declared: Declared | None,
+    ) -> None:
+        self.declared = declared
         self.standings = {
             (one.entry, one.task, one.split): one
             for one in (statistics.standings if statistics else ())
@@ -193,7 +209,12 @@ class _Facts:
                 for name, record in shown(self.latencies.get(here, [])).items()
             },
             digest=first.digest,
+            declared=all(self.is_declared(record) for record in records),
         )
+
+    def is_declared(self, record: ScoreRecord) -> bool:
+        """Whether a spec declares the run now."""
+        return self.declared is None or (record.entry, record.declared) in self.declared
 
     def score(self, entry: str | None, task: str, split: str) -> float | None:
         """An entry's mean primary score; None where it has none."""

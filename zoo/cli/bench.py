@@ -61,12 +61,15 @@ def bench(  # noqa: PLR0913  (each is an option of the command)
     on: Device = "cuda" if device == "cuda" else "cpu"
     wanted = tuple(known for given in runtimes for known in get_args(Runtime) if known == given)
     settings = job.bench if samples is None else job.bench.model_copy(update={"samples": samples})
-    runs = tuple(run for run in job.runs if task in {None, run.task})
+    pairs = [
+        pair for pair in zip(job.runs, job.beside, strict=True) if task in {None, pair[0].task}
+    ]
+    runs, beside = zip(*pairs, strict=True)
     target = project.entry(suite, name).bench(on)
     with new_folder(target) as folder:
         records = measure_runs(
             project,
-            job.model_copy(update={"bench": settings, "runs": runs}),
+            job.model_copy(update={"bench": settings, "runs": runs, "beside": beside}),
             folder,
             device=on,
             runtimes=wanted or _default_runtimes(on),

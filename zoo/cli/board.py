@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from zoo.board.page import PAGE_NAME
 from zoo.board.publish import Board, built_board, publish_suite, published_board, would_publish
 from zoo.board.render import as_csv, as_json, as_markdown
-from zoo.board.table import Row
+from zoo.board.table import Declared, Row
 from zoo.errors import Problem, UsageError, suggestion
+from zoo.methods import METHODS
 from zoo.paths import Project, find_project
+from zoo.pipeline.recipes import declared_runs
 from zoo.pipeline.sync import board_job, study_jobs
-from zoo.spec.load import suite_names
+from zoo.spec.load import load_suite, suite_names
 
 FORMATS = ("table", "csv", "json", "md")
 
@@ -61,17 +63,18 @@ def publish(suite: str, *, dry_run: bool) -> str:
     project = find_project()
     require_known(suite, suite_names(project), "suite")
     job, studies = board_job(project, suite), study_jobs(project, suite)
+    declared = declared_runs(load_suite(project, suite, METHODS))
     if dry_run:
-        return "\n".join(["would be published:", *would_publish(project, job, studies)])
-    files = publish_suite(project, job, studies)
+        return "\n".join(["would be published:", *would_publish(project, job, studies, declared)])
+    files = publish_suite(project, job, studies, declared)
     return f"published {len(files)} files in {project.relative(project.results / suite)}"
 
 
 def _board(project: Project, query: Query) -> Board:
     if query.built:
-        board = built_board(project, board_job(project, query.suite))
+        board = built_board(project, board_job(project, query.suite), _declared(project, query))
     else:
-        board = published_board(project, query.suite)
+        board = published_board(project, query.suite, _declared(project, query))
     if not board.rows:
         where = "built on this machine" if query.built else "published"
         raise UsageError(
@@ -82,6 +85,10 @@ def _board(project: Project, query: Query) -> Board:
             )
         )
     return board
+
+
+def _declared(project: Project, query: Query) -> Declared:
+    return declared_runs(load_suite(project, query.suite, METHODS))
 
 
 def _page(project: Project, query: Query) -> str:

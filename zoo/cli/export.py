@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import get_args
 
 from zoo.errors import CheckpointError, Problem, UsageError, suggestion
+from zoo.export.manifest import MANIFEST, write_manifest
 from zoo.export.routes import DEFAULT_ROUTE, ROUTES, Route
-from zoo.export.stage import TOKENIZER, export_files
+from zoo.export.stage import TOKENIZER, export_files, exported
 from zoo.paths import Project, find_project, onnx_name
 from zoo.pipeline.sync import job_of
 from zoo.records.environment import capture_environment
@@ -117,6 +118,7 @@ def _write(project: Project, job: ExportJob, route: Route, target: Path) -> list
     """
     entry = project.entry(job.suite, job.entry)
     environment = capture_environment(project.root)
+    (target / MANIFEST).unlink(missing_ok=True)
     for run in job.runs:
         for precision in ("fp32", *job.export.precisions):
             (target / onnx_name(run.task, precision)).unlink(missing_ok=True)
@@ -135,6 +137,7 @@ def _write(project: Project, job: ExportJob, route: Route, target: Path) -> list
                 route=route,
             )
         ]
+        write_manifest(aside, job.suite, job.entry, exported(records))
         target.mkdir(exist_ok=True)
         # The tokenizer and the records first: a file that stands can be used.
         for path in sorted(aside.iterdir(), key=lambda path: (path.suffix == ".onnx", path.name)):

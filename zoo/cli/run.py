@@ -9,11 +9,11 @@ from pathlib import Path
 from zoo.errors import Problem, UsageError, ZooError, suggestion
 from zoo.methods import METHODS
 from zoo.paths import Project, find_project
-from zoo.pipeline.compile import BOARD, Pipeline, compile_suite
+from zoo.pipeline.compile import Pipeline, compile_suite
 from zoo.pipeline.pending import pending
 from zoo.pipeline.sync import drift, pipeline_file, pipeline_files
 from zoo.spec.lineage import build_needs, build_waves
-from zoo.spec.load import LoadedSuite, load_suites, suite_names
+from zoo.spec.load import BOARD, INPUTS, LoadedSuite, load_suites, suite_names
 
 
 def run(target: str, *, jobs: int, dry_run: bool) -> int:
@@ -74,6 +74,10 @@ def _beside_each_other(project: Project, loaded: LoadedSuite, jobs: int) -> int:
     needs = build_needs(loaded.teachers, loaded.entries)
     awaited = {needed for several in needs.values() for needed in several}
     pipelines = {pipeline.entry: pipeline for pipeline in compile_suite(loaded)}
+    if INPUTS in pipelines:
+        code = _repro(project, *_alone(pipelines[INPUTS]))
+        if code:
+            return code
     built: dict[str, Future[int]] = {}
 
     def build(name: str) -> int:

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from zoo.errors import Problem, UsageError, suggestion
+from zoo.errors import Problem, UsageError, ZooError, suggestion
 from zoo.methods import METHODS
 from zoo.paths import Project, find_project
 from zoo.pipeline.progress import Progress
-from zoo.pipeline.sync import job_of
+from zoo.pipeline.sync import code_texts, job_of
 from zoo.spec import jobs, measuring
 from zoo.spec.study import StudyJob
 
@@ -47,11 +47,59 @@ def stage(entry: str, name: str) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # In a study, jobs are of variants; their place is among the study's stages.
     study = rest if isinstance(job, StudyJob) or job.entry != rest else None
+    if isinstance(job, jobs.InputsJob):  # a look, of no length: it has no place among the stages
+        load()(project, job)
+        return
     progress = Progress(project, suite, study)
     progress.announce(rest, name)
     began = time.monotonic()
+    code = code_texts(project)
     load()(project, job)
+    _refuse_other_job(project, (suite, rest, name), job_text)
+    _refuse_other_code(project, f"{suite}/{rest} {name}", code)
     progress.done(rest, name, time.monotonic() - began)
+
+
+def _refuse_other_job(project: Project, stage: tuple[str, str, str], began_with: str) -> None:
+    """DVC notes a stage with the job that stands there when it ends: it must be the one that ran.
+
+    Raises:
+        ZooError: the job was written anew meanwhile.
+    """
+    try:
+        same = job_of(project, *stage) == began_with
+    except UsageError:
+        same = False
+    if not same:
+        suite, entry, name = stage
+        raise ZooError(
+            Problem(
+                f"{suite}/{entry} {name}",
+                "its spec was changed while it ran: what it made is of the earlier one, and is not"
+                " kept",
+                remedy=f"run `zoo run {suite}/{entry}` again",
+            )
+        )
+
+
+def _refuse_other_code(project: Project, stage: str, began_with: dict[str, str]) -> None:
+    """Raises:
+    ZooError: `zoo sync` noted other code meanwhile, which DVC would take for what ran.
+    """
+    if code_texts(project) != began_with:
+        raise ZooError(
+            Problem(
+                stage,
+                "the zoo's code was changed and synced while it ran: what it made is not kept",
+                remedy="run the same command again",
+            )
+        )
+
+
+def _inputs() -> Runner:
+    from zoo.data.inputs import look_at_inputs  # noqa: PLC0415
+
+    return look_at_inputs
 
 
 def _pretrain() -> Runner:
@@ -109,6 +157,7 @@ def _study() -> Runner:
 
 
 RUNNERS: dict[str, tuple[type[jobs.Job], Callable[[], Runner]]] = {
+    "inputs": (jobs.InputsJob, _inputs),
     "pretrain": (jobs.PretrainJob, _pretrain),
     "transfer": (jobs.TransferJob, _transfer),
     "train": (jobs.TrainJob, _train),

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
-from zoo.board.publish import committed_tables, write_tables
+from zoo.board.publish import committed_tables, published_board, write_tables
+from zoo.board.studies import published_jobs
 from zoo.errors import Problem, ZooError
 from zoo.methods import METHODS
 from zoo.paths import Project, find_project
 from zoo.pipeline.documents import document_drift, write_documents
-from zoo.pipeline.sync import drift, pipeline_files, write_pipelines
+from zoo.pipeline.recipes import declared_runs
+from zoo.pipeline.sync import drift, pipeline_files, study_jobs, write_pipelines
 from zoo.spec.load import LoadedSuite, load_suites
 
 
@@ -17,7 +19,7 @@ def write() -> str:
     suites = load_suites(project, METHODS)
     changed = write_pipelines(project, pipeline_files(suites))
     for suite in _published(project, suites):
-        changed += write_tables(project, suite)
+        changed += write_tables(project, suite, declared_runs(suites[suite]))
     changed += write_documents(project, suites)
     if not changed:
         return "everything is in step"
@@ -39,7 +41,27 @@ def check() -> str:
     ]
     if problems:
         raise ZooError(*problems)
-    return f"specs, pipelines, tables and documents of {', '.join(sorted(suites))} are in step"
+    told = f"specs, pipelines, tables and documents of {', '.join(sorted(suites))} are in step"
+    return "\n".join([told, *_earlier(project, suites)])
+
+
+def _earlier(project: Project, suites: dict[str, LoadedSuite]) -> Iterator[str]:
+    """What is published and not declared any more: the boards mark it, and a build mends it."""
+    for suite in _published(project, suites):
+        board = published_board(project, suite, declared_runs(suites[suite]))
+        rows = sorted({f"{row.entry} on {row.task}" for row in board.rows if not row.declared})
+        jobs = {job.entry: job for job in study_jobs(project, suite)}
+        studies = [
+            f"the study {job.entry}"
+            for job in published_jobs(project, suite)
+            if jobs.get(job.entry) != job
+        ]
+        if rows or studies:
+            yield (
+                f"published, but not as specs declare them now: {suite}: "
+                f"{', '.join([*rows, *studies])}\n"
+                f"  do: `zoo run {suite}` and `zoo publish --suite {suite}`"
+            )
 
 
 def _published(project: Project, suites: dict[str, LoadedSuite]) -> list[str]:
@@ -48,7 +70,7 @@ def _published(project: Project, suites: dict[str, LoadedSuite]) -> list[str]:
 
 def _table_drift(project: Project, suites: dict[str, LoadedSuite]) -> Iterator[Problem]:
     for suite in _published(project, suites):
-        for name, text in committed_tables(project, suite).items():
+        for name, text in committed_tables(project, suite, declared_runs(suites[suite])).items():
             path = project.results / suite / name
             if not path.is_file() or path.read_text(encoding="utf-8") != text:
                 yield Problem(

@@ -61,7 +61,7 @@ def documents(source: TextFile | HubText) -> Iterator[str]:
             if text.strip():
                 yield text.strip()
         return
-    for file in _files(source.path):
+    for file in text_files(source.path):
         yield from _file_documents(file)
 
 
@@ -92,7 +92,12 @@ def write_shards(
     return Shards.open(folder, tokenizer)
 
 
-def _files(path: Path) -> list[Path]:
+def text_files(path: Path) -> list[Path]:
+    """The files a corpus is read from, in the order of their names.
+
+    Raises:
+        DataError: there are none.
+    """
     inside = sorted(path.iterdir()) if path.is_dir() else [path]
     files = [file for file in inside if file.is_file() and _kind(file)]
     if files:

@@ -2,12 +2,13 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 from zoo.data import glue, hidden, pocket, squad
 from zoo.data.examples import Split
 from zoo.errors import DataError, Problem
 from zoo.paths import data_folder
-from zoo.spec.data import DataSource, TaskSettings
+from zoo.spec.data import DataSource, FolderData, GlueData, PocketData, TaskSettings
 from zoo.spec.task import Task
 
 POCKET_TRAIN, POCKET_DEV = 2000, 500
@@ -32,13 +33,14 @@ def load_test(task: Task, source: DataSource) -> dict[str, Split]:
     Raises:
         DataError: they are not there, or the task has no public test set.
     """
-    if task.source != "glue":
+    if task.source != "glue" or isinstance(source, FolderData):
         given = "there is no public test set"
         raise DataError(Problem(task.name, given, remedy="answer the dev split: --split dev"))
-    folder = data_folder()
-    if folder is not None:
-        return {name: hidden.read_test(task, name, folder) for name in hidden.test_splits(task)}
-    return {name: hidden.load_test(task, name, source.glue) for name in hidden.test_splits(task)}
+    names, root = hidden.test_splits(task), data_folder()
+    if root is not None:
+        return {name: hidden.read_test(task, name, root) for name in names}
+    assert isinstance(source, GlueData)
+    return {name: hidden.load_test(task, name, source.revision) for name in names}
 
 
 def content_sha256(split: Split) -> str:
@@ -49,21 +51,43 @@ def content_sha256(split: Split) -> str:
     return whole.hexdigest()
 
 
+def split_file(task: Task, split: str, source: DataSource) -> Path | None:
+    """The file a split is read from; None where it is generated, or read from the hub.
+
+    Raises:
+        DataError: it lies below `$ZOO_DATA`, which is not set.
+    """
+    root = data_folder()
+    home = task.folder if task.source == "glue" else ""
+    if isinstance(source, FolderData):
+        if root is None:
+            where, remedy = (
+                f"{task.name} in {source.path}",
+                "set ZOO_DATA to what holds this folder",
+            )
+            raise DataError(Problem(where, "ZOO_DATA is not set", remedy=remedy))
+        folder = root / source.path
+    elif root is None or isinstance(source, PocketData):
+        return None
+    else:
+        folder = root / task.source / home
+    return folder / (squad.file_name(task, split) if task.source == "squad" else f"{split}.tsv")
+
+
 def _load(task: Task, name: str, settings: TaskSettings, source: DataSource) -> Split:
-    if task.source == "pocket":
+    if isinstance(source, PocketData):
         wanted = (settings.train or POCKET_TRAIN) if name == "train" else settings.dev or POCKET_DEV
-        return pocket.split(
-            task.name, "train" if name == "train" else "dev", wanted, source.pocket_seed
-        )
-    folder = data_folder()
-    if task.source == "glue":
-        if folder is not None:
-            return glue.read_split(task, name, folder)
-        return glue.load_split(task, name, source.glue)
-    if folder is not None:
-        return squad.read_split(task, name, folder)
-    revision = source.squad_v2 if task.unanswerable else source.squad
-    return squad.load_split(task, name, revision)
+        return pocket.split(task.name, "train" if name == "train" else "dev", wanted, source.seed)
+    read, load = (
+        (squad.read_file, squad.load_split)
+        if task.source == "squad"
+        else (glue.read_file, glue.load_split)
+    )
+    file = split_file(task, name, source)
+    if file is not None:
+        return read(task, name, file)
+    assert not isinstance(source, FolderData)
+    return load(task, name, source.revision)
 
 
 def _limited(split: Split, limit: int | None) -> Split:

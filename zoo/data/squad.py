@@ -24,8 +24,12 @@ def read_split(task: Task, split: str, folder: Path) -> Split:
     Raises:
         DataError: as `read_file`.
     """
-    version = task.name.removeprefix("squad-")
-    return read_file(task, split, folder / "squad" / f"{split}-{version}.json")
+    return read_file(task, split, folder / "squad" / file_name(task, split))
+
+
+def file_name(task: Task, split: str) -> str:
+    """The file of a split, as it is published."""
+    return f"{split}-{task.name.removeprefix('squad-')}.json"
 
 
 def read_file(task: Task, split: str, file: Path) -> Split:

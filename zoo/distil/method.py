@@ -35,8 +35,6 @@ class Method(Grown):
 
     reads_corpus: ClassVar[bool] = False
     """Whether it has a corpus stage: such a method is task-agnostic."""
-    later: ClassVar[tuple[str, ...]] = ("leave_out",)
-
     leave_out: tuple[str, ...] = ()
     """Terms that are left out, by name (of all layers), as in an ablation."""
 

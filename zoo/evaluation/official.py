@@ -15,6 +15,7 @@ from zoo.evaluation.scoring import finite
 from zoo.evaluation.submissions import write_null_odds, write_submission
 from zoo.models.build import Head
 from zoo.models.checkpoint import load_checkpoint
+from zoo.models.identity import Wanted
 from zoo.paths import Project, new_folder
 from zoo.spec.measuring import Measured, ScoreJob
 from zoo.spec.task import AX, TASKS, Task, TaskKind
@@ -53,7 +54,8 @@ def _write_run(
 ) -> list[Path]:
     task = TASKS[run.task]
     checkpoint = project.entry(job.suite, job.entry).checkpoint(run.key)
-    model, tokenizer = load_checkpoint(checkpoint, Head(task))
+    wanted = Wanted.run(job.suite, job.entry, run)
+    model, tokenizer = load_checkpoint(checkpoint, Head(task), wanted)
     forward = forward_of(model)
 
     def answered(asked: Task, examples: Split) -> list[Path]:

@@ -78,10 +78,12 @@ def _span_predictions(
         max_answer_tokens=settings.max_answer,
         null_threshold=None,
     )
-    given, spans = decoded.predictions, None
+    given, spans, paragraphs = decoded.predictions, None, None
     if encoded.task.unanswerable:
         given = withhold(decoded.predictions, decoded.null_odds, NULL_THRESHOLD)
         spans = tuple(decoded.predictions[example.id] for example in examples)
+        numbers = {text: at for at, text in enumerate(dict.fromkeys(e.context for e in examples))}
+        paragraphs = tuple(numbers[example.context] for example in examples)
     odds = [[decoded.null_odds[example.id]] for example in examples]
     return Predictions(
         tuple(example.id for example in examples),
@@ -89,4 +91,5 @@ def _span_predictions(
         tuple(example.answers for example in examples),
         np.array(odds, dtype=np.float32),
         spans,
+        paragraphs,
     )

@@ -1,8 +1,10 @@
 """Predictions on disk: one Parquet file per run and split, enough to recompute every metric."""
 
+import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +20,8 @@ class Predictions:
     """One answer per example, in the order of the split.
 
     `answers` are class ids, numbers or texts; `logits` (N, C) for classes and numbers, and the
-    null odds (N, 1) for spans. `spans` are the best spans before any was withheld, where questions
-    may have no answer.
+    null odds (N, 1) for spans. Where questions may have no answer, `spans` are the best spans
+    before any was withheld, and `paragraphs` number the contexts that the questions are on.
     """
 
     ids: tuple[str, ...]
@@ -27,10 +29,21 @@ class Predictions:
     gold: tuple[int | float | tuple[str, ...] | None, ...]
     logits: NDArray[np.float32]
     spans: tuple[str, ...] | None = None
+    paragraphs: tuple[int, ...] | None = None
 
 
-def write_predictions(path: Path, predictions: Predictions, digest: str) -> None:
-    """Write predictions with the digest of the run that made them."""
+@dataclass(frozen=True)
+class Origin:
+    """What predictions say of where they come from."""
+
+    digest: str
+    """Identity of the run that made them."""
+    record: str = ""
+    """sha256 of the score record that they belong to, without its hash of these predictions."""
+
+
+def write_predictions(path: Path, predictions: Predictions, origin: Origin) -> str:
+    """Write predictions with where they come from; returns the sha256 of the file."""
     table = pa.table(
         {
             "id": list(predictions.ids),
@@ -43,10 +56,27 @@ def write_predictions(path: Path, predictions: Predictions, digest: str) -> None
     table = table.set_column(3, "logits", table["logits"].cast(logits))
     if predictions.spans is not None:
         table = table.append_column("span", pa.array(list(predictions.spans), pa.string()))
-    table = table.replace_schema_metadata({"digest": digest})
+    if predictions.paragraphs is not None:
+        numbers = pa.array(list(predictions.paragraphs), pa.int32())
+        table = table.append_column("paragraph", numbers)
+    table = table.replace_schema_metadata(vars(origin))
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     write_file(path, buffer.getvalue())
+    return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+def read_origin(path: Path) -> Origin:
+    """What stored predictions say of where they come from.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, error) from error
+    return Origin(*(metadata.get(name, b"").decode() for name in (b"digest", b"record")))
 
 
 def read_predictions(path: Path, digest: str | None = None) -> Predictions:
@@ -58,11 +88,9 @@ def read_predictions(path: Path, digest: str | None = None) -> Predictions:
     try:
         table = pq.read_table(path)
         columns = [table[name].to_pylist() for name in ("id", "answer", "gold", "logits")]
-        spans = tuple(table["span"].to_pylist()) if "span" in table.column_names else None
+        more = (_optional(table, name) for name in ("span", "paragraph"))
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise DataError(
-            Problem(str(path), f"these are no predictions: {str(error).splitlines()[0]}")
-        ) from error
+        raise _damaged(path, error) from error
     stated = (table.schema.metadata or {}).get(b"digest", b"").decode()
     if digest is not None and stated != digest:
         raise DataError(
@@ -74,5 +102,14 @@ def read_predictions(path: Path, digest: str | None = None) -> Predictions:
         tuple(answers),
         tuple(tuple(value) if isinstance(value, list) else value for value in gold),
         np.array(logits, dtype=np.float32),
-        spans,
+        *more,
     )
+
+
+def _optional(table: pa.Table, name: str) -> tuple[Any, ...] | None:
+    return tuple(table[name].to_pylist()) if name in table.column_names else None
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    given = f"these are no predictions: {str(error).splitlines()[0]}"
+    return DataError(Problem(str(path), given))

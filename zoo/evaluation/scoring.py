@@ -47,6 +47,36 @@ def score_predictions(task: Task, split: Split, predictions: Predictions) -> Sco
     return Scored(metrics | chosen.metrics, chosen.thresholds)
 
 
+def rescored(task: Task, predictions: Predictions) -> Scored:
+    """All metrics of stored predictions by themselves, which hold the right answers too.
+
+    Predictions that do not number their paragraphs have no cross-fitted scores.
+
+    Raises:
+        MeasurementError: answers that are none of the task, or that are not what their logits say.
+    """
+    if task.kind is not TaskKind.SPAN:
+        _refuse_other_answers(task, predictions)
+        return Scored(score(task, np.array(predictions.gold), np.array(predictions.answers)))
+    numbers = predictions.paragraphs or (0,) * len(predictions.ids)
+    rows = zip(predictions.ids, numbers, predictions.gold, strict=True)
+    examples = tuple(
+        SpanExample(name, "", str(number), gold if isinstance(gold, tuple) else (), ())
+        for name, number, gold in rows
+    )
+    return score_predictions(task, Split("stored", examples), predictions)
+
+
+def _refuse_other_answers(task: Task, predictions: Predictions) -> None:
+    """Answers follow from logits: whoever changes one must change the other."""
+    regression = task.kind is TaskKind.REGRESSION
+    stated = predictions.logits[:, 0] if regression else predictions.logits.argmax(axis=1)
+    differing = int((stated != np.array(predictions.answers, dtype=stated.dtype)).sum())
+    if differing:
+        given = f"{differing} of {len(stated)} answers are not what their logits say"
+        raise MeasurementError(Problem(f"predictions on {task.name}", given))
+
+
 def by_name(result: SpanScore) -> dict[str, float | None]:
     """The scores of all questions and, under the rules of v2.0, of those with and without one.
 

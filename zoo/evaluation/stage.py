@@ -10,16 +10,17 @@ from zoo.data.sources import content_sha256, load_evaluation, load_train
 from zoo.evaluation.labels import refuse_label_order
 from zoo.evaluation.metrics import majority
 from zoo.evaluation.predict import forward_of, predict
-from zoo.evaluation.predictions import write_predictions
+from zoo.evaluation.predictions import Origin, write_predictions
 from zoo.evaluation.scoring import labels_of, score_predictions
 from zoo.models.build import Head
 from zoo.models.checkpoint import load_checkpoint
 from zoo.models.cost import forward_flops, parameter_counts, stored_parameters
+from zoo.models.identity import Wanted, read_identity
 from zoo.paths import Project, new_folder
 from zoo.records.environment import Environment, capture_environment
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
-from zoo.records.text import write_record
+from zoo.records.text import seal, write_record
 from zoo.spec.measuring import Measured, ScoreJob
 from zoo.spec.task import TASKS
 
@@ -43,7 +44,9 @@ def _score_run(
     folder: Path, checkpoint: Path, job: ScoreJob, run: Measured, environment: Environment
 ) -> None:
     task = TASKS[run.task]
-    model, tokenizer = load_checkpoint(checkpoint, Head(task))
+    wanted = Wanted.run(job.suite, job.entry, run)
+    model, tokenizer = load_checkpoint(checkpoint, Head(task), wanted)
+    identity = read_identity(checkpoint)
     train = load_train(task, run.settings, run.data)
     for name, split in load_evaluation(task, run.settings, run.data).items():
         encoded = encode(task, split, run.settings, tokenizer)
@@ -57,7 +60,8 @@ def _score_run(
             entry=job.entry,
             task=run.task,
             seed=run.seed,
-            digest=run.digest,
+            declared=run.declared,
+            digest=identity.digest,
             environment=environment,
             method=job.method,
             teacher=job.teacher,
@@ -65,14 +69,18 @@ def _score_run(
             split=name,
             examples=len(split.examples),
             data_sha256=content_sha256(split),
+            weights_sha256=identity.weights_sha256,
+            predictions_sha256="0" * 64,  # known once the predictions are written
             primary=task.primary,
             metrics=scored.metrics,
             thresholds=scored.thresholds,
             majority=majority(task, _labels(train), _labels(split)),
             constant=len(set(predictions.answers)) == 1,
         )
-        write_record(folder, record)
-        write_predictions(folder / "predictions" / record.predictions, predictions, run.digest)
+        stored = folder / "predictions" / record.predictions
+        origin = Origin(identity.digest, seal(record))
+        written = {"predictions_sha256": write_predictions(stored, predictions, origin)}
+        write_record(folder, record.model_copy(update=written))
     write_record(folder, _size_record(model, checkpoint, job, run, environment))
 
 
@@ -86,13 +94,16 @@ def _size_record(
     model: PreTrainedModel, checkpoint: Path, job: ScoreJob, run: Measured, where: Environment
 ) -> SizeRecord:
     counts, weights = parameter_counts(model), checkpoint / "model.safetensors"
+    identity = read_identity(checkpoint)
     return SizeRecord(
         suite=job.suite,
         entry=job.entry,
         task=run.task,
         seed=run.seed,
-        digest=run.digest,
+        declared=run.declared,
+        digest=identity.digest,
         environment=where,
+        weights_sha256=identity.weights_sha256,
         parameters=counts.total,
         embedding=counts.embedding,
         non_embedding=counts.non_embedding,

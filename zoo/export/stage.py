@@ -3,7 +3,7 @@
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +15,15 @@ from zoo.evaluation.predict import forward_of
 from zoo.export.exam import load_exam
 from zoo.export.graph import graph_parameters, optimised
 from zoo.export.half import halve
+from zoo.export.manifest import ExportedRun, write_manifest
 from zoo.export.onnx import export_onnx, input_names, longest_input
 from zoo.export.parity import Limits, Parity, checked
 from zoo.export.quantise import Feed, quantise_int8, quantise_int8_static
 from zoo.export.routes import DEFAULT_ROUTE, Route
 from zoo.models.build import Head
 from zoo.models.checkpoint import load_checkpoint
-from zoo.paths import Project, new_folder, onnx_name
+from zoo.models.identity import Identity, Wanted, read_identity
+from zoo.paths import Project, file_sha256, new_folder, onnx_name
 from zoo.records.environment import Environment, capture_environment
 from zoo.records.export import ExportRecord
 from zoo.records.text import write_record
@@ -41,8 +43,24 @@ def export_runs(project: Project, job: ExportJob) -> None:
     environment = capture_environment(project.root)
     entry = project.entry(job.suite, job.entry)
     with new_folder(entry.export) as folder:
-        for run in job.runs:
-            export_files(folder, entry.checkpoint(run.key), job, run, environment=environment)
+        records = [
+            record
+            for run in job.runs
+            for record in export_files(
+                folder, entry.checkpoint(run.key), job, run, environment=environment
+            )
+        ]
+        write_manifest(folder, job.suite, job.entry, exported(records))
+
+
+def exported(records: Iterable[ExportRecord]) -> dict[str, ExportedRun]:
+    """Which run each exported model is of, by its file."""
+    return {
+        onnx_name(record.task, record.precision): ExportedRun(
+            **record.model_dump(include={"task", "seed", "declared", "digest", "weights_sha256"})
+        )
+        for record in records
+    }
 
 
 def export_files(
@@ -59,8 +77,9 @@ def export_files(
     Raises:
         ExportError: a file does not agree with its model; the files before it stand.
     """
-    model, tokenizer = load_checkpoint(checkpoint, Head(TASKS[run.task]))
-    source = _Source(model, tokenizer, folder, job, run)
+    wanted = Wanted.run(job.suite, job.entry, run)
+    model, tokenizer = load_checkpoint(checkpoint, Head(TASKS[run.task]), wanted)
+    source = _Source(model, tokenizer, folder, job, run, read_identity(checkpoint))
     forward, exam = forward_of(model), load_exam(run, tokenizer, job.export.examples)
     shutil.copyfile(checkpoint / TOKENIZER, folder / TOKENIZER)
     records = []
@@ -87,6 +106,7 @@ class _Source:
     folder: Path
     job: ExportJob
     run: Measured
+    identity: Identity
 
     @property
     def max_length(self) -> int:
@@ -97,7 +117,7 @@ class _Source:
     def metadata(self) -> dict[str, str]:
         """What every file of the run says of itself; labels are in the order of the classes."""
         return {
-            "digest": self.run.digest,
+            "digest": self.identity.digest,
             "entry": f"{self.job.suite}/{self.job.entry}",
             "task": self.run.task,
             "labels": json.dumps(TASKS[self.run.task].labels),
@@ -158,10 +178,13 @@ def _record(
         entry=source.job.entry,
         task=source.run.task,
         seed=source.run.seed,
-        digest=source.run.digest,
+        declared=source.run.declared,
+        digest=source.identity.digest,
         environment=environment,
         precision=precision,
         bytes=file.stat().st_size,
+        weights_sha256=source.identity.weights_sha256,
+        file_sha256=file_sha256(file),
         max_length=source.max_length,
         compared=parity.compared,
         max_abs_error=parity.max_abs_error,

@@ -1,6 +1,7 @@
 """The latency stage: one run per task beside its teacher's, every cell in a fresh process."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -11,6 +12,7 @@ from zoo.data.examples import Example as TaskExample
 from zoo.data.examples import SpanExample
 from zoo.data.sources import load_evaluation
 from zoo.errors import MeasurementError
+from zoo.export.manifest import verified_model
 from zoo.latency.isolate import obstacles, refused, run_isolated
 from zoo.latency.measure import Plan
 from zoo.latency.nvml import find_gpu
@@ -27,6 +29,7 @@ from zoo.latency.report import (
     onnx_precision,
 )
 from zoo.latency.samples import Samples, write_samples
+from zoo.models.identity import Wanted, verified
 from zoo.paths import SAMPLES, EntryFolder, Project, new_folder, onnx_name
 from zoo.records.environment import Environment, capture_environment
 from zoo.records.latency import LatencyRecord, samples_name
@@ -72,24 +75,58 @@ def measure_runs(
     problems = [problem for runtime in wanted if (problem := refused(runtime, device))]
     if problems:
         raise MeasurementError(*problems)
+    pairs = list(zip(job.runs, job.beside, strict=True))
     requests = [
-        _request(project, job, run, device, _cells(job, run, wanted, shapes)) for run in job.runs
+        _request(project, job, pair, device, _cells(job, pair[0], wanted, shapes)) for pair in pairs
     ]
     problems = [problem for request in requests for problem in obstacles(request)]
     if problems:
         raise MeasurementError(*problems)
+    # Nothing is timed before all that will be is known to be what it is taken for.
+    timed = [
+        _Pair.verified(job, pair, request) for pair, request in zip(pairs, requests, strict=True)
+    ]
     records = []
-    for run, request in zip(job.runs, requests, strict=True):
+    for run, request, models in zip(job.runs, requests, timed, strict=True):
         measured = run_isolated(request)
         environment = capture_environment(project.root, _device_name(device, measured))
         samples: Samples = {}
         for found in measured:
-            record = _record(job, run, request, found, environment)
+            record = _record(job, run, request, found, models, environment)
             write_record(folder, record)
             records.append(record)
             samples |= samples_of(found)
         write_samples(folder / SAMPLES / samples_name(run.task, device, run.seed), samples)
     return records
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The two models of a request, by the hashes of what is timed: None for the weights."""
+
+    digest: str
+    student: Mapping[str | None, str]
+    teacher: Mapping[str | None, str]
+
+    @classmethod
+    def verified(cls, job: LatencyJob, pair: tuple[Run, Run], request: Request) -> "_Pair":
+        """Raises:
+        CheckpointError, ExportError: a file is not that of its run, or not as it was written.
+        """
+        found: list[dict[str | None, str]] = []
+        digests = []
+        entries = (job.entry, job.teacher)
+        for run, entry, subject in zip(
+            pair, entries, (request.student, request.teacher), strict=True
+        ):
+            identity = verified(subject.folder, Wanted.run(job.suite, entry, run))
+            files: dict[str | None, str] = {
+                precision: verified_model(file.parent, file.name, (job.suite, entry), run)
+                for precision, file in subject.onnx.items()
+            }
+            found.append(files | {None: identity.weights_sha256})
+            digests.append(identity.digest)
+        return cls(digests[0], *found)
 
 
 def samples_of(measured: Measured) -> Samples:
@@ -118,9 +155,13 @@ def _shape(text: str, longest: int | None) -> Shape:
 
 
 def _request(
-    project: Project, job: LatencyJob, run: Run, device: Device, cells: tuple[Cell, ...]
+    project: Project,
+    job: LatencyJob,
+    pair: tuple[Run, Run],
+    device: Device,
+    cells: tuple[Cell, ...],
 ) -> Request:
-    bench = job.bench
+    bench, run = job.bench, pair[0]
     precisions = {precision for cell in cells if (precision := onnx_precision(cell.runtime))}
 
     def subject(entry: str, seed: int) -> Subject:
@@ -136,7 +177,7 @@ def _request(
     )
     return Request(
         student=subject(job.entry, run.seed),
-        teacher=subject(job.teacher, job.teacher_seed),
+        teacher=subject(job.teacher, pair[1].seed),
         cells=cells,
         replay=_replay(run, bench.replay) if bench.replay else None,
         threads=bench.threads,
@@ -176,7 +217,12 @@ def _device_name(device: Device, measured: Iterable[Measured]) -> str:
 
 
 def _record(
-    job: LatencyJob, run: Run, request: Request, measured: Measured, environment: Environment
+    job: LatencyJob,
+    run: Run,
+    request: Request,
+    measured: Measured,
+    models: _Pair,
+    environment: Environment,
 ) -> LatencyRecord:
     cell, timed = measured.cell, measured.timed
     samples = {who: calls for (_, _, who), calls in samples_of(measured).items()}
@@ -194,7 +240,8 @@ def _record(
         entry=job.entry,
         task=run.task,
         seed=run.seed,
-        digest=run.digest,
+        declared=run.declared,
+        digest=models.digest,
         environment=environment,
         device=request.device,
         runtime=cell.runtime,
@@ -208,6 +255,8 @@ def _record(
         settled=timed.settled,
         student=subject("student"),
         teacher=subject("teacher"),
+        student_sha256=models.student[onnx_precision(cell.runtime)],
+        teacher_sha256=models.teacher[onnx_precision(cell.runtime)],
         tokenisation=timing(samples["tokenisation"]) if cell.shape is None else None,
         ratio=found and found.value,
         ratio_low=found and found.low,

@@ -3,32 +3,15 @@
 import json
 from pathlib import Path
 
-from pydantic import ValidationError
 from safetensors import safe_open
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.errors import CheckpointError, Problem, at
 from zoo.models.anatomy import anatomy_of
 from zoo.models.build import Head, load_weights
+from zoo.models.identity import IDENTITY_FILE, Identity, Wanted, hashed_files, verified
 from zoo.paths import new_folder
-from zoo.spec.base import Spec
 from zoo.spec.task import Task
-
-IDENTITY_FILE = "zoo.json"
-
-
-class Identity(Spec):
-    """What a checkpoint is: where it stands in the zoo, and the digest of what made it."""
-
-    schema_version: int = 1
-    suite: str
-    entry: str
-    stage: str
-    """pretrained, transferred or trained."""
-    task: str | None = None
-    seed: int
-    digest: str
-    """sha256 of the resolved spec that made it."""
 
 
 def save_checkpoint(
@@ -37,29 +20,32 @@ def save_checkpoint(
     tokenizer: PreTrainedTokenizerBase,
     identity: Identity,
 ) -> None:
-    """Write a checkpoint: the whole folder appears, or nothing does."""
+    """Write a checkpoint with the hashes of its files: the whole folder appears, or nothing."""
     with new_folder(folder) as fresh:
         model.save_pretrained(fresh)
         tokenizer.save_pretrained(fresh)
-        text = json.dumps(identity.model_dump(mode="json"), indent=2, sort_keys=True)
+        whole = identity.model_copy(update={"files": hashed_files(fresh)})
+        text = json.dumps(whole.model_dump(mode="json"), indent=2, sort_keys=True)
         (fresh / IDENTITY_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-def load_checkpoint(folder: Path, head: Head) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_checkpoint(
+    folder: Path, head: Head, wanted: Wanted | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and tokenizer of one of the zoo's checkpoints, with the head it was saved with.
 
     Raises:
-        CheckpointError: it is not one of the zoo's, is incomplete, answers another task, or has
-            the task's classes in another order.
+        CheckpointError: it is not one of the zoo's or not the wanted one, its bytes are others than
+            it was saved with, it answers another task, or has the task's classes in another order.
     """
-    identity = read_identity(folder)
-    wanted = head.task.name if head.task else None
-    if identity.task != wanted:
+    identity = verified(folder, wanted)
+    answers = head.task.name if head.task else None
+    if identity.task != answers:
         raise CheckpointError(
             Problem(
                 str(folder),
                 f"this checkpoint answers {identity.task or 'masked pieces'}",
-                f"one for {wanted or 'masked pieces'}",
+                f"one for {answers or 'masked pieces'}",
             )
         )
     if head.task is not None:
@@ -107,34 +93,6 @@ def require_word_head(folder: Path, model: PreTrainedModel) -> None:
                 " no logits on text",
             )
         )
-
-
-def read_identity(folder: Path) -> Identity:
-    """The zoo.json of a checkpoint.
-
-    Raises:
-        CheckpointError: there is none, or it is not ours.
-    """
-    path = folder / IDENTITY_FILE
-    try:
-        return Identity.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(
-            Problem(
-                str(path),
-                "this checkpoint is missing or not one of the zoo's",
-                remedy="build it with `dvc repro`, or `dvc checkout` to restore it",
-            )
-        ) from error
-    except ValueError as error:
-        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise CheckpointError(
-            Problem(
-                str(path),
-                f"not an identity of a checkpoint: {first}",
-                remedy="build it with `dvc repro`, or `dvc checkout` to restore it",
-            )
-        ) from error
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -6,15 +6,13 @@ from pathlib import Path
 
 from zoo.methods import method_name
 from zoo.paths import Project
-from zoo.pipeline.recipes import entry_recipe, run_recipes, transfer_job
+from zoo.pipeline.inputs import InputFiles, inputs_job
+from zoo.pipeline.recipes import entry_recipe, is_taught, run_recipes, teacher_run, transfer_job
 from zoo.spec.jobs import Job, PretrainJob, TrainJob
 from zoo.spec.lineage import build_order, origin_of
-from zoo.spec.load import LoadedSuite
+from zoo.spec.load import BOARD, INPUTS, LoadedSuite
 from zoo.spec.measuring import BoardJob, ExportJob, GateJob, LatencyJob, Measured, ScoreJob
 from zoo.spec.recipe import Recipe, RunRecipe, run_key
-from zoo.training.plan import student_stages
-
-BOARD = "board"
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,11 @@ class Pipeline:
 def compile_suite(loaded: LoadedSuite) -> list[Pipeline]:
     """The pipelines of a suite in the order in which they can run; the board comes last."""
     pipelines = [
-        (_teacher_pipeline if name in loaded.teachers else student_pipeline)(loaded, name)
-        for name in build_order(loaded.teachers, loaded.entries)
+        *_inputs_pipeline(loaded),
+        *(
+            (_teacher_pipeline if name in loaded.teachers else student_pipeline)(loaded, name)
+            for name in build_order(loaded.teachers, loaded.entries)
+        ),
     ]
     measured = [
         output
@@ -53,6 +54,14 @@ def compile_suite(loaded: LoadedSuite) -> list[Pipeline]:
         if not output.endswith(("/checkpoint", "/transferred"))
     ]
     return [*pipelines, _board_pipeline(loaded, tuple(measured))]
+
+
+def _inputs_pipeline(loaded: LoadedSuite) -> Iterator[Pipeline]:
+    """What is looked at before every build: nothing, where all that a suite reads is generated."""
+    job = inputs_job(loaded)
+    if job.inputs:
+        outputs = tuple(InputFiles(loaded.name).of(name) for name in job.inputs)
+        yield Pipeline(loaded.name, INPUTS, (PipelineStage(INPUTS, INPUTS, job, (), outputs),))
 
 
 def _teacher_pipeline(loaded: LoadedSuite, name: str) -> Pipeline:
@@ -98,7 +107,9 @@ def _pretrain_stages(loaded: LoadedSuite, name: str) -> Iterator[PipelineStage]:
     origin = origin_of(entry or loaded.teachers[name])
     teacher = entry.teacher if entry else None
     job = PretrainJob(suite=loaded.name, entry=name, source=source, origin=origin, teacher=teacher)
-    dependencies = [_Outputs(loaded.name, origin).of("transferred")] if origin else []
+    dependencies = [*InputFiles(loaded.name).of_source(name, source)]
+    if origin:
+        dependencies.append(_Outputs(loaded.name, origin).of("transferred"))
     if teacher:
         dependencies.append(_Outputs(loaded.name, teacher).of("pretrained"))
     outputs = (_Outputs(loaded.name, name).of("pretrained"),)
@@ -110,7 +121,10 @@ def _transfer_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[P
     if job is None:
         return
     ours = _Outputs(loaded.name, name)
-    dependencies = [_Outputs(loaded.name, teacher).of("pretrained")]
+    dependencies = [
+        *InputFiles(loaded.name).of_corpus(job.corpus),
+        _Outputs(loaded.name, teacher).of("pretrained"),
+    ]
     if job.student.given is not None:
         dependencies.append(ours.of("pretrained"))
     outputs = (ours.of("transferred"), ours.of("transfer", str(job.seed)))
@@ -119,9 +133,22 @@ def _transfer_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[P
 
 
 def _train_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[PipelineStage]:
-    runs = run_recipes(loaded, name)
+    runs, transfer = run_recipes(loaded, name), None
+    if name in loaded.entries:
+        transfer = transfer_job(loaded, name)
     for stage_name, chunk in _chunks(loaded, runs):
-        job = TrainJob(suite=loaded.name, entry=name, teacher=teacher, runs=tuple(chunk))
+        job = TrainJob(
+            suite=loaded.name,
+            entry=name,
+            teacher=teacher,
+            runs=tuple(chunk),
+            started=transfer.declared if transfer else None,
+            taught={
+                run.task: teacher_run(loaded, teacher, run.task).declared
+                for run in chunk
+                if is_taught(run.recipe, run.task)
+            },
+        )
         out = _Outputs(loaded.name, name)
         outputs = [out.of(what, run.key) for run in chunk for what in ("checkpoint", "training")]
         yield PipelineStage(
@@ -155,24 +182,20 @@ def _train_dependencies(
 ) -> tuple[str, ...]:
     theirs, ours = _Outputs(loaded.name, teacher), _Outputs(loaded.name, name)
     recipe = chunk[0].recipe
+    read = [path for run in chunk for path in InputFiles(loaded.name).of_training(run)]
     if recipe.student is None:
-        return (ours.of("pretrained"),)
+        return (*dict.fromkeys(read), ours.of("pretrained"))
     given = ours if recipe.student.given is not None else theirs
     start = given.of("pretrained") if recipe.corpus is None else ours.of("transferred")
     distilled = [
         theirs.of("checkpoint", run_key(task, chunk[0].teacher_seed))
         for task in dict.fromkeys(run.task for run in chunk)
-        if _needs_teacher(recipe, task)
+        if is_taught(recipe, task)
     ]
     gate = [theirs.of("gate")] if distilled else []
     augments = any(run.recipe.augment is not None for run in chunk)
-    first = dict.fromkeys([start, theirs.of("pretrained")] if augments else [start])
+    first = dict.fromkeys([*read, start, *([theirs.of("pretrained")] if augments else [])])
     return (*first, *gate, *distilled)
-
-
-def _needs_teacher(recipe: Recipe, task: str) -> bool:
-    stages = student_stages(recipe, task)
-    return any(stage.data != "corpus" and stage.needs_teacher for stage in stages)
 
 
 def _score_stage(loaded: LoadedSuite, name: str) -> PipelineStage:
@@ -187,15 +210,17 @@ def _score_stage(loaded: LoadedSuite, name: str) -> PipelineStage:
         runs=tuple(runs),
     )
     out = _Outputs(loaded.name, name)
-    checkpoints = tuple(out.of("checkpoint", run.key) for run in runs)
-    return PipelineStage("score", "score", job, checkpoints, (out.of("score"),))
+    checkpoints = (out.of("checkpoint", run.key) for run in runs)
+    read = InputFiles(loaded.name).of_runs(runs)
+    return PipelineStage("score", "score", job, (*read, *checkpoints), (out.of("score"),))
 
 
 def _export_stage(loaded: LoadedSuite, name: str) -> PipelineStage:
     runs, out = _first_seed(loaded, name), _Outputs(loaded.name, name)
     job = ExportJob(suite=loaded.name, entry=name, runs=runs, export=loaded.suite.bench.export)
-    checkpoints = tuple(out.of("checkpoint", run.key) for run in runs)
-    return PipelineStage("export", "export", job, checkpoints, (out.of("export"),))
+    checkpoints = (out.of("checkpoint", run.key) for run in runs)
+    read = InputFiles(loaded.name).of_runs(runs)
+    return PipelineStage("export", "export", job, (*read, *checkpoints), (out.of("export"),))
 
 
 def _latency_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[PipelineStage]:
@@ -210,10 +235,11 @@ def _latency_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[Pi
         entry=name,
         teacher=teacher,
         runs=runs,
-        teacher_seed=loaded.teacher_seed,
+        beside=tuple(_measured(teacher_run(loaded, teacher, run.task)) for run in runs),
         bench=loaded.suite.bench,
     )
     dependencies = [
+        *InputFiles(loaded.name).of_runs(runs),
         *(ours.of("checkpoint", run.key) for run in runs),
         *(theirs.of("checkpoint", run_key(run.task, loaded.teacher_seed)) for run in runs),
         ours.of("export"),
@@ -239,7 +265,7 @@ def _first_seed(loaded: LoadedSuite, name: str) -> tuple[Measured, ...]:
 
 def _measured(run: RunRecipe) -> Measured:
     return Measured(
-        task=run.task, seed=run.seed, settings=run.settings, data=run.data, digest=run.digest
+        task=run.task, seed=run.seed, settings=run.settings, data=run.data, declared=run.declared
     )
 
 

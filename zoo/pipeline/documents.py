@@ -14,7 +14,7 @@ from zoo.board.table import Row
 from zoo.errors import Problem, ZooError, at, suggestion
 from zoo.methods import names
 from zoo.paths import Project, write_file
-from zoo.pipeline.recipes import entry_tasks
+from zoo.pipeline.recipes import declared_runs, entry_tasks
 from zoo.pipeline.table_of_terms import entry_text
 from zoo.records.reported import Reported, read_reported
 from zoo.spec.load import LoadedSuite
@@ -129,7 +129,10 @@ class _Sources:
 
     @cached_property
     def boards(self) -> dict[str, Board]:
-        return {suite: published_board(self.project, suite) for suite in sorted(self.suites)}
+        return {suite: self._board(suite) for suite in sorted(self.suites)}
+
+    def _board(self, suite: str) -> Board:
+        return published_board(self.project, suite, declared_runs(self.suites[suite]))
 
     @property
     def rows(self) -> list[Row]:

@@ -18,6 +18,7 @@ from zoo.pipeline.silence import SPEAKING, Silenced
 PACKAGE = Path(zoo.__file__).parent
 
 ROOTS = {
+    "inputs": ("zoo.data.inputs",),
     "training": ("zoo.training.run",),
     "score": ("zoo.evaluation.stage",),
     "gate": ("zoo.evaluation.gate",),

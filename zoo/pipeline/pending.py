@@ -5,11 +5,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from zoo.data.inputs import changed_inputs
 from zoo.errors import Problem, ZooError
 from zoo.paths import Project
 from zoo.pipeline.compile import PipelineStage, compile_suite
+from zoo.pipeline.inputs import InputFiles
 from zoo.pipeline.sync import pipeline_file
 from zoo.pipeline.variants import compile_study
+from zoo.spec.jobs import InputsJob
 from zoo.spec.load import LoadedSuite
 
 
@@ -24,6 +27,10 @@ def pending(project: Project, loaded: LoadedSuite, entry: str) -> Iterator[str]:
     changed = _changed(project, pipeline_file(loaded.name, entry))
     remade: set[str] = set()
     for owner, stage in _needed(loaded, entry):
+        if isinstance(stage.job, InputsJob):  # it is run by every build, and mostly finds nothing
+            names = changed_inputs(project, stage.job)
+            remade |= {InputFiles(loaded.name).of(name) for name in names}
+            continue
         file = pipeline_file(loaded.name, owner)
         address = stage.name if file == "dvc.yaml" else f"{file}:{stage.name}"
         if address in changed or remade & set(stage.dependencies):

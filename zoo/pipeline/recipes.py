@@ -14,7 +14,7 @@ from zoo.training.plan import student_stages
 
 
 def entry_recipe(loaded: LoadedSuite, name: str) -> Recipe:
-    """The resolved spec of a student's or a teacher's entry: its digest is the entry's identity."""
+    """The resolved spec of a student's or a teacher's entry."""
     suite = loaded.suite
     if name in loaded.teachers:
         return Recipe(teacher=_teacher_recipe(loaded, name))
@@ -51,7 +51,7 @@ def run_recipes(loaded: LoadedSuite, name: str) -> list[RunRecipe]:
             recipe=_on(recipe, task),
             task=task,
             settings=suite.tasks[task],
-            data=suite.data.only(TASKS[task]),
+            data=suite.data.of(TASKS[task]),
             seed=seed,
             teacher_seed=loaded.teacher_seed,
         )
@@ -60,8 +60,34 @@ def run_recipes(loaded: LoadedSuite, name: str) -> list[RunRecipe]:
     ]
 
 
+def teacher_run(loaded: LoadedSuite, teacher: str, task: str) -> RunRecipe:
+    """The run of a teacher that students of a suite are distilled from on a task."""
+    return RunRecipe(
+        recipe=_on(entry_recipe(loaded, teacher), task),
+        task=task,
+        settings=loaded.teacher_settings(task),
+        data=loaded.suite.data.of(TASKS[task]),
+        seed=loaded.teacher_seed,
+        teacher_seed=loaded.teacher_seed,
+    )
+
+
+def is_taught(recipe: Recipe, task: str) -> bool:
+    """Whether a stage of the recipe on a task looks at the teacher that learnt the task."""
+    if recipe.student is None:
+        return False
+    stages = student_stages(recipe, task)
+    return any(stage.data != "corpus" and stage.needs_teacher for stage in stages)
+
+
+def declared_runs(loaded: LoadedSuite) -> set[tuple[str, str]]:
+    """Every entry of a suite with what is declared of one of its runs."""
+    names = (*loaded.teachers, *loaded.entries)
+    return {(name, run.declared) for name in names for run in run_recipes(loaded, name)}
+
+
 def transfer_job(loaded: LoadedSuite, name: str) -> TransferJob | None:
-    """How an entry's student is trained on the corpus, if it is; its digest is the weights'."""
+    """How an entry's student is trained on the corpus, if it is."""
     recipe = entry_recipe(loaded, name)
     if recipe.corpus is None or recipe.corpus_optimise is None:
         return None
@@ -90,7 +116,7 @@ def _corpus_changes(recipe: Recipe) -> Stages:
 
 def _on(recipe: Recipe, task: str) -> Recipe:
     """The recipe as far as it decides a run on this task."""
-    only = recipe.only(task)
+    only = recipe.only(task, taught=recipe.student is None or is_taught(recipe, task))
     return only if _augments(recipe, task) else _unaugmented(only)
 
 
@@ -128,7 +154,7 @@ def _student_recipe(loaded: LoadedSuite, student: Student, teacher: Shape) -> St
 
 
 def _transferred(loaded: LoadedSuite, entry: str, shape: Shape) -> TransferredSource:
-    """What an entry's corpus stages leave, known by all that decides it, through any generation."""
+    """What an entry's corpus stages leave, known by all that is declared of it, at any depth."""
     job = transfer_job(loaded, entry)
     assert job is not None  # lineage.py refuses an entry without a corpus stage
-    return TransferredSource(transfer=job.digest, shape=shape)
+    return TransferredSource(transfer=job.declared, shape=shape)

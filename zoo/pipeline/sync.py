@@ -8,10 +8,10 @@ from typing import Any
 
 from zoo.errors import Problem, SpecError, UsageError, at
 from zoo.paths import Project, write_file
-from zoo.pipeline.compile import BOARD, Pipeline, PipelineStage, compile_suite
+from zoo.pipeline.compile import Pipeline, PipelineStage, compile_suite
 from zoo.pipeline.fingerprint import code_parts, fingerprint_text
 from zoo.pipeline.variants import STUDY, compile_study
-from zoo.spec.load import LoadedSuite
+from zoo.spec.load import BOARD, INPUTS, LoadedSuite
 from zoo.spec.measuring import BoardJob
 from zoo.spec.study import StudyJob
 
@@ -74,6 +74,15 @@ def pipeline_file(suite: str, entry: str = BOARD) -> str:
     return "dvc.yaml" if suite == DEFAULT_SUITE else f"pipelines/{suite}/dvc.yaml"
 
 
+def code_texts(project: Project) -> dict[str, str]:
+    """The fingerprints of the code as they stand on disk, by file."""
+    folder = project.root / CODE
+    return {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(folder.rglob("*.txt"))
+    }
+
+
 def _left_over(project: Project, files: dict[str, str]) -> list[str]:
     kinds = ("dvc.yaml", "*.json", "code/**/*.txt")
     generated = [path for kind in kinds for path in project.pipelines.rglob(kind)]
@@ -111,7 +120,7 @@ def _files_of(pipeline: Pipeline) -> dict[str, str]:
 
 def _source(pipeline: Pipeline) -> str:
     """What a pipeline is written from."""
-    if pipeline.entry == BOARD:
+    if pipeline.entry in (BOARD, INPUTS):
         return f"specs/{pipeline.suite}"
     folder = "studies/" if pipeline.stages[-1].kind == STUDY else ""
     return f"specs/{pipeline.suite}/{folder}{pipeline.entry}"
@@ -129,6 +138,7 @@ def _dvc_yaml(pipeline: Pipeline, params: str, up: str) -> str:
             f"  {stage.name}:",
             f"    wdir: {up}",
             f"    cmd: zoo stage {where} {stage.name}",
+            *(["    always_changed: true"] if stage.kind == INPUTS else []),
             *_list("deps", (*code, *stage.dependencies)),
             "    params:",
             f"      - {params}: [{stage.name}]",

@@ -11,7 +11,7 @@ from zoo.pipeline.compile import Pipeline, PipelineStage, student_pipeline
 from zoo.pipeline.recipes import entry_tasks, run_recipes
 from zoo.spec.entry import entry_model
 from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
-from zoo.spec.load import LoadedSuite
+from zoo.spec.load import LoadedSuite, Teaching
 from zoo.spec.study import Study, StudyJob, StudyVariant
 from zoo.spec.suite import Suite
 from zoo.spec.vary import Base, Point, identity, point_name, points, train_sizes, values_of, varied
@@ -33,8 +33,8 @@ class Variant:
 
     @property
     def runs(self) -> dict[str, str]:
-        """The digest of each run by its name."""
-        return {run.key: run.digest for run in run_recipes(self.loaded, self.entry)}
+        """What is declared of each run, by its name."""
+        return {run.key: run.declared for run in run_recipes(self.loaded, self.entry)}
 
 
 def expand(loaded: LoadedSuite, study_name: str) -> list[Variant]:
@@ -93,7 +93,7 @@ def _variant(loaded: LoadedSuite, study_name: str, point: Point, base: Base) -> 
         suite,
         loaded.teachers,
         {**loaded.entries, full: entry},
-        taught_by=loaded.teacher_seed,
+        teaching=Teaching(loaded.teacher_seed, loaded.suite.tasks),
     )
     variant = Variant(name, full, values_of(study, point, base), own)
     if not _is_built(loaded, study, variant):
@@ -120,14 +120,14 @@ def _is_built(loaded: LoadedSuite, study: Study, variant: Variant) -> bool:
     """Whether the varied entry's own pipeline has all that the study asks of this variant."""
     if study.latency and variant.loaded.suite.seeds[0] != loaded.suite.seeds[0]:
         return False
-    built = {run.key: run.digest for run in run_recipes(loaded, study.entry)}
+    built = {run.key: run.declared for run in run_recipes(loaded, study.entry)}
     return variant.runs.items() <= built.items()
 
 
 def _first_digests(stages: Sequence[PipelineStage]) -> tuple[str, ...]:
     """The identities of the weights that an entry's runs start from, where it makes its own."""
     jobs = (stage.job for stage in stages)
-    return tuple(job.digest for job in jobs if isinstance(job, PretrainJob | TransferJob))
+    return tuple(job.declared for job in jobs if isinstance(job, PretrainJob | TransferJob))
 
 
 def _made_by(maker: str, stage: PipelineStage, variant: Variant) -> PipelineStage:
@@ -150,7 +150,7 @@ def _row(variant: Variant, maker: str, stages: Sequence[PipelineStage]) -> Study
     records = {variant.entry: tuple(variant.runs.values())}
     for stage in stages:
         if isinstance(stage.job, TransferJob):
-            records[maker] = (*records.get(maker, ()), stage.job.digest)
+            records[maker] = (*records.get(maker, ()), stage.job.declared)
     return StudyVariant(name=variant.name, values=variant.values, records=records)
 
 

@@ -1,17 +1,24 @@
 """How exported files agree with their model."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from zoo.records.measured import MeasuredRun
+from zoo.spec.base import Sha256
 from zoo.spec.bench import Precision
 
 
 class ExportRecord(MeasuredRun):
     """How an exported model agrees with its source."""
 
+    said: ClassVar[tuple[str, ...]] = ("weights_sha256", "file_sha256")
+
     kind: Literal["export"] = "export"
     precision: Precision
     bytes: int
+    weights_sha256: Sha256 | None = None
+    """Of the weights that were exported."""
+    file_sha256: Sha256 | None = None
+    """Of the ONNX file."""
     max_length: int
     """Longest sequence the file takes, in pieces."""
     compared: int

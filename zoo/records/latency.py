@@ -1,9 +1,9 @@
 """How long calls take, and what they hold and use meanwhile."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from zoo.records.measured import MeasuredRun
-from zoo.spec.base import Spec
+from zoo.spec.base import Sha256, Spec
 from zoo.spec.bench import Device, Runtime
 
 NotAvailable = Literal["not available"]
@@ -72,6 +72,8 @@ class Circumstances(Spec):
 class LatencyRecord(MeasuredRun):
     """How long one call takes, beside the teacher's in the same process and rounds."""
 
+    said: ClassVar[tuple[str, ...]] = ("student_sha256", "teacher_sha256")
+
     kind: Literal["latency"] = "latency"
     device: Device
     runtime: Runtime
@@ -90,6 +92,9 @@ class LatencyRecord(MeasuredRun):
     """Whether the warm-up ended with stable medians."""
     student: Subject
     teacher: Subject
+    student_sha256: Sha256 | None = None
+    teacher_sha256: Sha256 | None = None
+    """Of the files that were timed: weights, or an ONNX file."""
     tokenisation: Timing | None
     """Of the replayed texts, apart from the calls; None where inputs were drawn."""
     ratio: float | None

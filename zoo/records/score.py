@@ -1,12 +1,15 @@
 """How well a run answers."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from zoo.records.measured import MeasuredRun
+from zoo.spec.base import Sha256
 
 
 class ScoreRecord(MeasuredRun):
     """How well a run answers one dev split; metrics on their natural scale, None: undefined."""
+
+    said: ClassVar[tuple[str, ...]] = ("weights_sha256", "predictions_sha256")
 
     kind: Literal["score"] = "score"
     method: str
@@ -18,6 +21,10 @@ class ScoreRecord(MeasuredRun):
     examples: int
     data_sha256: str
     """Of the scored examples."""
+    weights_sha256: Sha256 | None = None
+    """Of the weights that answered."""
+    predictions_sha256: Sha256 | None = None
+    """Of the file of their answers, which holds the hash of this record without this field."""
     primary: str
     metrics: dict[str, float | None]
     thresholds: dict[str, float] | None = None

@@ -1,12 +1,15 @@
 """How large a model is."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from zoo.records.measured import MeasuredRun
+from zoo.spec.base import Sha256
 
 
 class SizeRecord(MeasuredRun):
     """How large a run's model is; tied weights count once."""
+
+    said: ClassVar[tuple[str, ...]] = ("weights_sha256",)
 
     kind: Literal["size"] = "size"
     parameters: int
@@ -14,6 +17,8 @@ class SizeRecord(MeasuredRun):
     """Word, position and token type tables."""
     non_embedding: int
     checkpoint_bytes: int
+    """Of model.safetensors."""
+    weights_sha256: Sha256 | None = None
     """Of model.safetensors."""
     stored_parameters: int | None = None
     """The numbers in model.safetensors; tied weights are stored once."""

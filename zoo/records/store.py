@@ -41,6 +41,25 @@ def read_records(folder: Path) -> list[Record]:
     return [read_record(path) for path in record_files(folder)]
 
 
+def read_published(folder: Path, suite: str) -> list[Record]:
+    """The records of a suite below a folder that has a folder for each entry.
+
+    Raises:
+        ZooError: one is of another suite or entry than it stands in; all such are named.
+    """
+    found, problems = [], []
+    for path in record_files(folder):
+        record = read_record(path)
+        found.append(record)
+        if (record.suite, record.entry) != (suite, path.parent.name):
+            given = f"this is a record of {record.suite}/{record.entry}"
+            allowed = f"one of {suite}/{path.parent.name}"
+            problems.append(Problem(at(path), given, allowed, "restore it from git"))
+    if problems:
+        raise ZooError(*problems)
+    return found
+
+
 def record_files(folder: Path) -> list[Path]:
     """The files below a folder that are named like records; hidden ones are half-made."""
     return sorted(

@@ -1,11 +1,13 @@
 """Records as text and on disk: sorted JSON, numbers rounded to six digits."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from zoo.paths import write_file
 from zoo.records.measured import MeasuredRun
+from zoo.records.score import ScoreRecord
 
 DIGITS = 6
 """Significant digits of numbers on disk; an error of 1e-7 is still one there."""
@@ -19,6 +21,12 @@ def write_record(folder: Path, record: MeasuredRun) -> None:
 def record_text(record: MeasuredRun) -> str:
     """The one text of a record."""
     return json.dumps(_rounded(record.model_dump(mode="json")), indent=1, sort_keys=True) + "\n"
+
+
+def seal(record: ScoreRecord) -> str:
+    """sha256 of a score record without its hash of the predictions, which hold this."""
+    stated = _rounded(record.model_dump(mode="json", exclude={"predictions_sha256"}))
+    return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
 
 
 def _rounded(value: Any) -> Any:

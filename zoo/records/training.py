@@ -1,9 +1,9 @@
 """How models were trained: on the corpus and on tasks."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from zoo.records.measured import MeasuredRun
-from zoo.spec.base import Spec
+from zoo.spec.base import Inputs, Spec
 
 
 class PhaseRecord(Spec):
@@ -24,7 +24,11 @@ class PhaseRecord(Spec):
 class TransferRecord(MeasuredRun):
     """How an entry was trained on the corpus; `task` is `corpus`, `digest` the transfer's own."""
 
+    said: ClassVar[tuple[str, ...]] = ("inputs",)
+
     kind: Literal["transfer"] = "transfer"
+    inputs: Inputs | None = None
+    """What it was made of, each by the hash of its content."""
     seconds: float
     threads: int
     peak_memory_bytes: int | None = None
@@ -40,7 +44,11 @@ class TransferRecord(MeasuredRun):
 class TrainingRecord(MeasuredRun):
     """How a run was trained."""
 
+    said: ClassVar[tuple[str, ...]] = ("inputs",)
+
     kind: Literal["training"] = "training"
+    inputs: Inputs | None = None
+    """What it was made of, each by the hash of its content."""
     seconds: float
     threads: int
     peak_memory_bytes: int | None = None

@@ -1,16 +1,20 @@
 """Data augmentation: more training examples made from those of a task."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
-from zoo.spec.base import BelowData, Fraction, PositiveInt, Seed, Spec
+from zoo.spec.base import Addressed, BelowData, Fraction, PositiveInt, Seed
 
 
-class Augment(Spec):
+class Augment(Addressed):
     """Copies of each example with some words replaced (TinyBERT, arXiv 1909.10351, algorithm 1).
 
     A word of one piece is masked and replaced by one of the pretrained teacher's likeliest words
     there; a word of several pieces by one of its neighbours among `word_vectors`.
     """
+
+    addresses: ClassVar[tuple[str, ...]] = ("word_vectors",)
 
     copies: PositiveInt = 20
     """Copies of an example, beside itself (the paper's 20; its code: 10 to 30 by task)."""

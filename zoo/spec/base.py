@@ -8,6 +8,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializationInfo,
     SerializerFunctionWrapHandler,
     model_serializer,
 )
@@ -19,6 +20,8 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+Inputs = dict[str, Sha256]
+"""What training reads beside its recipe, each by the hash of its content."""
 PositiveInt = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """What every random generator in use takes."""
@@ -69,6 +72,34 @@ class Grown(Spec):
         return plain
 
 
+class Addressed(Spec):
+    """A spec some of whose fields only say where bytes are found.
+
+    `addresses` are left out where content decides: the bytes found there are named by their hash.
+    """
+
+    addresses: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_addresses(
+        self, dump: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
+        plain: dict[str, Any] = dump(self)
+        if info.context == CONTENT:
+            for name in self.addresses:
+                plain.pop(name, None)
+        return plain
+
+
+CONTENT = {"content": True}
+"""The context in which specs are dumped without their addresses."""
+
+
+def content(value: BaseModel | None) -> Any:
+    """`value` as plain data, without where its bytes are found."""
+    return value and value.model_dump(mode="json", context=CONTENT)
+
+
 def canonical(value: Any) -> str:
     """The one JSON text of `value`: sorted keys, no blanks, defaults spelled out (but see `Grown`).
 
@@ -80,7 +111,7 @@ def canonical(value: Any) -> str:
 
 
 def digest(value: Any) -> str:
-    """sha256 of the canonical text: the identity of a checkpoint, a record and a board row."""
+    """sha256 of the canonical text."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 

@@ -1,18 +1,20 @@
 """Raw text for masked language modelling: generated, from files, or streamed from the hub."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from zoo.spec.base import BelowData, HubId, PositiveInt, Revision, Seed, Spec
+from zoo.spec.base import Addressed, BelowData, HubId, PositiveInt, Revision, Seed
 
 Packing = Literal["blocks", "documents"]
 """`blocks`: documents follow each other and are cut into sequences of one length; `documents`: a
 sequence is a document, each line its own sentence, what is too long is cut off."""
 
 
-class PocketCorpus(Spec):
+class PocketCorpus(Addressed):
     """Documents of the generated language."""
+
+    addresses: ClassVar[tuple[str, ...]] = ("kind", "documents", "seed")
 
     kind: Literal["pocket"] = "pocket"
     packing: Packing = "documents"
@@ -23,8 +25,10 @@ class PocketCorpus(Spec):
     """Seed of the generator."""
 
 
-class FolderCorpus(Spec):
+class FolderCorpus(Addressed):
     """Plain text below `$ZOO_DATA`: a paragraph a line, a blank line between documents."""
+
+    addresses: ClassVar[tuple[str, ...]] = ("kind", "path")
 
     kind: Literal["folder"] = "folder"
     path: BelowData
@@ -35,8 +39,10 @@ class FolderCorpus(Spec):
     """Stop after this many pieces; the whole text when absent."""
 
 
-class HubCorpus(Spec):
+class HubCorpus(Addressed):
     """A text data set of the hub, read in streaming."""
+
+    addresses: ClassVar[tuple[str, ...]] = ("kind", "id", "revision", "config", "split", "column")
 
     kind: Literal["hub"] = "hub"
     id: HubId

@@ -1,8 +1,10 @@
 """Which examples a task has, how many are used, and how they are cut into pieces."""
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
-from zoo.spec.base import PositiveInt, Revision, Seed, Spec
+from zoo.spec.base import BelowData, PositiveInt, Revision, Seed, Spec
 from zoo.spec.task import Task
 
 
@@ -22,9 +24,49 @@ class TaskSettings(Spec):
     max_answer: PositiveInt = 30
     """Most pieces of an answer (span tasks)."""
 
+    @property
+    def cutting(self) -> dict[str, int]:
+        """How examples are cut into pieces, whichever and however many they are."""
+        return self.model_dump(exclude={"train", "dev"})
 
-class DataSource(Spec):
-    """Which data the suite's tasks are read from; `$ZOO_DATA` replaces the hub where it is set."""
+
+class PocketData(Spec):
+    """Examples that the generator makes."""
+
+    kind: Literal["pocket"] = "pocket"
+    seed: Seed = 0
+
+
+class GlueData(Spec):
+    """A task of GLUE: the release below `$ZOO_DATA/glue`, or the hub at one commit."""
+
+    kind: Literal["glue"] = "glue"
+    revision: Revision
+    """Commit of nyu-mll/glue on the hub."""
+
+
+class SquadData(Spec):
+    """A version of SQuAD: its files below `$ZOO_DATA/squad`, or the hub at one commit."""
+
+    kind: Literal["squad"] = "squad"
+    revision: Revision
+    """Commit of rajpurkar/squad, or of rajpurkar/squad_v2, on the hub."""
+
+
+class FolderData(Spec):
+    """A task's files in a folder of its own below `$ZOO_DATA`, in their official layout."""
+
+    kind: Literal["folder"] = "folder"
+    path: BelowData
+    """Relative to `$ZOO_DATA`; it holds `<split>.tsv`, or `<split>-v1.1.json` and the like."""
+
+
+DataSource = Annotated[PocketData | GlueData | SquadData | FolderData, Field(discriminator="kind")]
+"""Where one task's examples come from: what its kind needs, and nothing of other kinds."""
+
+
+class SuiteData(Spec):
+    """Where the examples of a suite's tasks come from; `$ZOO_DATA` replaces the hub where set."""
 
     pocket_seed: Seed = 0
     """Seed of the generated tasks."""
@@ -34,10 +76,15 @@ class DataSource(Spec):
     """Commit of rajpurkar/squad on the hub."""
     squad_v2: Revision = "3ffb306f725f7d2ce8394bc1873b24868140c412"
     """Commit of rajpurkar/squad_v2 on the hub."""
+    folders: dict[str, BelowData] = Field(default_factory=dict)
+    """Tasks whose files lie in a folder of their own below `$ZOO_DATA`, never on the hub."""
 
-    def only(self, task: Task) -> "DataSource":
-        """The same source without what it says of other tasks' data."""
-        ours = {"pocket": "pocket_seed", "glue": "glue", "squad": "squad"}[task.source]
-        if task.name == "squad-v2.0":
-            ours = "squad_v2"
-        return DataSource.model_validate({ours: getattr(self, ours)})
+    def of(self, task: Task) -> DataSource:
+        """The source of one task."""
+        if task.name in self.folders:
+            return FolderData(path=self.folders[task.name])
+        if task.source == "pocket":
+            return PocketData(seed=self.pocket_seed)
+        if task.source == "glue":
+            return GlueData(revision=self.glue)
+        return SquadData(revision=self.squad_v2 if task.unanswerable else self.squad)

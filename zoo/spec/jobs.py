@@ -6,15 +6,23 @@ A stage reads its own job and nothing else of the specs, so that DVC's look at t
 exactly when the stage must run again.
 """
 
-from typing import ClassVar
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from zoo.spec.base import Grown, Spec, digest
-from zoo.spec.corpus import Corpus
+from zoo.spec.base import BelowData, Inputs, Spec, content, digest
+from zoo.spec.corpus import Corpus, FolderCorpus, HubCorpus
+from zoo.spec.data import DataSource
 from zoo.spec.entry import MethodField
 from zoo.spec.optimise import Optimise, Stages
-from zoo.spec.recipe import ResolvedSource, RunRecipe, StudentRecipe
+from zoo.spec.recipe import (
+    SCHEMA,
+    ResolvedSource,
+    RunRecipe,
+    StudentRecipe,
+    weights_declared,
+)
+from zoo.spec.teacher import FolderSource, HubSource
 
 
 class Job(Spec):
@@ -24,11 +32,51 @@ class Job(Spec):
     entry: str
 
 
-class PretrainJob(Job, Grown):
+class TaskInput(Spec):
+    """The files of one split of a task."""
+
+    kind: Literal["task"] = "task"
+    task: str
+    split: str
+    data: DataSource
+
+
+class CorpusInput(Spec):
+    """The files of a corpus."""
+
+    kind: Literal["corpus"] = "corpus"
+    corpus: FolderCorpus | HubCorpus = Field(discriminator="kind")
+
+
+class ModelInput(Spec):
+    """The files of a model that somebody else made."""
+
+    kind: Literal["model"] = "model"
+    source: HubSource | FolderSource = Field(discriminator="kind")
+
+
+class FileInput(Spec):
+    """A vocabulary, or word vectors."""
+
+    kind: Literal["file"] = "file"
+    path: BelowData
+
+
+Input = Annotated[TaskInput | CorpusInput | ModelInput | FileInput, Field(discriminator="kind")]
+
+
+class InputsJob(Job):
+    """Look at all that a suite reads and did not make; `entry` is `inputs`."""
+
+    schema_version: Literal[3] = SCHEMA
+    inputs: dict[str, Input]
+    """By the name of the file that says what they are."""
+
+
+class PretrainJob(Job):
     """Bring first weights: from the hub, a folder, another entry, or by pretraining."""
 
-    later: ClassVar[tuple[str, ...]] = ("origin", "teacher")
-
+    schema_version: Literal[3] = SCHEMA
     source: ResolvedSource
     origin: str | None = None
     """The entry whose transferred weights these are, for a distilled source."""
@@ -36,16 +84,19 @@ class PretrainJob(Job, Grown):
     """Whose tokenizer the weights must have, where a student starts from them."""
 
     @property
-    def digest(self) -> str:
-        """Identity of the weights."""
-        return digest(self.source)
+    def declared(self) -> str:
+        """sha256 of what is declared of the weights."""
+        return weights_declared(self.source)
+
+    def digest(self, inputs: Inputs) -> str:
+        """Identity of the weights, brought or made of these inputs."""
+        return digest({"recipe": [self.schema_version, content(self.source)], "inputs": inputs})
 
 
-class TransferJob(Job, Grown):
+class TransferJob(Job):
     """Train a student on the corpus, before any task: nothing here speaks of tasks."""
 
-    later: ClassVar[tuple[str, ...]] = ("stages",)
-
+    schema_version: Literal[3] = SCHEMA
     teacher: str
     source: ResolvedSource
     student: StudentRecipe
@@ -56,17 +107,32 @@ class TransferJob(Job, Grown):
     seed: int
 
     @property
-    def digest(self) -> str:
-        """Identity of the transferred weights: where they stand plays no part."""
+    def declared(self) -> str:
+        """sha256 of what is declared of the transfer: where it stands plays no part."""
         return digest(self.model_dump(mode="json", exclude={"suite", "entry", "teacher"}))
 
+    def digest(self, inputs: Inputs) -> str:
+        """Identity of the transferred weights, made of these inputs."""
+        own = {
+            "schema_version": self.schema_version,
+            "student": content(self.student),
+            "method": content(self.method),
+            "corpus": content(self.corpus),
+            "optimise": content(self.optimise),
+            "stages": {name: content(stage) for name, stage in self.stages.items()},
+            "seed": self.seed,
+        }
+        return digest({"recipe": own, "inputs": inputs})
 
-class TrainJob(Job, Grown):
+
+class TrainJob(Job):
     """Train some runs of an entry on their tasks."""
-
-    later: ClassVar[tuple[str, ...]] = ("start",)
 
     teacher: str
     runs: tuple[RunRecipe, ...]
     start: str | None = None
     """The entry whose first weights they start from, where these are made once for several."""
+    started: str | None = None
+    """What is declared of the transfer that they start from, if any."""
+    taught: dict[str, str] = Field(default_factory=dict)
+    """What is declared of the teacher that they are distilled from, by task."""

@@ -1,7 +1,7 @@
 """Reading suites: every problem of every file, each with file, line, key and what is allowed."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,7 @@ from zoo.paths import Project
 from zoo.spec.base import NAME_PATTERN, WORDS, Spec
 from zoo.spec.cross import Catalogue, entry_findings, suite_findings, teacher_findings
 from zoo.spec.cross_study import Neighbours, study_findings, variant_names
+from zoo.spec.data import TaskSettings
 from zoo.spec.entry import Entry, entry_model
 from zoo.spec.explain import explain
 from zoo.spec.finding import Finding
@@ -24,8 +25,11 @@ from zoo.spec.teacher import Teacher
 from zoo.spec.yaml import Document, read_yaml
 
 Model = TypeVar("Model", bound=Spec)
-BOARD = "board"
-"""No entry and no teacher may be called so: it is the name of the suite's own pipeline."""
+BOARD, INPUTS = "board", "inputs"
+"""No entry and no teacher may be called so: these are the suite's own pipelines."""
+
+
+KEPT = {BOARD: "the suite's tables", INPUTS: "what the suite reads"}
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,25 @@ class LoadedSuite:
     teachers: dict[str, Teacher]
     entries: dict[str, Entry]
     studies: dict[str, Study] = field(default_factory=dict)
-    taught_by: int | None = None
-    """Seed of the teachers that are distilled, where it is not the suite's first."""
+    teaching: "Teaching | None" = None
+    """How the teachers that are distilled were trained, where not as this suite says."""
 
     @property
     def teacher_seed(self) -> int:
         """Seed of the teachers that are distilled, and of what is trained on the corpus."""
-        return self.suite.seeds[0] if self.taught_by is None else self.taught_by
+        return self.teaching.seed if self.teaching else self.suite.seeds[0]
+
+    def teacher_settings(self, task: str) -> TaskSettings:
+        """What the teachers that are distilled read of a task."""
+        return (self.teaching.tasks if self.teaching else self.suite.tasks)[task]
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """How the teachers were trained that a study's variants are distilled from."""
+
+    seed: int
+    tasks: Mapping[str, TaskSettings]
 
 
 def suite_names(project: Project) -> list[str]:
@@ -226,8 +242,8 @@ class _Reader:
         self._problems[path].extend(map(document.problem, in_order))
 
     def check_name(self, path: Path, name: str) -> None:
-        if name == BOARD or not re.fullmatch(NAME_PATTERN, name):
-            why = "is kept for the suite's tables" if name == BOARD else "cannot name a spec"
+        if name in KEPT or not re.fullmatch(NAME_PATTERN, name):
+            why = f"is kept for {KEPT[name]}" if name in KEPT else "cannot name a spec"
             problem = Problem(
                 self.project.relative(path), f"{name!r} {why}", WORDS[NAME_PATTERN], "rename it"
             )

@@ -8,13 +8,13 @@ from zoo.spec.recipe import run_key
 
 
 class Measured(Spec):
-    """A run to be measured: where it stands, the data of its task, and its digest."""
+    """A run to be measured: where it stands, the data of its task, and what is declared of it."""
 
     task: str
     seed: int
     settings: TaskSettings
     data: DataSource
-    digest: str
+    declared: str
 
     @property
     def key(self) -> str:
@@ -52,7 +52,8 @@ class LatencyJob(Job):
 
     teacher: str
     runs: tuple[Measured, ...]
-    teacher_seed: int
+    beside: tuple[Measured, ...]
+    """The teacher's run for each of `runs`."""
     bench: Bench
 
 

@@ -1,10 +1,10 @@
 """How a model is trained: budget, optimiser, schedule, precision."""
 
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from zoo.spec.base import Fraction, Grown, PositiveInt, Spec, misfit
+from zoo.spec.base import Fraction, PositiveInt, Spec, misfit
 
 
 class Optimise(Spec):
@@ -88,10 +88,8 @@ Stages = dict[str, StageChange]
 """Changes by the name of the stage."""
 
 
-class TaskChange(Grown):
+class TaskChange(Spec):
     """What one task changes in an entry's optimisation."""
-
-    later: ClassVar[tuple[str, ...]] = ("stages",)
 
     epochs: float | None = Field(None, gt=0)
     """Passes over the task's training set."""

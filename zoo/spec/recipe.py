@@ -1,11 +1,17 @@
-"""Resolved specs: everything that decides a checkpoint's bytes, and nothing else."""
+"""Resolved specs: everything that is declared of a run, and the identity of what comes of it.
+
+A run has two hashes. `declared` is of its resolved spec: all that people said of it. `digest` is of
+what decides the weights: the part of the spec that this run reads, without where bytes are found,
+and the content of every input (examples, corpora, model folders), those that were trained named by
+their own digests. So a digest changes when the bytes can change, whatever the reason.
+"""
 
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from zoo.spec.augment import Augment
-from zoo.spec.base import Grown, Sha256, Spec, digest
+from zoo.spec.base import Addressed, Inputs, Sha256, Spec, content, digest
 from zoo.spec.corpus import Corpus
 from zoo.spec.data import DataSource, TaskSettings
 from zoo.spec.entry import MethodField
@@ -14,18 +20,21 @@ from zoo.spec.shape import Shape
 from zoo.spec.student import Start
 from zoo.spec.teacher import FolderSource, HubSource, PretrainedSource
 
-SCHEMA = 2
+SCHEMA: Literal[3] = 3
 """Raised when the meaning of a recipe changes, so that old digests stay with old meanings.
 
-2: a stage reads its data on from where the stages before it stopped."""
+2: a stage reads its data on from where the stages before it stopped. 3: a digest names the content
+of what is read."""
 
 
-class TransferredSource(Spec):
-    """What an entry is after its corpus stages, known by all that decides it, not by its name."""
+class TransferredSource(Addressed):
+    """What an entry is after its corpus stages, known by all that is declared of it."""
+
+    addresses: ClassVar[tuple[str, ...]] = ("kind", "transfer")
 
     kind: Literal["distilled"] = "distilled"
     transfer: Sha256
-    """Digest of the entry's transfer."""
+    """What is declared of the entry's transfer."""
     shape: Shape
 
 
@@ -35,11 +44,16 @@ ResolvedSource = Annotated[
 ]
 
 
+def weights_declared(source: ResolvedSource) -> str:
+    """sha256 of what is declared of first weights, wherever they lie."""
+    return digest([SCHEMA, source.model_dump(mode="json")])
+
+
 class TeacherRecipe(Spec):
-    """A teacher: its pretrained source and its fine-tuning."""
+    """A teacher: its pretrained source and, where it is distilled on a task, its fine-tuning."""
 
     source: ResolvedSource
-    optimise: Optimise
+    optimise: Optimise | None
     tasks: dict[str, TaskChange] = Field(default_factory=dict)
 
 
@@ -56,12 +70,10 @@ class StudentRecipe(Spec):
         return None if isinstance(start, str | tuple) else start
 
 
-class Recipe(Grown):
+class Recipe(Spec):
     """An entry. A teacher's own entry has no student and no method."""
 
-    later: ClassVar[tuple[str, ...]] = ("stages", "augment")
-
-    schema_version: int = SCHEMA
+    schema_version: Literal[3] = SCHEMA
     teacher: TeacherRecipe
     student: StudentRecipe | None = None
     method: MethodField | None = None
@@ -79,22 +91,31 @@ class Recipe(Grown):
 
     def task_optimise(self, task: str) -> Optimise:
         """How this entry is trained on one task."""
-        if self.optimise is None:
-            return changed(self.teacher.optimise, self.teacher.tasks.get(task))
-        return changed(self.optimise, self.tasks.get(task))
+        if self.optimise is not None:
+            return changed(self.optimise, self.tasks.get(task))
+        assert self.teacher.optimise is not None  # a teacher's own entry says how it is fine-tuned
+        return changed(self.teacher.optimise, self.teacher.tasks.get(task))
 
     def task_stages(self, task: str) -> Stages:
         """What this entry changes in its stages on one task."""
         return merged(self.stages, self.tasks.get(task))
 
-    def only(self, task: str) -> "Recipe":
-        """What this recipe comes to on one task: changes applied, other tasks left out."""
-        stated = changed(self.teacher.optimise, self.teacher.tasks.get(task))
+    def only(self, task: str, *, taught: bool) -> "Recipe":
+        """What this recipe comes to on one task: changes applied, other tasks left out.
+
+        How the teacher is fine-tuned stays where the student is `taught` by it, or is it.
+        """
+        theirs = self.teacher.optimise
+        stated = changed(theirs, self.teacher.tasks.get(task)) if theirs and taught else None
         teacher = self.teacher.model_copy(update={"optimise": stated, "tasks": {}})
         own = self.task_optimise(task) if self.optimise is not None else None
         stages = self.task_stages(task)
         update = {"teacher": teacher, "optimise": own, "tasks": {}, "stages": stages}
         return self.model_copy(update=update)
+
+    def teachers(self) -> "Recipe":
+        """The recipe of the teacher's own entry."""
+        return Recipe(teacher=self.teacher)
 
 
 class RunRecipe(Spec):
@@ -108,9 +129,33 @@ class RunRecipe(Spec):
     teacher_seed: int
 
     @property
-    def digest(self) -> str:
-        """The identity of the run's checkpoint and of everything measured on it."""
+    def declared(self) -> str:
+        """sha256 of the resolved spec."""
         return digest(self)
+
+    def digest(self, inputs: Inputs) -> str:
+        """The identity of the run's checkpoint, made of these inputs.
+
+        What the teacher and the corpus stages decided is in the inputs.
+        """
+        recipe = self.recipe
+        own = {
+            "schema_version": recipe.schema_version,
+            "student": content(recipe.student),
+            "method": content(recipe.method),
+            "optimise": content(recipe.task_optimise(self.task)),
+            "stages": {name: content(stage) for name, stage in recipe.stages.items()},
+            "augment": content(recipe.augment),
+            "task": self.task,
+            "cutting": self.settings.cutting,
+            "seed": self.seed,
+        }
+        return digest({"recipe": own, "inputs": inputs})
+
+    def teachers(self) -> "RunRecipe":
+        """The run of the teacher that this one is distilled from."""
+        update = {"recipe": self.recipe.teachers(), "seed": self.teacher_seed}
+        return self.model_copy(update=update)
 
     @property
     def key(self) -> str:

@@ -54,7 +54,7 @@ class StudyVariant(Spec):
     values: dict[str, Any]
     """Of every axis; null where the base states none."""
     records: dict[str, tuple[str, ...]]
-    """Which records are its own: the entries they are of, and the digests they name."""
+    """Which records are its own: the entries they are of, and what these declare."""
 
 
 class StudyJob(Job):

@@ -8,7 +8,7 @@ from zoo.spec.augment import Augment
 from zoo.spec.base import Name, Seed, Spec, misfit
 from zoo.spec.bench import Bench
 from zoo.spec.corpus import Corpus
-from zoo.spec.data import DataSource, TaskSettings
+from zoo.spec.data import SuiteData, TaskSettings
 from zoo.spec.optimise import Optimise
 from zoo.spec.teacher import TaskName
 
@@ -22,7 +22,7 @@ class Suite(Spec):
     """The tasks every entry is trained and scored on."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     """One run per entry, task and seed; the teacher that is distilled has the first."""
-    data: DataSource = DataSource()
+    data: SuiteData = SuiteData()
     """Where the tasks' examples come from."""
     corpus: Corpus | None = None
     """Raw text for methods that have a corpus stage."""

@@ -1,11 +1,11 @@
 """Teachers: where their pretrained weights come from, and how they are fine-tuned."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from zoo.spec.base import BelowData, Seed, Spec
+from zoo.spec.base import Addressed, BelowData, Seed, Spec
 from zoo.spec.corpus import Corpus
 from zoo.spec.optimise import Optimise, TaskChange
 from zoo.spec.shape import Shape
@@ -34,8 +34,10 @@ class DistilledSource(DistilledWeights):
     """Checked against that entry's student."""
 
 
-class Vocabulary(Spec):
+class Vocabulary(Addressed):
     """The WordPiece vocabulary a pretrained teacher gets."""
+
+    addresses: ClassVar[tuple[str, ...]] = ("path",)
 
     kind: Literal["words", "wordpiece", "file"]
     """`words`: the most frequent whole words and all characters; `wordpiece`: trained on the

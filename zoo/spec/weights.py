@@ -1,14 +1,16 @@
 """Weights that exist before an entry is trained: where they come from."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from zoo.spec.base import BelowData, HubId, Name, Revision, Sha256, Spec
+from zoo.spec.base import Addressed, BelowData, HubId, Name, Revision, Sha256, Spec
 
 
-class HubWeights(Spec):
+class HubWeights(Addressed):
     """A model of the hub, at one revision."""
+
+    addresses: ClassVar[tuple[str, ...]] = ("kind", "id", "revision")
 
     kind: Literal["hub"] = "hub"
     id: HubId
@@ -17,8 +19,10 @@ class HubWeights(Spec):
     """Full commit hash: a branch or tag can move."""
 
 
-class FolderWeights(Spec):
+class FolderWeights(Addressed):
     """A Hugging Face model folder below `$ZOO_DATA`."""
+
+    addresses: ClassVar[tuple[str, ...]] = ("kind", "path", "sha256")
 
     kind: Literal["folder"] = "folder"
     path: BelowData

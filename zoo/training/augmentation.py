@@ -22,9 +22,10 @@ from zoo.data.word_vectors import WordVectors
 from zoo.errors import DataError, Problem, at
 from zoo.models.build import MASKED_LM
 from zoo.models.checkpoint import load_checkpoint, require_word_head
-from zoo.paths import Project, data_folder, write_file
+from zoo.models.identity import read_identity
+from zoo.paths import Project, data_folder, file_sha256, write_file
 from zoo.spec.augment import Augment
-from zoo.spec.base import digest
+from zoo.spec.base import Inputs, content, digest
 from zoo.spec.jobs import TrainJob
 from zoo.spec.recipe import RunRecipe
 from zoo.training.device import training_device
@@ -75,12 +76,12 @@ def augmented_task(project: Project, job: TrainJob, run: RunRecipe, split: Split
     identity = digest(
         [
             MAKING,
-            augment.model_dump(mode="json"),
+            content(augment),
             run.task,
             run.settings.max_length,
             content_sha256(split),
             _files_sha256(pretrained),
-            vectors and [vectors.stat().st_size, vectors.stat().st_mtime_ns],
+            vectors and file_sha256(vectors),
         ]
     )
     file = project.scratch / "augmented" / f"{run.task}-{identity[:16]}.jsonl"
@@ -94,6 +95,18 @@ def augmented_task(project: Project, job: TrainJob, run: RunRecipe, split: Split
     total = augmented_size(len(split.examples), augment)
     examples = (*split.examples, *_read(file, total - len(split.examples)))
     return Split(split.name, examples[:total], split.skipped)
+
+
+def augmentation_inputs(project: Project, job: TrainJob, augment: Augment) -> Inputs:
+    """What the copies of a run's examples are made of beside the examples.
+
+    Raises:
+        DataError, CheckpointError: as `augmented_task`.
+    """
+    pretrained = project.entry(job.suite, job.teacher).pretrained
+    vectors = _vectors_file(augment)
+    found = {"augmented by": read_identity(pretrained).digest}
+    return found | ({"word vectors": file_sha256(vectors)} if vectors else {})
 
 
 def _vectors_file(augment: Augment) -> Path | None:

@@ -11,8 +11,8 @@ from zoo.data.corpus import Blocks, HubText, Shards, TextFile
 from zoo.data.pieces import tokenizer_digest
 from zoo.data.sequences import Documents
 from zoo.errors import DataError, Problem
-from zoo.paths import data_folder
-from zoo.spec.base import digest
+from zoo.paths import data_folder, file_sha256
+from zoo.spec.base import content, digest
 from zoo.spec.corpus import Corpus, FolderCorpus, PocketCorpus
 
 
@@ -41,7 +41,8 @@ def corpus_blocks(
     pair: bool,
 ) -> Blocks | Documents:
     """The corpus in blocks of `length` pieces; `pair` cuts each into two segments."""
-    identity = digest([*_content(declared), tokenizer_digest(tokenizer)])
+    cut = content(declared)
+    identity = digest([cut, corpus_sha256(declared), tokenizer_digest(tokenizer)])
     folder = scratch / "shards" / identity[:16]
     if (folder / "index.json").is_file():
         shards = Shards.open(folder, tokenizer)
@@ -63,20 +64,23 @@ def _texts(declared: Corpus, tokenizer: PreTrainedTokenizerBase) -> Iterator[str
             yield document
 
 
-def _content(declared: Corpus) -> list[object]:
-    """What decides a corpus' text: also what may change beneath the same declaration."""
-    content: list[object] = [declared.model_dump(mode="json")]
+def corpus_sha256(declared: Corpus) -> str:
+    """Identity of a corpus' text, whatever is declared of it.
+
+    Files count as they lie, packed or not; a data set of the hub by its commit, which cannot
+    change.
+
+    Raises:
+        DataError: its files are not there.
+    """
     if isinstance(declared, PocketCorpus):
         whole = hashlib.sha256()
         for document in corpus_documents(declared):
-            whole.update(document.encode())
-        content.append(whole.hexdigest())
+            whole.update(f"{document}\0".encode())
+        return whole.hexdigest()
     if isinstance(declared, FolderCorpus):
-        path = _declared_path(declared)
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            stat = file.stat() if file.exists() else None
-            content.append([file.name, stat and stat.st_size, stat and stat.st_mtime_ns])
-    return content
+        return digest([file_sha256(file) for file in corpus.text_files(_declared_path(declared))])
+    return digest(declared.model_dump(mode="json", exclude={"packing", "max_tokens"}))
 
 
 def _declared_path(declared: FolderCorpus) -> Path:

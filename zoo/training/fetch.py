@@ -26,8 +26,16 @@ def fetch_source(
     Raises:
         CheckpointError: it cannot be had, its bytes are others than declared, or its shape is.
     """
-    folder = _downloaded(source) if isinstance(source, HubSource) else _local(source)
-    return load_declared(folder, source.shape, student=student)
+    return load_declared(source_folder(source), source.shape, student=student)
+
+
+def source_folder(source: HubSource | FolderSource) -> Path:
+    """Where the files of a source lie on this machine.
+
+    Raises:
+        CheckpointError: it cannot be had, or its bytes are others than declared.
+    """
+    return _downloaded(source) if isinstance(source, HubSource) else _local(source)
 
 
 def load_declared(

@@ -4,13 +4,16 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from zoo.data.inputs import model_sha256
 from zoo.errors import CheckpointError, Problem, at
-from zoo.models.checkpoint import load_tokenizer, read_identity
+from zoo.models.checkpoint import load_tokenizer
+from zoo.models.identity import Wanted, read_identity, verified
 from zoo.paths import Project
+from zoo.spec.base import Inputs
 from zoo.spec.jobs import PretrainJob
 from zoo.spec.recipe import TransferredSource
-from zoo.spec.teacher import FolderSource, HubSource
-from zoo.training.fetch import fetch_source, load_declared
+from zoo.spec.teacher import FolderSource, HubSource, PretrainedSource
+from zoo.training.fetch import fetch_source, load_declared, source_folder
 
 _TOLD = 3
 """Pieces that a message names; it says how many there are."""
@@ -39,20 +42,29 @@ def given_weights(
     return model, theirs
 
 
+def given_inputs(project: Project, job: PretrainJob) -> Inputs:
+    """What weights are brought from, by content; and the teacher whose tokenizer they must have.
+
+    Raises:
+        CheckpointError: as `given_weights`.
+    """
+    source = job.source
+    assert not isinstance(source, PretrainedSource)
+    if isinstance(source, TransferredSource):
+        found = {"transferred": read_identity(_transferred(project, job, source)).digest}
+    else:
+        found = {"weights": model_sha256(source_folder(source))}
+    if job.teacher is not None:
+        teacher = project.entry(job.suite, job.teacher).pretrained
+        found["tokenizer of"] = read_identity(teacher).digest
+    return found
+
+
 def _transferred(project: Project, job: PretrainJob, source: TransferredSource) -> Path:
     """What the entry left, if it is what the spec means."""
     assert job.origin is not None
     folder = project.entry(job.suite, job.origin).transferred
-    found = read_identity(folder).digest
-    if found != source.transfer:
-        raise CheckpointError(
-            Problem(
-                str(folder),
-                f"these weights were made by {found}",
-                f"those of {source.transfer}, as entry {job.origin!r} is declared now",
-                "build that entry again with `zoo run`",
-            )
-        )
+    verified(folder, Wanted(job.suite, job.origin, "transferred", source.transfer))
     return folder
 
 

@@ -8,16 +8,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.data.augment import augmented_size
 from zoo.data.batches import CorpusFeed, encode
-from zoo.data.sources import content_sha256, load_train
 from zoo.distil.stage import Data
 from zoo.models.build import MASKED_LM, Head, build, inherit, load_weights
 from zoo.models.checkpoint import (
-    Identity,
     load_checkpoint,
     load_tokenizer,
     require_word_head,
     save_checkpoint,
 )
+from zoo.models.identity import Identity
 from zoo.models.neighbours import look_at_neighbours
 from zoo.paths import Project, write_file
 from zoo.records.environment import capture_environment
@@ -25,7 +24,7 @@ from zoo.records.text import record_text
 from zoo.records.training import TrainingRecord, TransferRecord
 from zoo.spec.corpus import Corpus
 from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
-from zoo.spec.recipe import RunRecipe, StudentRecipe, run_key
+from zoo.spec.recipe import RunRecipe, StudentRecipe
 from zoo.spec.student import copied_layers
 from zoo.spec.task import TASKS
 from zoo.spec.teacher import PretrainedSource
@@ -37,6 +36,13 @@ from zoo.training.gates import refuse_ungated
 from zoo.training.given import given_weights
 from zoo.training.journal import Journal
 from zoo.training.loop import Outcome, Work, train
+from zoo.training.made_of import (
+    Made,
+    pretraining_inputs,
+    start_of,
+    teacher_of,
+    transfer_inputs,
+)
 from zoo.training.plan import Phase, pretraining_plan, task_plan, transfer_plan
 from zoo.training.resume import Scratch
 from zoo.training.vocabulary import make_tokenizer
@@ -46,7 +52,9 @@ def pretrain(project: Project, job: PretrainJob) -> None:
     """Leave a teacher's or a student's first weights, with their tokenizer, in its folder."""
     folder = project.entry(job.suite, job.entry)
     source = job.source
-    scratch = Scratch(project.scratch / "training" / job.digest)
+    inputs = pretraining_inputs(project, job)
+    digest = job.digest(inputs)
+    scratch = Scratch(project.scratch / "training" / digest)
     share_threads(source.shape.hidden)
     if isinstance(source, PretrainedSource):
         model, tokenizer = _pretrained(project, job, source, scratch)
@@ -55,7 +63,13 @@ def pretrain(project: Project, job: PretrainJob) -> None:
         model, tokenizer = given_weights(project, job, source)
         seed = 0
     identity = Identity(
-        suite=job.suite, entry=job.entry, stage="pretrained", seed=seed, digest=job.digest
+        suite=job.suite,
+        entry=job.entry,
+        stage="pretrained",
+        seed=seed,
+        declared=job.declared,
+        digest=digest,
+        inputs=inputs,
     )
     save_checkpoint(folder.pretrained, model, tokenizer, identity)
     scratch.clear()
@@ -65,12 +79,14 @@ def transfer(project: Project, job: TransferJob) -> None:
     """Train a student on the corpus, beside the pretrained teacher."""
     folder = project.entry(job.suite, job.entry)
     pretrained = project.entry(job.suite, job.teacher).pretrained
+    inputs = transfer_inputs(project, job)
     teacher, tokenizer = load_checkpoint(pretrained, MASKED_LM)
     phases = transfer_plan(job)
     if any(phase.stage.reads_teachers_words for phase in phases):
         require_word_head(pretrained, teacher)
     share_threads(max(job.student.shape.hidden, job.source.shape.hidden))
-    scratch = Scratch(project.scratch / "training" / job.digest)
+    digest = job.digest(inputs)
+    scratch = Scratch(project.scratch / "training" / digest)
     work = Work(
         phases=phases,
         student=load_weights(folder.pretrained, MASKED_LM, seed=job.seed)
@@ -85,7 +101,13 @@ def transfer(project: Project, job: TransferJob) -> None:
     )
     outcome = _run(work)
     identity = Identity(
-        suite=job.suite, entry=job.entry, stage="transferred", seed=job.seed, digest=job.digest
+        suite=job.suite,
+        entry=job.entry,
+        stage="transferred",
+        seed=job.seed,
+        declared=job.declared,
+        digest=digest,
+        inputs=inputs,
     )
     save_checkpoint(folder.transferred, outcome.model.cpu(), tokenizer, identity)
     record = TransferRecord(
@@ -93,7 +115,9 @@ def transfer(project: Project, job: TransferJob) -> None:
         entry=job.entry,
         task="corpus",
         seed=job.seed,
-        digest=job.digest,
+        declared=job.declared,
+        digest=digest,
+        inputs=inputs,
         environment=capture_environment(project.root, device_name(work.device)),
         seconds=outcome.seconds,
         threads=torch.get_num_threads(),
@@ -110,23 +134,19 @@ def train_runs(project: Project, job: TrainJob) -> None:
     What a killed attempt trained is kept in scratch until all runs are done: DVC removes a stage's
     outputs before it starts the stage again.
     """
-    scratches = [Scratch(project.scratch / "training" / run.digest) for run in job.runs]
+    made = [Made.of(project, job, run) for run in job.runs]
     recipe = job.runs[0].recipe
     workers = share_threads(max(recipe.shape.hidden, recipe.teacher.source.shape.hidden))
-    pieces = [
-        partial(_train_run, project, job, run, scratch)
-        for run, scratch in zip(job.runs, scratches, strict=True)
-    ]
-    run_beside(pieces, workers)
-    for scratch in scratches:
-        scratch.clear()
+    run_beside([partial(_train_run, project, job, one) for one in made], workers)
+    for one in made:
+        one.scratch.clear()
 
 
-def _train_run(project: Project, job: TrainJob, run: RunRecipe, scratch: Scratch) -> None:
+def _train_run(project: Project, job: TrainJob, made: Made) -> None:
+    run, split = made.run, made.split
     folder = project.entry(job.suite, job.entry)
     head = Head(TASKS[run.task])
     student, tokenizer = _seated(project, job, run, head)
-    split = load_train(TASKS[run.task], run.settings, run.data)
     encoded = encode(TASKS[run.task], split, run.settings, tokenizer)
     work = Work(
         phases=task_plan(run.recipe, run.task),
@@ -135,7 +155,7 @@ def _train_run(project: Project, job: TrainJob, run: RunRecipe, scratch: Scratch
         feed=task_feed(project, job, run, encoded, tokenizer),
         seed=run.seed,
         journal=_journal(project, job.suite, job.entry, run.key),
-        scratch=scratch,
+        scratch=made.scratch,
         device=training_device(),
     )
     outcome = _run(work)
@@ -145,7 +165,9 @@ def _train_run(project: Project, job: TrainJob, run: RunRecipe, scratch: Scratch
         stage="trained",
         task=run.task,
         seed=run.seed,
-        digest=run.digest,
+        declared=run.declared,
+        digest=made.digest,
+        inputs=made.inputs,
     )
     save_checkpoint(folder.checkpoint(run.key), outcome.model.cpu(), tokenizer, identity)
     record = TrainingRecord(
@@ -153,7 +175,9 @@ def _train_run(project: Project, job: TrainJob, run: RunRecipe, scratch: Scratch
         entry=job.entry,
         task=run.task,
         seed=run.seed,
-        digest=run.digest,
+        declared=run.declared,
+        digest=made.digest,
+        inputs=made.inputs,
         environment=capture_environment(project.root, device_name(work.device)),
         seconds=outcome.seconds,
         threads=torch.get_num_threads(),
@@ -161,7 +185,7 @@ def _train_run(project: Project, job: TrainJob, run: RunRecipe, scratch: Scratch
         examples=len(split.examples),
         augmented_examples=run.recipe.augment
         and augmented_size(len(split.examples), run.recipe.augment),
-        data_sha256=content_sha256(split),
+        data_sha256=made.inputs["train"],
         phases=tuple(outcome.phases),
     )
     write_file(folder.training(run.key), record_text(record))
@@ -207,13 +231,12 @@ def _seated(
     project: Project, job: TrainJob, run: RunRecipe, head: Head
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model a run starts from, and its tokenizer."""
-    recipe, own = run.recipe, project.entry(job.suite, job.start or job.entry)
-    if recipe.corpus is not None or recipe.student is None or recipe.student.given:
-        folder = own.pretrained if recipe.corpus is None else own.transferred
-        return load_weights(folder, head, seed=run.seed), load_tokenizer(folder)
-    pretrained = project.entry(job.suite, job.teacher).pretrained
-    teacher = load_weights(pretrained, head, seed=run.seed)
-    return _started(recipe.student, head, teacher, run.seed), load_tokenizer(pretrained)
+    recipe = run.recipe
+    folder, _ = start_of(project, job, run)
+    model = load_weights(folder, head, seed=run.seed)
+    if recipe.corpus is None and recipe.student is not None and recipe.student.given is None:
+        model = _started(recipe.student, head, model, run.seed)
+    return model, load_tokenizer(folder)
 
 
 def _started(
@@ -236,10 +259,9 @@ def _task_teacher(
 
     @cache
     def loaded() -> PreTrainedModel:
-        folder = project.entry(job.suite, job.teacher)
-        refuse_ungated(folder.gate, job.teacher, run.task)
-        checkpoint = folder.checkpoint(run_key(run.task, run.teacher_seed))
-        return _frozen(load_checkpoint(checkpoint, head)[0])
+        refuse_ungated(project.entry(job.suite, job.teacher).gate, job.teacher, run.task)
+        folder, wanted = teacher_of(project, job, run)
+        return _frozen(load_checkpoint(folder, head, wanted)[0])
 
     return lambda _data: loaded()
 

@@ -33,13 +33,23 @@ def make_tokenizer(
     )
 
 
-def _from_file(path: str, size: int) -> list[str]:
+def vocabulary_file(path: str) -> Path:
+    """A vocab.txt below `$ZOO_DATA`.
+
+    Raises:
+        DataError: it is not there.
+    """
     folder = data_folder()
     file = (folder or Path()) / path
     if folder is None or not file.is_file():
         raise DataError(
             Problem(str(file), "there is no such vocabulary", "a vocab.txt below $ZOO_DATA")
         )
+    return file
+
+
+def _from_file(path: str, size: int) -> list[str]:
+    file = vocabulary_file(path)
     pieces = file.read_text(encoding="utf-8").splitlines()
     missing = [piece for piece in SPECIAL if piece not in pieces]
     if missing or len(pieces) > size:

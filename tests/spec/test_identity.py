@@ -1,0 +1,165 @@
+"""A digest changes when what decides the weights does, and only then."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.methods import METHODS
+from zoo.paths import Project
+from zoo.pipeline.recipes import declared_runs, run_recipes, transfer_job
+from zoo.spec.base import digest
+from zoo.spec.corpus import FolderCorpus, HubCorpus, PocketCorpus
+from zoo.spec.data import FolderData, GlueData, PocketData, SquadData, SuiteData
+from zoo.spec.jobs import PretrainJob
+from zoo.spec.load import load_suites
+from zoo.spec.recipe import RunRecipe
+from zoo.spec.shape import Shape
+from zoo.spec.task import TASKS
+from zoo.spec.teacher import FolderSource, HubSource
+
+CHECKOUT = Project(Path(__file__).parents[2])
+INPUTS = {"train": "1" * 64, "start": "2" * 64, "teacher": "3" * 64}
+REVISION = "a" * 40
+
+
+def run(
+    load: Any, changes: dict[str, str], entry: str = "kd", task: str = "sentiment"
+) -> RunRecipe:
+    loaded = load(changes)
+    return next(one for one in run_recipes(loaded, entry) if one.task == task)
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_the_content_of_every_input_decides(load: Any, name: str) -> None:
+    one = run(load, {})
+    assert one.digest(INPUTS) != one.digest(INPUTS | {name: "9" * 64})
+    assert one.digest(INPUTS) != one.digest({k: v for k, v in INPUTS.items() if k != name})
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("suite.yaml", "seeds: [1, 2]\n", "seeds: [1, 2]\ndata: {pocket_seed: 5}\n"),
+        ("suite.yaml", "    train: 64\n", "    train: 65\n"),
+        ("suite.yaml", "    dev: 32\n", "    dev: 33\n"),
+        ("teachers/t.yaml", "optimise:\n  epochs: 2\n", "optimise:\n  epochs: 9\n"),
+    ],
+)
+def test_what_inputs_say_is_not_said_twice(
+    load: Any, files: dict[str, str], file: str, old: str, new: str
+) -> None:
+    """It is declared, and decides nothing beside the content that comes of it."""
+    assert old in files[file]
+    before, after = run(load, {}), run(load, {file: files[file].replace(old, new)})
+    assert before.declared != after.declared
+    assert before.digest(INPUTS) == after.digest(INPUTS)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("kd.yaml", "  temperature: 4\n", "  temperature: 5\n"),
+        ("kd.yaml", "  epochs: 3\n", "  epochs: 4\n"),
+        ("kd.yaml", "  layers: 2\n", "  layers: 1\n"),
+        ("suite.yaml", "    max_length: 32\n", "    max_length: 31\n"),
+    ],
+)
+def test_what_a_run_does_decides(
+    load: Any, files: dict[str, str], file: str, old: str, new: str
+) -> None:
+    before, after = run(load, {}), run(load, {file: files[file].replace(old, new)})
+    assert before.digest(INPUTS) != after.digest(INPUTS)
+
+
+def test_a_run_without_a_teacher_declares_none(load: Any, files: dict[str, str]) -> None:
+    """How a teacher is fine-tuned is no matter of an undistilled twin."""
+    tuned = {"teachers/t.yaml": files["teachers/t.yaml"].replace("  epochs: 2\n", "  epochs: 9\n")}
+    assert run(load, {}, "finetune").declared == run(load, tuned, "finetune").declared
+    assert run(load, {}, "kd").declared != run(load, tuned, "kd").declared
+
+
+SHAPE = Shape(layers=2, hidden=8, heads=2, intermediate=16, vocabulary=50)
+
+
+def test_the_same_bytes_are_the_same_weights_wherever_they_lie() -> None:
+    """A folder, another folder, the hub: the content decides; each is declared for itself."""
+    sources = [
+        HubSource(id="someone/model", revision=REVISION, shape=SHAPE),
+        HubSource(id="someone/copy", revision="b" * 40, shape=SHAPE),
+        FolderSource(path="models/m", sha256="c" * 64, shape=SHAPE),
+    ]
+    jobs = [PretrainJob(suite="s", entry="t", source=source) for source in sources]
+    assert len({job.declared for job in jobs}) == 3
+    assert len({job.digest({"weights": "1" * 64}) for job in jobs}) == 1
+    assert len({job.digest({"weights": str(n) * 64}) for n, job in enumerate(jobs)}) == 3
+
+
+@pytest.mark.parametrize(
+    "corpora",
+    [
+        (PocketCorpus(documents=3), PocketCorpus(documents=4, seed=1)),
+        (
+            FolderCorpus(path="a.txt"),
+            HubCorpus(id="a/b", revision=REVISION, config="c"),
+        ),
+    ],
+)
+def test_a_corpus_is_its_text(load: Any, corpora: tuple[Any, Any]) -> None:
+    job = transfer_job(load({}), "distil")
+    assert job is not None
+    inputs = {"corpus": "1" * 64, "teacher": "2" * 64}
+    made = [job.model_copy(update={"corpus": corpus}) for corpus in corpora]
+    assert made[0].declared != made[1].declared
+    assert made[0].digest(inputs) == made[1].digest(inputs)
+    assert made[0].digest(inputs) != made[0].digest(inputs | {"corpus": "3" * 64})
+    cut = corpora[0].model_copy(update={"packing": "blocks"})
+    other = corpora[0].model_copy(update={"packing": "documents"})
+    blocks, documents = (job.model_copy(update={"corpus": c}).digest(inputs) for c in (cut, other))
+    assert blocks != documents
+
+
+def test_a_source_says_what_its_kind_needs_and_no_more() -> None:
+    data = SuiteData(folders={"rte": "mine/RTE"})
+    assert data.of(TASKS["sentiment"]) == PocketData(seed=0)
+    assert data.of(TASKS["sst2"]) == GlueData(revision=data.glue)
+    assert data.of(TASKS["squad-v1.1"]) == SquadData(revision=data.squad)
+    assert data.of(TASKS["squad-v2.0"]) == SquadData(revision=data.squad_v2)
+    assert data.of(TASKS["rte"]) == FolderData(path="mine/RTE")
+
+
+@pytest.mark.parametrize(
+    ("field", "tasks"),
+    [
+        ("squad", {"squad-v1.1"}),
+        ("squad_v2", {"squad-v2.0"}),
+        ("pocket_seed", {name for name, task in TASKS.items() if task.source == "pocket"}),
+        ("glue", {name for name, task in TASKS.items() if task.source == "glue"}),
+    ],
+)
+def test_another_pin_touches_the_runs_that_read_it(field: str, tasks: set[str]) -> None:
+    """Of all suites of this checkout, no run on other data."""
+    for loaded in load_suites(CHECKOUT, METHODS).values():
+        value = 7 if field == "pocket_seed" else "f" * 40
+        changed = loaded.suite.data.model_copy(update={field: value})
+        for name in (*loaded.teachers, *list(loaded.entries)[:6]):
+            before = {one.key: one for one in run_recipes(loaded, name)}
+            suite = loaded.suite.model_copy(update={"data": changed})
+            after = {
+                one.key: one.declared
+                for one in run_recipes(
+                    type(loaded)(loaded.name, suite, loaded.teachers, loaded.entries), name
+                )
+            }
+            touched = {before[key].task for key in before if before[key].declared != after[key]}
+            assert touched == tasks & {one.task for one in before.values()}
+
+
+def test_every_declared_run_is_found_by_its_entry(load: Any) -> None:
+    loaded = load({})
+    found = declared_runs(loaded)
+    assert {entry for entry, _ in found} == {*loaded.teachers, *loaded.entries}
+    one = run_recipes(loaded, "kd")[0]
+    assert ("kd", one.declared) in found
+    assert ("finetune", one.declared) not in found
+    assert one.declared == digest(one)

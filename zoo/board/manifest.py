@@ -1,0 +1,93 @@
+"""The hashes of all that is published of a suite and not made anew from it.
+
+Only publishing writes them: whoever edits a record, or adds or removes one, is told.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from zoo.errors import Problem, ZooError, at
+from zoo.paths import Project, file_sha256
+from zoo.records.measured import SCHEMA
+from zoo.spec.base import Sha256
+
+MANIFEST = "manifest.json"
+_FOLDERS = ("records", "predictions", "samples")
+_Hashes = dict[str, Sha256]
+_ADAPTER = TypeAdapter(_Hashes)
+_LISTED = 20
+
+
+def manifest_text(files: Mapping[str, str | bytes]) -> str:
+    """The manifest of published files, by their paths below the suite's results."""
+    hashes = {
+        name: hashlib.sha256(text if isinstance(text, bytes) else text.encode()).hexdigest()
+        for name, text in files.items()
+        if _is_held(Path(name))
+    }
+    return json.dumps(hashes, indent=0, sort_keys=True) + "\n"
+
+
+def refuse_edited(project: Project, folder: Path) -> None:
+    """Let a suite's results pass that are as they were published.
+
+    What was published before there were manifests has none.
+
+    Raises:
+        ZooError: files were edited, added or removed since.
+    """
+    path = folder / MANIFEST
+    found = sorted(
+        file.relative_to(folder).as_posix()
+        for file in folder.rglob("*")
+        if file.is_file() and _is_held(file.relative_to(folder))
+    )
+    if not path.is_file():
+        _refuse_without(project, folder, found)
+        return
+    try:
+        stated = _ADAPTER.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        where = at(project.relative(path))
+        raise ZooError(
+            Problem(where, "this is no manifest", remedy="restore it from git")
+        ) from error
+    given = {
+        name: "was published and is missing"
+        if name not in found
+        else "was added by hand"
+        if name not in stated
+        else "was changed after it was published"
+        for name in sorted({*stated, *found})
+        if name not in found or name not in stated or file_sha256(folder / name) != stated[name]
+    }
+    _refuse({project.relative(folder / name): why for name, why in given.items()})
+
+
+def _refuse_without(project: Project, folder: Path, found: list[str]) -> None:
+    mark = f'"schema_version": {SCHEMA}'.encode()
+    new = [
+        name
+        for name in found
+        if name.startswith("records/") and mark in (folder / name).read_bytes()
+    ]
+    _refuse({project.relative(folder / name): f"there is no {MANIFEST} of it" for name in new})
+
+
+def _refuse(given: Mapping[str, str]) -> None:
+    if given:
+        remedy = "restore it from git; numbers come from `zoo publish` alone"
+        problems = [Problem(where, why, remedy=remedy) for where, why in given.items()]
+        rest = len(problems) - _LISTED
+        more = (Problem("results", f"and {rest} more files like these"),) if rest > 0 else ()
+        raise ZooError(*problems[:_LISTED], *more)
+
+
+def _is_held(path: Path) -> bool:
+    """Records, predictions and samples, of studies too; tables are made anew from them."""
+    parts = path.parts[2:] if path.parts[0] == "studies" else path.parts
+    return bool(parts) and parts[0] in _FOLDERS and not any(p.startswith(".") for p in parts)

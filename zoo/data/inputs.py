@@ -1,0 +1,134 @@
+"""What a suite reads and did not make, as its files lie: what DVC compares before it builds.
+
+Text is compared, one line a file, `<sha256>  <path>`. A change of bytes makes stages run again;
+whether their digest changes is decided by what they read.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoo.data.sources import split_file
+from zoo.paths import Project, data_folder, file_sha256, write_file
+from zoo.spec.base import digest
+from zoo.spec.corpus import HubCorpus
+from zoo.spec.data import GlueData, SquadData
+from zoo.spec.jobs import CorpusInput, FileInput, Input, InputsJob, ModelInput, TaskInput
+from zoo.spec.task import TASKS
+from zoo.spec.teacher import HubSource
+
+MODEL_FILES = (
+    "config.json",
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "tokenizer*.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+)
+"""What of a model's folder decides what the model computes: weights, configuration, tokenizer."""
+TEXT_FILES = ("*.txt", "*.txt.gz", "*.txt.xz")
+
+
+def look_at_inputs(project: Project, job: InputsJob) -> None:
+    """Write down what every input of a suite is now."""
+    for name, text in current_inputs(project, job).items():
+        write_file(project.inputs(job.suite, name), text)
+        if not text.startswith(UNKNOWN):
+            write_file(_known(project, job.suite, name), text)
+
+
+def changed_inputs(project: Project, job: InputsJob) -> list[str]:
+    """The inputs that are others than when a build last looked, or that none has looked at."""
+    return [
+        name
+        for name, text in current_inputs(project, job).items()
+        if _read(project.inputs(job.suite, name)) != text
+    ]
+
+
+def current_inputs(project: Project, job: InputsJob) -> dict[str, str]:
+    """What every input is now, by name.
+
+    One that cannot be reached is what it was when it was last reached: what is built of it stands.
+    """
+    found = {name: files_text(given) for name, given in job.inputs.items()}
+    gone = [name for name, text in found.items() if text is None]
+    known = {name: _read(_known(project, job.suite, name)) for name in gone}
+    kept = [name for name in gone if known[name] is not None]
+    if kept:
+        told = f"not to be reached, taken as unchanged: {', '.join(kept)} (is ZOO_DATA set?)"
+        print(f"{job.suite}: {told}", file=sys.stderr)  # noqa: T201
+    return {name: text or known[name] or UNKNOWN for name, text in found.items()}
+
+
+UNKNOWN = "not to be reached\n"
+
+
+def _known(project: Project, suite: str, name: str) -> Path:
+    return project.scratch / "inputs" / suite / f"{name}.txt"
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def files_text(given: Input) -> str | None:
+    """What an input is now, a line a file; None where it cannot be reached.
+
+    What comes from the hub is named by its commit, which cannot change.
+    """
+    pinned = _pinned(given)
+    if pinned is not None:
+        return f"{pinned}\n"
+    files = sorted(set(_files(given)))
+    if not files or not all(file.is_file() for file in files):
+        return None
+    root = data_folder() or Path()
+    return "".join(f"{file_sha256(file)}  {file.relative_to(root).as_posix()}\n" for file in files)
+
+
+def model_sha256(folder: Path) -> str:
+    """Identity of a model that somebody else made: its weights, configuration and tokenizer."""
+    files = sorted({file for pattern in MODEL_FILES for file in folder.glob(pattern)})
+    return digest({file.name: file_sha256(file) for file in files})
+
+
+def _pinned(given: Input) -> str | None:
+    """An input that the hub holds, where nothing replaces the hub."""
+    if isinstance(given, ModelInput) and isinstance(given.source, HubSource):
+        return f"hub {given.source.id}@{given.source.revision}"
+    if isinstance(given, CorpusInput) and isinstance(given.corpus, HubCorpus):
+        return f"hub {given.corpus.id}@{given.corpus.revision}"
+    on_hub = data_folder() is None
+    if on_hub and isinstance(given, TaskInput) and isinstance(given.data, GlueData | SquadData):
+        return f"hub {given.task} {given.split}@{given.data.revision}"
+    return None
+
+
+def _files(given: Input) -> Iterator[Path]:
+    root = data_folder()
+    if root is None:
+        return
+    if isinstance(given, TaskInput):
+        file = split_file(TASKS[given.task], given.split, given.data)
+        if file is not None:
+            yield file
+    elif isinstance(given, FileInput):
+        yield root / given.path
+    elif isinstance(given, ModelInput):
+        assert not isinstance(given.source, HubSource)
+        folder = root / given.source.path
+        yield from (file for pattern in MODEL_FILES for file in folder.glob(pattern))
+    elif not isinstance(given.corpus, HubCorpus):
+        path = root / given.corpus.path
+        yield from corpus_files(path) if path.is_dir() else [path]
+
+
+def corpus_files(folder: Path) -> Iterator[Path]:
+    """The files of a folder of texts; others are not read."""
+    yield from (file for pattern in TEXT_FILES for file in folder.glob(pattern))
