@@ -11,7 +11,7 @@ import zoo
 PACKAGE = Path(zoo.__file__).parent
 ORDER = (
     {"errors"},
-    {"paths", "lazy"},
+    {"paths", "lazy", "json_files"},
     {"spec"},
     {"records"},
     {"losses"},

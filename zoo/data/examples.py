@@ -29,8 +29,13 @@ Example = TextExample | SpanExample
 
 @dataclass(frozen=True)
 class Split:
-    """The examples of one split, in file order, and how many malformed rows were skipped."""
+    """The examples of one split, in file order.
+
+    `skipped` counts malformed rows that the release is known to hold, `moved` the answers that did
+    not stand at their offsets.
+    """
 
     name: str
     examples: tuple[Example, ...]
     skipped: int = 0
+    moved: int = 0

@@ -1,7 +1,9 @@
 """Where a task's examples come from: the generator, `$ZOO_DATA`, or the hub at a pinned commit."""
 
 import hashlib
+import sys
 from dataclasses import replace
+from functools import cache
 
 from zoo.data import glue, hidden, pocket, squad
 from zoo.data.examples import Split
@@ -61,9 +63,26 @@ def _load(task: Task, name: str, settings: TaskSettings, source: DataSource) -> 
             return glue.read_split(task, name, folder)
         return glue.load_split(task, name, source.glue)
     if folder is not None:
-        return squad.read_split(task, name, folder)
-    revision = source.squad_v2 if task.unanswerable else source.squad
-    return squad.load_split(task, name, revision)
+        split = squad.read_split(task, name, folder)
+    else:
+        revision = source.squad_v2 if task.unanswerable else source.squad
+        split = squad.load_split(task, name, revision)
+    _tell_moved(task, split)
+    return split
+
+
+@cache
+def _tell(text: str) -> None:
+    """Say it once: a stage reads a split several times."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _tell_moved(task: Task, split: Split) -> None:
+    if split.moved:
+        _tell(
+            f"  {task.name} {split.name}: {split.moved} answers do not stand at their offsets and"
+            " were moved to their nearest occurrence"
+        )
 
 
 def _limited(split: Split, limit: int | None) -> Split:

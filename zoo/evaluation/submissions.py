@@ -37,7 +37,8 @@ class FileScore:
     """What a prediction file scores, on the natural scale.
 
     `missing` counts questions without an answer (they score 0), `extra` answers to questions that
-    are not in the data (ignored); GLUE files may have neither.
+    are not in the data (ignored); GLUE files may have neither. `moved` counts answers of the data
+    that do not stand at their offsets.
     """
 
     task: str
@@ -45,6 +46,7 @@ class FileScore:
     missing: int
     extra: int
     metrics: dict[str, float | None]
+    moved: int = 0
 
 
 def score_file(
@@ -136,7 +138,8 @@ def _check_official(task: Task) -> None:
 
 
 def _score_answers(task: Task, data: Path, predictions: Path, null_odds: Path | None) -> FileScore:
-    examples = [e for e in _read_split(task, data).examples if isinstance(e, SpanExample)]
+    split = _read_split(task, data)
+    examples = [example for example in split.examples if isinstance(example, SpanExample)]
     answers = read_answers(predictions)
     result = score_spans(examples, answers)
     metrics = by_name(result)
@@ -147,7 +150,8 @@ def _score_answers(task: Task, data: Path, predictions: Path, null_odds: Path | 
             given = f"{len(lacking)} of {len(examples)} questions have none, {lacking[0]!r} first"
             raise DataError(Problem(at(null_odds), given, "a number for every question"))
         metrics |= threshold_scores(examples, answers, odds).metrics
-    return FileScore(task.name, len(examples), result.missing, result.extra, metrics)
+    counts = len(examples), result.missing, result.extra
+    return FileScore(task.name, *counts, metrics, split.moved)
 
 
 def _labels(task: Task, path: Path) -> list[float]:
