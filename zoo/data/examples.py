@@ -1,6 +1,8 @@
 """Examples as they come from any source, before they are tokenised."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from zoo.data.index import Index
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,11 @@ class Split:
     """The examples of one split, in file order.
 
     `skipped` counts malformed rows that the release is known to hold, `moved` the answers that did
-    not stand at their offsets.
+    not stand at their offsets. `index` holds the numbers that the file gives its examples.
     """
 
     name: str
     examples: tuple[Example, ...]
     skipped: int = 0
     moved: int = 0
+    index: Index | None = field(default=None, compare=False, repr=False)
