@@ -9,7 +9,7 @@ from zoo.errors import DataError, Problem, at
 from zoo.spec.task import Task
 
 LISTED = 20
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def text_lines(file: Path, problems: list[Problem]) -> Iterator[tuple[int, str]]:
@@ -54,6 +54,13 @@ def decoded(raw: bytes, file: Path, line: int) -> str | Problem:
         text = raw.decode("utf-8-sig" if line == 1 else "utf-8")
     except UnicodeDecodeError as error:
         return not_utf8(raw, error, at(file, line))
+    if "\0" in text:
+        return Problem(
+            at(file, line),
+            "a NUL character stands there",
+            "UTF-8, with or without a byte order mark",
+            "convert the file to UTF-8: it may be UTF-16, or no text",
+        )
     return text.removesuffix("\n").removesuffix("\r")
 
 
@@ -79,7 +86,7 @@ def whole_number(cell: str) -> int | None:
 
 def plain_number(cell: str) -> float | None:
     """A finite number as ASCII writes it: no `nan`, no `1_0`, no blanks, nothing beyond floats."""
-    if not _NUMBER.fullmatch(cell):
+    if not NUMBER.fullmatch(cell):
         return None
     value = float(cell)
     return value if math.isfinite(value) else None
