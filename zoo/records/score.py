@@ -27,6 +27,9 @@ class ScoreRecord(MeasuredRun):
     """What the best constant answer, learnt from the training labels, scores."""
     constant: bool
     """Whether the model gives the same answer to every example."""
+    unlike_training: bool = False
+    """Whether these examples speak for another order of the classes, and the training examples
+    against it: the split is made against what is learnt, as WNLI's."""
 
     @property
     def name(self) -> str:
