@@ -11,6 +11,7 @@ import zoo
 PACKAGE = Path(zoo.__file__).parent
 ORDER = (
     {"errors"},
+    {"disk"},
     {"paths", "lazy", "json_files"},
     {"spec"},
     {"records"},

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from zoo.disk import reported
 from zoo.errors import CheckpointError, Problem, UsageError, suggestion
 from zoo.export.routes import DEFAULT_ROUTE, ROUTES, Route
 from zoo.export.stage import TOKENIZER, export_files
@@ -120,8 +121,10 @@ def _write(project: Project, job: ExportJob, route: Route, target: Path) -> list
     for run in job.runs:
         for precision in ("fp32", *job.export.precisions):
             (target / onnx_name(run.task, precision)).unlink(missing_ok=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
+    with reported(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    beside = tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.")
+    with reported(target, only_room=True), beside as folder:
         aside = Path(folder)
         records = [
             record

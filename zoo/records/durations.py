@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from zoo.disk import spared
 from zoo.paths import Project, write_file
 
 Seconds = dict[str, float]
@@ -14,7 +15,8 @@ PUBLISHED = "durations.json"
 def note_duration(project: Project, suite: str, stage: str, seconds: float) -> None:
     """Keep how long one stage took: a file of its own, since stages may run beside each other."""
     entry, _, name = stage.partition("/")
-    write_file(_own(project, suite) / entry / name, f"{seconds:.1f}\n")
+    with spared("how long stages took"):
+        write_file(_own(project, suite) / entry / name, f"{seconds:.1f}\n")
 
 
 def own_durations(project: Project, suite: str) -> Seconds:
