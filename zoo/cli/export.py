@@ -11,7 +11,7 @@ from zoo.errors import CheckpointError, Problem, UsageError, suggestion
 from zoo.export.routes import DEFAULT_ROUTE, ROUTES, Route
 from zoo.export.stage import TOKENIZER, export_files
 from zoo.paths import Project, find_project, onnx_name
-from zoo.pipeline.sync import job_of
+from zoo.pipeline.sync import read_job
 from zoo.records.environment import capture_environment
 from zoo.records.export import ExportRecord
 from zoo.spec.bench import Precision
@@ -66,7 +66,7 @@ def _job(project: Project, entry: str) -> ExportJob:
     suite, slash, name = entry.partition("/")
     if not (suite and slash and name):
         raise UsageError(Problem(entry, "names no entry", "suite/entry", "see `zoo list`"))
-    return ExportJob.model_validate_json(job_of(project, suite, name, "export"))
+    return read_job(project, suite, name, "export", ExportJob)
 
 
 def _narrowed(job: ExportJob, task: str | None, precisions: Sequence[str]) -> ExportJob:

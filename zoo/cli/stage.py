@@ -9,7 +9,7 @@ from zoo.errors import Problem, UsageError, suggestion
 from zoo.methods import METHODS
 from zoo.paths import Project, find_project
 from zoo.pipeline.progress import Progress
-from zoo.pipeline.sync import job_of
+from zoo.pipeline.sync import job_of, read_job
 from zoo.spec import jobs, measuring
 from zoo.spec.study import StudyJob
 
@@ -26,7 +26,7 @@ def stage(entry: str, name: str) -> None:
     suite, _, rest = entry.partition("/")
     if not rest:
         raise UsageError(Problem(entry, "this names no entry", "<suite>/<entry>"))
-    job_text = job_of(project, suite, rest, name)
+    job_of(project, suite, rest, name)
     kind = name.partition("-")[0]
     if kind not in RUNNERS:
         raise UsageError(
@@ -38,7 +38,8 @@ def stage(entry: str, name: str) -> None:
             )
         )
     model, load = RUNNERS[kind]
-    job = model.model_validate_json(job_text, context={"methods": METHODS.classes})
+    methods = {"methods": METHODS.classes}
+    job = read_job(project, suite, rest, name, model, context=methods)
     # transformers draws a bar for every file it reads; ours tells the stage instead.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")
