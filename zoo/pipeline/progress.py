@@ -2,8 +2,13 @@
 
 import sys
 
+from pydantic import BaseModel
+
+from zoo.errors import at
+from zoo.json_files import fitting
 from zoo.paths import Project
-from zoo.pipeline.sync import board_job, read_jobs
+from zoo.pipeline.compile import BOARD
+from zoo.pipeline.sync import SYNC, read_jobs
 from zoo.records.durations import note_duration, own_durations, published_durations
 
 TURNS = ("pretrain", "transfer", "train", "score", "gate", "export", "latency", "study")
@@ -49,6 +54,12 @@ class Progress:
         return sum(expected[stage] for stage in stages)
 
 
+class _Board(BaseModel):
+    """What is read here of a board's job."""
+
+    entries: tuple[str, ...]
+
+
 def stage_order(project: Project, suite: str) -> list[str]:
     """All stages of a suite in an order in which they can run: `<entry>/<stage>`.
 
@@ -56,7 +67,10 @@ def stage_order(project: Project, suite: str) -> list[str]:
         ZooError: a params.json is missing or damaged.
     """
     order: list[str] = []
-    for entry in board_job(project, suite).entries:
+    params = project.pipelines / suite / "params.json"
+    where = at(project.relative(params), key=BOARD)
+    board = fitting(_Board, read_jobs(project, params).get(BOARD), where, remedy=SYNC)
+    for entry in board.entries:
         names = read_jobs(project, project.pipelines / suite / entry / "params.json")
         order += [f"{entry}/{name}" for name in sorted(names, key=_turn)]
     return [*order, "board/board"]

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from zoo.records.measured import MeasuredRun
+from zoo.records.measured import Amount, Count, Measure, MeasuredRun
 from zoo.spec.base import Spec
 
 
@@ -10,10 +10,10 @@ class PhaseRecord(Spec):
     """One phase of a training as it went."""
 
     name: str
-    steps: int
+    steps: Amount
     left: str
     """Why it ended."""
-    passes: float | None = None
+    passes: Measure | None = None
     """How often it read its data, in epochs; None where that was not counted yet."""
     losses: dict[str, float]
     """Each term's last value."""
@@ -25,9 +25,9 @@ class TransferRecord(MeasuredRun):
     """How an entry was trained on the corpus; `task` is `corpus`, `digest` the transfer's own."""
 
     kind: Literal["transfer"] = "transfer"
-    seconds: float
-    threads: int
-    peak_memory_bytes: int | None = None
+    seconds: Measure
+    threads: Count
+    peak_memory_bytes: Amount | None = None
     """The most the training process held, libraries included; on a GPU what its tensors took."""
     phases: tuple[PhaseRecord, ...]
 
@@ -41,12 +41,12 @@ class TrainingRecord(MeasuredRun):
     """How a run was trained."""
 
     kind: Literal["training"] = "training"
-    seconds: float
-    threads: int
-    peak_memory_bytes: int | None = None
+    seconds: Measure
+    threads: Count
+    peak_memory_bytes: Amount | None = None
     """The most the training process held, libraries included; on a GPU what its tensors took."""
-    examples: int
-    augmented_examples: int | None = None
+    examples: Count
+    augmented_examples: Count | None = None
     """With their copies, where a stage read augmented data."""
     data_sha256: str
     """Of the training examples."""
