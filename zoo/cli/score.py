@@ -30,7 +30,10 @@ def score(
 
 
 def _json(result: FileScore) -> str:
-    return json.dumps(asdict(result), indent=2, sort_keys=True)
+    stated = asdict(result)
+    if not result.moved:
+        del stated["moved"]  # said only where something was
+    return json.dumps(stated, indent=2, sort_keys=True)
 
 
 def _table(result: FileScore) -> str:
