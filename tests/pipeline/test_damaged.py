@@ -101,8 +101,8 @@ def test_boards_and_progress_tell_damaged_jobs(
     for name, (change, told) in DAMAGE.items():
         content = change(whole)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        if name == "no entry":
-            continue
+        if name in {"no entry", "unknown field"}:
+            continue  # a stage of an entry needs neither
         for verb in (
             lambda: board.publish("tiny", dry_run=True),
             lambda: board.board(board.Query("tiny", built=True), "table"),
