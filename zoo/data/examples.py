@@ -40,5 +40,5 @@ class Split:
     name: str
     examples: tuple[Example, ...]
     skipped: int = 0
-    moved: int = 0
+    moved: int = field(default=0, repr=False)
     index: Index | None = field(default=None, compare=False, repr=False)
