@@ -11,7 +11,8 @@ import zoo
 PACKAGE = Path(zoo.__file__).parent
 ORDER = (
     {"errors"},
-    {"paths", "lazy"},
+    {"disk"},
+    {"paths", "lazy", "json_files"},
     {"spec"},
     {"records"},
     {"losses"},

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from zoo.errors import UsageError, ZooError
-from zoo.paths import Project, data_folder, find_project, new_folder, replace_folder, write_file
+from zoo.paths import (
+    Project,
+    data_folder,
+    find_project,
+    fix_data_folder,
+    new_folder,
+    replace_folder,
+    write_file,
+)
 
 FULL = "cannot be written: No space left on device\n  do: free space or mend the permissions"
 
@@ -147,10 +155,62 @@ def test_a_folder_outside_any_project_is_told(tmp_path: Path) -> None:
     )
 
 
-def test_the_data_folder_is_the_named_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None where none is named, or the name is empty."""
-    for named, expected in (("/data", Path("/data")), ("", None)):
+def test_the_data_folder_is_the_named_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative paths count from the working folder, `~` is the home; none where none is named."""
+    (tmp_path / "home/data").mkdir(parents=True)
+    (tmp_path / "here/below").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "here")
+    for named, expected in (
+        (str(tmp_path), tmp_path),
+        ("below", tmp_path / "here/below"),
+        ("./below/", tmp_path / "here/below"),
+        ("../home/data", tmp_path / "home/data"),
+        ("~/data", tmp_path / "home/data"),
+        ("", None),
+    ):
         monkeypatch.setenv("ZOO_DATA", named)
         assert data_folder() == expected
     monkeypatch.delenv("ZOO_DATA")
     assert data_folder() is None
+
+
+def test_a_relative_data_folder_is_fixed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stages run in the project's root, wherever somebody typed the command."""
+    (tmp_path / "here/data").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("ZOO_DATA", "data")
+    fix_data_folder()
+    monkeypatch.chdir(tmp_path)
+    assert data_folder() == tmp_path / "here/data"
+    monkeypatch.delenv("ZOO_DATA")
+    fix_data_folder()
+    assert data_folder() is None
+
+
+@pytest.mark.parametrize(
+    ("named", "given"),
+    [
+        ("absent", "HERE/absent: there is no such folder"),
+        ("~nobody-of-this-name/x", "HERE/~nobody-of-this-name/x: there is no such folder"),
+        ("file", "HERE/file: this is a file"),
+    ],
+)
+def test_a_data_folder_that_is_none_is_told_resolved(
+    named: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it was named, and where that leads."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ZOO_DATA", named)
+    with pytest.raises(UsageError) as caught:
+        data_folder()
+    assert str(caught.value).replace(str(tmp_path), "HERE") == (
+        f"ZOO_DATA={named}: {given}\n"
+        "  allowed: a folder in the layout of GLUE and SQuAD: glue/<TASK>/, squad/, models/,"
+        " corpus/\n"
+        "  do: name a folder that is there (a relative path counts from the working folder), or"
+        " unset ZOO_DATA"
+    )

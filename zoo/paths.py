@@ -1,6 +1,5 @@
 """Where things lie in a project, and how files are written: wholly or not at all."""
 
-import errno
 import hashlib
 import os
 import shutil
@@ -10,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.errors import Problem, UsageError, ZooError, at
+from zoo.disk import reported
+from zoo.errors import Problem, UsageError
 
 
 @dataclass(frozen=True)
@@ -187,9 +187,39 @@ def find_project(start: Path | None = None) -> Project:
 
 
 def data_folder() -> Path | None:
-    """The folder that replaces the hub (`ZOO_DATA`), if one is named."""
+    """The folder that replaces the hub (`ZOO_DATA`), if one is named, as an absolute path.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
     named = os.environ.get("ZOO_DATA")
-    return Path(named) if named else None
+    if not named:
+        return None
+    folder = _absolute(named)
+    if folder.is_dir():
+        return folder
+    given = "this is a file" if folder.exists() else "there is no such folder"
+    raise UsageError(
+        Problem(
+            f"ZOO_DATA={named}",
+            f"{folder}: {given}",
+            "a folder in the layout of GLUE and SQuAD: glue/<TASK>/, squad/, models/, corpus/",
+            "name a folder that is there (a relative path counts from the working folder), or unset"
+            " ZOO_DATA",
+        )
+    )
+
+
+def fix_data_folder() -> None:
+    """Make `ZOO_DATA` absolute, so that it means the same to stages, which run elsewhere."""
+    named = os.environ.get("ZOO_DATA")
+    if named:
+        os.environ["ZOO_DATA"] = str(_absolute(named))
+
+
+def _absolute(named: str) -> Path:
+    """A path as a shell would read it in the working folder, links left as they are."""
+    return Path(os.path.abspath(os.path.expanduser(named)))  # noqa: PTH100, PTH111  (keep unknown ~)
 
 
 def file_sha256(path: Path) -> str:
@@ -201,7 +231,7 @@ def file_sha256(path: Path) -> str:
 def write_file(path: Path, content: str | bytes) -> None:
     """Write `content` to `path` atomically: after a crash there is the old file or the new one."""
     payload = content.encode() if isinstance(content, str) else content
-    with _reported(path):
+    with reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -219,14 +249,14 @@ def write_file(path: Path, content: str | bytes) -> None:
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A fresh folder that takes the place of `path` when the block ends without an error."""
-    with _reported(path):
+    with reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
         temporary.chmod(0o755)
     try:
-        with _reported(path, only=_NO_ROOM):
+        with reported(path, only_room=True):
             yield temporary
-        with _reported(path):
+        with reported(path):
             replace_folder(temporary, path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -247,23 +277,3 @@ def replace_folder(source: Path, target: Path) -> None:
         old.rmdir()
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
-"""What whoever fills a folder meets because of the folder; other errors are its own."""
-
-
-@contextmanager
-def _reported(path: Path, *, only: frozenset[int] | None = None) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if only is not None and error.errno not in only:
-            raise
-        raise ZooError(
-            Problem(
-                at(path),
-                f"cannot be written: {error.strerror or error}",
-                remedy="free space or mend the permissions; nothing that stood there was changed",
-            )
-        ) from error

@@ -130,3 +130,50 @@ def test_real_corpus_is_read_as_a_stream() -> None:
     assert len(texts) == 300
     assert all(text == text.strip() and "\n\n" not in text for text in texts)
     assert sum(map(sys.getsizeof, texts)) < 1 << 23
+
+
+@pytest.mark.parametrize("pack", [None, "gz", "xz"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_and_separators(pack: str | None, end: str, tmp_path: Path) -> None:
+    """CR ends lines where there is no LF; U+2028 and U+0085 end none."""
+    text = end.join(["\ufeffa\u2028b", "c\x85d", "", " \t", "e"]) + end
+    packed = {None: bytes, "gz": gzip.compress, "xz": lzma.compress}[pack](text.encode())
+    file = tmp_path / ("c.txt" + (f".{pack}" if pack else ""))
+    file.write_bytes(packed)
+    assert list(documents(TextFile(file))) == ["a\u2028b\nc\x85d", "e"]
+
+
+UTF8 = "allowed: UTF-8, with or without a byte order mark\n  do: "
+NUL = (
+    f"a NUL character stands there\n  {UTF8}convert the file to UTF-8: it may be UTF-16, or no text"
+)
+PACKED = "\n  allowed: .txt, .txt.gz, .txt.xz\n  do: "
+ENDED = (
+    "FILE: cannot be read: Compressed file ended before the end-of-stream marker was reached\n"
+    "  do: fetch the file again: it is cut off or damaged"
+)
+LATIN = f"byte 0xe9 is not UTF-8\n  {UTF8}fetch the file again, or convert it to UTF-8"
+GZIPPED, XZIPPED = gzip.compress(b"a b c\n" * 1000), lzma.compress(b"a b c\n" * 1000)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("c.txt", b"a\nb\0c\n", f"FILE:2: {NUL}"),
+        ("c.txt", "a b".encode("utf-16-be"), f"FILE:1: {NUL}"),
+        ("c.txt", b"a\n\xe9\n", f"FILE:2: {LATIN}"),
+        ("c.txt", GZIPPED, f"FILE: is named .txt, but packed as gz{PACKED}name it .txt.gz"),
+        ("c.txt.gz", XZIPPED, f"FILE: is named .txt.gz, but packed as xz{PACKED}name it .txt.xz"),
+        ("c.txt.xz", b"PK\3\4.", f"FILE: is named .txt.xz, but packed as zip{PACKED}unpack it"),
+        ("c.txt.gz", GZIPPED[:40], ENDED),
+        ("c.txt.xz", XZIPPED[:40], ENDED),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.startswith("c.") else "",
+)  # fmt: skip
+def test_what_is_no_text_is_told(name: str, content: bytes, told: str, tmp_path: Path) -> None:
+    """Each whole message."""
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(DataError) as error:
+        list(documents(TextFile(file)))
+    assert str(error.value).replace(str(file), "FILE") == told

@@ -43,7 +43,8 @@ def released(folder: Path, task: Task) -> Path:
     columns = header.split("|")
     texts = [c for c in columns if c in (*LAYOUTS[task.name].texts, "sentence1", "sentence2")]
     rows = [
-        {**dict.fromkeys(columns, "x"), **dict(zip(texts, pair, strict=False))} for pair in TEXTS
+        {**dict.fromkeys(columns, "x"), columns[0]: str(n), **dict(zip(texts, pair, strict=False))}
+        for n, pair in enumerate(TEXTS)
     ]
     path = folder / "glue" / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,6 +81,40 @@ def test_release_and_hub_give_the_same_examples(
     assert (first.first, first.second) == ("One.", "Another." if task.pair else None)
     assert second.second == ('Sec"ond' if task.pair else None)
     assert {example.label for example in found.examples} == {None}
+
+
+@pytest.mark.parametrize("task", GLUE, ids=lambda task: task.name)
+def test_the_index_of_a_test_set_is_its_own(task: Task, tmp_path: Path) -> None:
+    """A part of a test set, or a shuffled one, keeps its numbers in its order."""
+    split, path = hidden.test_splits(task)[0], released(tmp_path, task)
+    text = path.read_text().replace("\n0\t", "\n7\t").replace("\n2\t", "\n 003 \t")
+    path.write_text(text)
+    index = read_test(task, split, tmp_path).index
+    assert index is not None
+    assert index.numbers() == (7, 1, 3)
+
+
+def test_an_index_that_is_none_is_refused_with_its_lines(tmp_path: Path) -> None:
+    """Twice, empty, and what is no whole number: all of the file at once."""
+    path = released(tmp_path, TASKS["rte"])
+    cells = ["4", "", "x", "-1", "1.0", "1_0", "\u0663", "4", "04"]
+    path.write_text("".join(f"{cell}\ta\tb\n" for cell in ["index", *cells]).replace(
+        "index\ta\tb", "index\tsentence1\tsentence2"
+    ))  # fmt: skip
+    with pytest.raises(DataError) as told:
+        read_test(TASKS["rte"], "test", tmp_path)
+    remedy = "give every row a number of its own, or leave the column out to count the rows"
+    none = [
+        f"{path}:{line}: index: the index is {cells[line - 2]!r}\n"
+        f"  allowed: a whole number from 0\n  do: {remedy}"
+        for line in (3, 4, 5, 6, 7, 8)
+    ]
+    twice = [
+        f"{path}:{line}: index: the index 4 stands in line 2 too\n"
+        f"  allowed: each number once\n  do: {remedy}"
+        for line in (9, 10)
+    ]
+    assert [str(problem) for problem in told.value.problems] == none + twice
 
 
 def test_mnli_has_two_test_sets_and_the_hub_serves_where_no_folder_is_named(

@@ -133,7 +133,7 @@ def broken(change: str) -> dict:
     elif change == "missing key":
         del first[1]["answers"]
     elif change == "wrong type":
-        first[0]["answers"][0]["answer_start"] = "5"
+        first[0]["answers"][0]["answer_start"] = "five"
     elif change == "impossible":
         first[0]["is_impossible"] = True
     elif change == "duplicate":
@@ -159,10 +159,10 @@ MESSAGES = {
     "no answer": (
         f"FILE: {PLACE}[0].answers: no answer\n  allowed: squad-v1.1 answers every question"
     ),
-    "missing key": f"FILE: {PLACE}[1].answers: the key is missing{KEYS}",
-    "wrong type": (
-        f"FILE: {PLACE}[0].answers[0].answer_start: Input should be a valid integer, not '5'{KEYS}"
+    "missing key": (
+        f"FILE: {PLACE}[1].answers: the key is missing, and is_impossible is not true{KEYS}"
     ),
+    "wrong type": (f"FILE: {PLACE}[0].answers[0].answer_start: not a whole number: 'five'{KEYS}"),
     "impossible": (
         f"FILE: {PLACE}[0].answers: answers to a question with is_impossible\n  allowed: none"
     ),

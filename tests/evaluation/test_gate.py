@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.made import keep_score, score_record
-from zoo.errors import MeasurementError
+from zoo.errors import MeasurementError, TrainingError
 from zoo.evaluation.gate import open_gate
 from zoo.evaluation.predictions import Predictions
 from zoo.paths import Project
@@ -14,12 +14,15 @@ from zoo.spec.measuring import GateJob
 from zoo.training.gates import refuse_ungated
 
 
-def scored(project: Project, answers: list[int], gold: list[int]) -> GateJob:
+def scored(
+    project: Project, answers: list[int], gold: list[int], *, unlike_training: bool = False
+) -> GateJob:
     """A teacher whose answers on sentiment are stored."""
     right = float(np.mean(np.equal(answers, gold)))
     record, folder = score_record("t", right, "d" * 64), project.entry("pocket", "t").score
     ids = tuple(map(str, range(len(gold))))
     given = Predictions(ids, tuple(answers), tuple(gold), np.zeros((len(gold), 2), np.float32))
+    record = record.model_copy(update={"unlike_training": unlike_training})
     keep_score(folder, record, given)
     return GateJob(
         suite="pocket", entry="t", gates={"sentiment": 0.7}, seed=1, tasks=("sentiment",)
@@ -39,3 +42,17 @@ def test_a_teacher_with_swapped_classes_stops_the_stage(tmp_path: Path) -> None:
     with pytest.raises(MeasurementError, match="its classes are in another order"):
         open_gate(project, job)
     assert not project.entry("pocket", "t").gate.exists()
+
+
+def test_a_teacher_that_its_training_examples_cleared_is_judged_by_its_score(
+    tmp_path: Path,
+) -> None:
+    """Far below chance on an adversarial split, it fails a declared gate and passes without."""
+    project = Project(tmp_path)
+    job = scored(project, [1, 0] * 40, [0, 1] * 40, unlike_training=True)
+    gate = project.entry("pocket", "t").gate
+    open_gate(project, job)
+    with pytest.raises(TrainingError, match="did not reach the score"):
+        refuse_ungated(gate, "t", "sentiment")
+    open_gate(project, job.model_copy(update={"gates": {}}))
+    refuse_ungated(gate, "t", "sentiment")

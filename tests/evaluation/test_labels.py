@@ -82,3 +82,30 @@ def test_right_answers_few_examples_and_other_tasks_pass() -> None:
     refuse_label_order(SST2, [0] * 90 + [1] * 10, [1] * 100, "a model")
     refuse_label_order(TASKS["stsb"], [0.5], [4.5], "a model")
     refuse_label_order(TASKS["squad-v1.1"], [("a",)], ["a"], "a model")
+
+
+def test_training_examples_clear_a_model_of_an_adversarial_split() -> None:
+    """Far below chance on the scored examples, right on those it learnt: WNLI and its like."""
+    for task in (SST2, MNLI):
+        turned = [*range(1, len(task.labels)), 0]
+        scored = answered(turned, 0.9)
+        learnt = answered(list(range(len(task.labels))), 0.6, seed=1)
+        assert refuse_label_order(task, *scored, "a model", lambda learnt=learnt: learnt) is True
+
+
+def test_training_examples_do_not_clear_a_model_of_another_order() -> None:
+    """Wrong there in the same way, at chance there, or too few to tell: the message is the same."""
+    scored = answered([1, 0], 0.9)
+    for learnt in (answered([1, 0], 0.6, seed=1), answered([0, 1], 0.0, seed=1), ([0, 1], [0, 1])):
+        with pytest.raises(MeasurementError, match="in another order"):
+            refuse_label_order(SST2, *scored, "a model", lambda learnt=learnt: learnt)
+
+
+def test_training_examples_are_asked_only_where_there_is_a_doubt() -> None:
+    """A model that scores as it should costs nothing more."""
+
+    def never() -> tuple[list, list]:
+        raise AssertionError
+
+    assert refuse_label_order(SST2, *answered([0, 1], 0.9), "a model", never) is False
+    assert refuse_label_order(TASKS["stsb"], [0.5], [4.5], "a model", never) is False

@@ -231,3 +231,30 @@ def test_what_cannot_be_submitted_is_told(
     with pytest.raises(UsageError) as error:
         submit("small/e", **given)
     assert str(error.value).startswith(told)
+
+
+@pytest.mark.parametrize("split", ["test", "dev"])
+def test_a_submission_has_the_index_of_its_data(data: Path, tmp_path: Path, split: str) -> None:
+    """Answers stay with their examples where the file counts otherwise, or is a part."""
+    task = TASKS["rte"]
+    project, job = built(tmp_path, [task])
+    file = data / f"glue/RTE/{split}.tsv"
+    texts = [(sentence(Random(n)), sentence(Random(n + 50))) for n in range(6)]
+    last = "" if split == "test" else "\tentailment"
+    rows = [f"{number}\t{a}\t{b}{last}" for number, (a, b) in enumerate(texts)]
+    head = "index\tsentence1\tsentence2" + ("" if split == "test" else "\tlabel")
+
+    def answered(name: str, numbers: list[int]) -> dict[str, str]:
+        file.write_text("\n".join([head, *(rows[number] for number in numbers)]) + "\n")
+        (path,) = write_files(project, job, job.runs, split, tmp_path / name)
+        lines = path.read_text().splitlines()[1:]
+        assert [line.split("\t")[0] for line in lines] == [str(number) for number in numbers]
+        return dict(line.split("\t") for line in lines)
+
+    whole = answered("whole", [0, 1, 2, 3, 4, 5])
+    assert answered("turned", [5, 3, 0, 1, 4, 2]) == whole
+    assert answered("part", [4, 2]) == {number: whole[number] for number in ("4", "2")}
+    file.write_text("\n".join([head, rows[1], rows[1]]) + "\n")
+    with pytest.raises(DataError, match=f"{split}.tsv:3: index: the index 1 stands in line 2 too"):
+        write_files(project, job, job.runs, split, tmp_path / "twice")
+    assert not (tmp_path / "twice").exists()

@@ -160,16 +160,17 @@ def test_null_odds_bring_the_chosen_thresholds_to_a_prediction_file(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{", "1: not JSON: Expecting property name enclosed in double quotes (column 2)"),
-        ("[1]", "1: a JSON list"),
+        ("{", "1: column 2: not JSON: Expecting property name enclosed in double quotes"),
+        ("[1]", " the file holds a list\n  allowed: an object"),
         ('{"a": "x"}', " a: the odds are 'x'\n  allowed: a number"),
         ('{"a": true}', " a: the odds are True\n  allowed: a number"),
         ('{"a": null}', " a: the odds are None\n  allowed: a number"),
-        ('{"a": NaN}', " a: the odds are nan\n  allowed: a number"),
+        ('{"a": NaN}', " NaN stands there\n  allowed: a finite number"),
         ('{"a": -Infinity}', " a: the odds are -inf\n  allowed: a number above -Infinity"),
-        ('{"a": -1e999}', " a: the odds are -inf\n  allowed: a number above -Infinity"),
-        (f'{{"a": 1{"0" * 400}}}', " a: the odds are 10"),
-        ('{"a": 1, "a": 2}', " a: this id appears twice\n  allowed: once"),
+        ('{"a": -1e999}', " the number -1e999\n  allowed: a number that a float holds"),
+        (f'{{"a": 1{"0" * 320}}}', " a: the odds are 10"),
+        (f'{{"a": 1{"0" * 400}}}', " a number of 401 digits\n  allowed: at most 400"),
+        ('{"a": 1, "a": 2}', " a: this key appears twice\n  allowed: once"),
     ],
 )
 def test_null_odds_are_read_with_care(tmp_path: Path, text: str, told: str) -> None:

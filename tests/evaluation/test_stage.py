@@ -7,9 +7,11 @@ import torch
 
 from tests import tiny
 from tests.made import HASH, identity
+from zoo.data.batches import Encoded
 from zoo.data.sources import load_evaluation
 from zoo.errors import MeasurementError
-from zoo.evaluation.predictions import read_predictions
+from zoo.evaluation.predict import predict
+from zoo.evaluation.predictions import Predictions, read_predictions
 from zoo.evaluation.scoring import score_predictions
 from zoo.evaluation.stage import score_runs
 from zoo.models.checkpoint import save_checkpoint
@@ -96,3 +98,21 @@ def test_a_student_with_swapped_classes_is_not_scored(tmp_path: Path, monkeypatc
     assert not project.entry("s", "e").score.exists()
     score_runs(project, job.model_copy(update={"method": "teacher"}))
     assert records(project)[0].metrics == {"accuracy": 0.0}
+
+
+def test_a_split_made_against_what_is_learnt_is_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All wrong on dev, all right on the training examples: scored far below chance, and marked."""
+
+    def answers(_forward: object, encoded: Encoded, settings: TaskSettings) -> Predictions:
+        turned = int(encoded.split.name == "dev")
+        return predict(lambda batch: torch.eye(2)[batch.labels ^ turned], encoded, settings)
+
+    monkeypatch.setattr("zoo.evaluation.stage.predict", answers)
+    settings = SMALL.model_copy(update={"dev": 60})
+    for method in ("kd", "teacher"):
+        project, job, _ = entry(tmp_path / method, "sentiment", method, settings)
+        score_runs(project, job)
+        (record,) = records(project)
+        assert (record.metrics, record.unlike_training) == ({"accuracy": 0.0}, True)

@@ -106,6 +106,70 @@ def test_a_submission_is_matched_by_index_not_by_line(tmp_path: Path) -> None:
     assert result == FileScore("rte", 3, 0, 0, {"accuracy": pytest.approx(2 / 3)})
 
 
+def test_marks_blank_lines_and_line_ends_change_nothing(tmp_path: Path) -> None:
+    """Files of labels and of predictions are read by one rule, whatever editor saved them."""
+    answers = "index\tprediction\n0\tentailment\n1\tentailment\n2\tnot_entailment"
+    plain = read_submission(TASKS["rte"], _file(tmp_path, "a", answers), 3).tolist()
+    for mark in ("", "\ufeff"):
+        for end in ("\n", "\r\n", "\r", "\n\n", "\n \n"):
+            for last in ("", end, end * 3):
+                saved = mark + answers.replace("\n", end) + last
+                path = _file(tmp_path, "b", saved)
+                assert read_submission(TASKS["rte"], path, 3).tolist() == plain
+                data = _file(tmp_path, "c", mark + RTE_DEV.rstrip("\n").replace("\n", end) + last)
+                assert score_file(TASKS["rte"], data, path).metrics == {"accuracy": 1 / 3}
+
+
+@pytest.mark.parametrize("answer", ["1_0", "\u0663", "nan", "inf", "1e400", "0x1p3", "1 0", ""])
+def test_what_only_python_takes_for_a_number_is_none(answer: str, tmp_path: Path) -> None:
+    """Neither as a label of the data, nor as a prediction, nor as an index."""
+    head = "index\tsentence1\tsentence2\tscore\n"
+    data = _file(tmp_path, "dev.tsv", f"{head}0\ta\tb\t{answer}\n")
+    with pytest.raises(DataError, match=f"dev.tsv:2: score: the label '{answer}'"):
+        score_file(TASKS["stsb"], data, data)
+    with pytest.raises(DataError, match=f":2: the prediction is '{answer}'\n  allowed: a finite"):
+        read_submission(TASKS["stsb"], _submission(tmp_path, f"0\t{answer}"), 1)
+    with pytest.raises(DataError, match=f":2: the index is '{answer}'\n  allowed: 0 to 0"):
+        read_submission(TASKS["stsb"], _submission(tmp_path, f"{answer}\t1.0"), 1)
+
+
+def test_bytes_and_endless_indices_of_a_submission_are_told(tmp_path: Path) -> None:
+    """Not a traceback."""
+    path = _file(tmp_path, "b", b"index\tprediction\n0\tentailment\n1\tcaf\xe9\n" + b"7" * 5000)
+    with pytest.raises(DataError) as caught:
+        read_submission(TASKS["rte"], path, 2)
+    assert [f"{problem.where}: {problem.given}" for problem in caught.value.problems] == [
+        f"{path}:3: byte 0xe9 is not UTF-8",
+        f"{path}:4: 1 columns",
+        f"{path}: 1 of 2 indices are missing: 1",
+    ]
+    path = _file(tmp_path, "b", b"index\tprediction\n" + b"7" * 5000 + b"\tentailment\n")
+    with pytest.raises(DataError, match=r"b:2: the index is '7{59}\.\.\.\n  allowed: 0 to 0"):
+        read_submission(TASKS["rte"], path, 1)
+
+
+def test_data_with_an_index_of_its_own(tmp_path: Path) -> None:
+    """Predictions are by it, or count the rows; where both would do, nobody can know."""
+    rows = RTE_DEV.replace("\n0\t", "\n7\t").replace("\n1\t", "\n3\t")
+    data = _file(tmp_path, "dev.tsv", rows)
+    own = ("3\tnot_entailment", "2\tentailment", "7\tentailment")
+    counted = ("1\tnot_entailment", "2\tentailment", "0\tentailment")
+    for answers in (own, counted):
+        path = _submission(tmp_path, *answers)
+        assert score_file(TASKS["rte"], data, path).metrics == {"accuracy": 1.0}
+    with pytest.raises(DataError, match="index 4 is not in the data\n  allowed: 2 to 7"):
+        score_file(TASKS["rte"], data, _submission(tmp_path, "4\tentailment", *own))
+    swapped = RTE_DEV.replace("\n0\t", "\n9\t").replace("\n1\t", "\n0\t").replace("\n9\t", "\n1\t")
+    data, path = _file(tmp_path, "dev.tsv", swapped), _submission(tmp_path, *counted)
+    with pytest.raises(DataError) as caught:
+        score_file(TASKS["rte"], data, path)
+    assert str(caught.value) == (
+        f"{path}: its index ({data}) is 0 to 2 in another order than its rows\n"
+        "  allowed: an index that counts the rows\n"
+        "  do: sort the rows of the data by their index: predictions may count either"
+    )
+
+
 def test_all_problems_of_a_submission_come_at_once(tmp_path: Path) -> None:
     """Every bad row is named by its line, with what was given and what is allowed."""
     path = _submission(tmp_path, "0\t1", "x\tentailment", "7\tentailment", "1 entailment", "-1\t0")
@@ -150,14 +214,17 @@ def test_the_header_must_be_there(content: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"q1": "a",\n "q2" 3}', r":2: not JSON: .* \(column 7\)\n  allowed: a JSON object"),
-        ('["a"]', ":1: a JSON list\n  allowed: a JSON object"),
+        (
+            '{"q1": "a",\n "q2" 3}',
+            r":2: column 7: not JSON: .*\n  do: write a JSON object of texts",
+        ),
+        ('["a"]', ": the file holds a list\n  allowed: an object\n  do: write a JSON object"),
         (
             '{"q1": null, "q2": 3}',
             r": q1: the answer is None[^:]*allowed(.|\n)*q2: the answer is 3",
         ),
-        ('{"q1": "a", "q1": "b"}', ": q1: this id appears twice\n  allowed: once"),
-        (b'{"q1": "\xff"}', "not UTF-8 at byte 8"),
+        ('{"q1": "a", "q1": "b"}', ": q1: this key appears twice\n  allowed: once"),
+        (b'{"q1": "\xff"}', ":1: byte 0xff is not UTF-8"),
     ],
 )
 def test_answers_must_be_texts_by_id(content: str | bytes, message: str, tmp_path: Path) -> None:
@@ -169,7 +236,9 @@ def test_answers_must_be_texts_by_id(content: str | bytes, message: str, tmp_pat
 def test_missing_files_are_named(tmp_path: Path) -> None:
     """Both the data and the predictions must be there."""
     data, absent = _file(tmp_path, "dev.tsv", RTE_DEV), tmp_path / "absent"
-    with pytest.raises(DataError, match="absent: cannot be read: No such file"):
+    with pytest.raises(
+        DataError, match="absent: there is no such file\n  do: name the file of predictions"
+    ):
         score_file(TASKS["rte"], data, absent)
     with pytest.raises(DataError, match="absent: there is no such file"):
         score_file(TASKS["rte"], absent, data)

@@ -10,6 +10,7 @@ from tests import tiny
 from tests.made import HASH, identity
 from zoo.cli.score import score as score_command
 from zoo.cli.submit import submit
+from zoo.data.examples import Split
 from zoo.errors import DataError, UsageError
 from zoo.evaluation import official
 from zoo.evaluation.predictions import Predictions
@@ -122,7 +123,7 @@ def test_similarities_beyond_the_scale_are_written_as_its_ends(tmp_path: Path) -
     given = (-0.25, 2.5, 5.125)
     logits = np.array(given, np.float32)[:, None]
     predictions = Predictions(("a", "b", "c"), given, (None,) * 3, logits)
-    (path,) = official._write(TASKS["stsb"], "test", predictions, tmp_path)
+    (path,) = official._write(TASKS["stsb"], Split("test", ()), predictions, tmp_path)
     assert path.read_text() == "index\tprediction\n0\t0.0\n1\t2.5\n2\t5.0\n"
 
 

@@ -7,7 +7,7 @@ from zoo.data import pocket
 from zoo.data.batches import Encoded
 from zoo.data.windows import Feature
 from zoo.errors import ExportError
-from zoo.export.exam import SMALL_SPLIT, Exam, exam_of, load_exam, require_varied
+from zoo.export.exam import SHAPES, Exam, exam_of, load_exam, require_varied
 from zoo.spec.data import PocketData
 from zoo.spec.measuring import Measured
 from zoo.spec.task import TASKS
@@ -31,14 +31,30 @@ def test_real_examples_give_five_shapes_with_padding(task: str, examples: int) -
     assert sorted(rows) == list(range(len(exam.encoded.features)))
     assert len(exam.shapes) >= 5
     assert exam.padded
+    assert not exam.probes
     require_varied(exam, "x")
 
 
-def test_sizes_alone_make_shapes_differ() -> None:
-    """Nineteen sequences of one length stand in five shapes."""
-    exam = exam_of(_of_lengths(*[7] * SMALL_SPLIT), tiny.SETTINGS)
-    assert exam.shapes == ((1, 7), (2, 7), (3, 7), (5, 7), (8, 7))
-    assert not exam.padded
+@pytest.mark.parametrize(
+    "lengths", [(7,) * 40, (48,) * 19, (7, 7, 7), (3, 9), (5,), (2,), (2,) * 30], ids=str
+)
+def test_what_examples_lack_is_made_on_purpose(lengths: tuple[int, ...]) -> None:
+    """Texts of one length, texts cut to the longest, one or two examples: shapes and padding."""
+    encoded = _of_lengths(*lengths)
+    exam = exam_of(encoded, tiny.SETTINGS)
+    require_varied(exam, "x")
+    assert len(exam.shapes) >= SHAPES
+    assert sum(len(batch.rows) for batch in exam.batches) == len(lengths)
+    assert [len(batch.rows) for batch in exam.probes] == [1, 2, 3, 5, 8]
+    widths = {batch.input_ids.shape[1] for batch in exam.probes}
+    assert max(widths) == max(lengths)
+    assert len(widths) >= min(SHAPES - 1, max(1, max(lengths) - 1))
+    for probe in exam.probes:
+        for ids, real in zip(probe.input_ids, probe.real, strict=True):
+            own = tuple(ids[real].tolist())
+            assert own
+            assert any(whole.input_ids[: len(own)] == own for whole in encoded.features)
+    assert all(not probe.real.all() for probe in exam.probes[1:])
 
 
 def test_short_and_long_stand_in_one_batch() -> None:
@@ -49,26 +65,18 @@ def test_short_and_long_stand_in_one_batch() -> None:
         assert lengths.min() <= 10 <= lengths.max()
 
 
-def test_too_few_examples_of_a_larger_split_are_refused() -> None:
-    """What was cut by the settings can be had: both lacks are told at once."""
-    exam = exam_of(_of_lengths(7, 7, 7), tiny.SETTINGS, whole=False)
+def test_an_exam_that_shows_too_little_is_refused() -> None:
+    """Both lacks are told at once; no sequence at all is another matter."""
+    exam = replace(exam_of(_of_lengths(7, 7, 7), tiny.SETTINGS), probes=())
     with pytest.raises(ExportError) as caught:
         require_varied(exam, "model.onnx")
-    excused = "(a split of fewer than 19 sequences is excused, if compared as a whole)"
-    do = "state more examples under bench: export: examples"
+    do = "compare on what `exam_of` makes of them"
     assert str(caught.value) == (
         "model.onnx: compared in 2 shapes only, with 3 sequences of sentiment dev\n"
-        f"  allowed: at least 5 of batch x length {excused}\n  do: {do}\n"
-        "model.onnx: compared without padding, with 3 sequences of sentiment dev, all of one"
-        f" length\n  allowed: sequences of several lengths {excused}\n  do: {do}"
+        f"  allowed: at least 5 of batch x length\n  do: {do}\n"
+        "model.onnx: compared without padding, with 3 sequences of sentiment dev\n"
+        f"  allowed: sequences of several lengths\n  do: {do}"
     )
-
-
-def test_a_small_split_is_excused_as_a_whole() -> None:
-    """Eighteen sequences pass as they are, nineteen without padding do not, none never."""
-    require_varied(exam_of(_of_lengths(*[7] * (SMALL_SPLIT - 1)), tiny.SETTINGS), "x")
-    with pytest.raises(ExportError, match="without padding"):
-        require_varied(exam_of(_of_lengths(*[7] * SMALL_SPLIT), tiny.SETTINGS), "x")
     with pytest.raises(ExportError) as caught:
         require_varied(Exam(replace(_of_lengths(7), features=()), tiny.SETTINGS, ()), "x")
     assert str(caught.value) == (
@@ -76,11 +84,11 @@ def test_a_small_split_is_excused_as_a_whole() -> None:
     )
 
 
-@pytest.mark.parametrize(("dev", "examples", "whole"), [(30, 20, False), (20, 20, True)])
-def test_a_cut_split_is_told_from_one_that_ends(dev: int, examples: int, whole: bool) -> None:
-    """The first examples of the scored split are taken, never more than the suite scores."""
+@pytest.mark.parametrize(("dev", "examples", "asked"), [(30, 20, 20), (20, 30, 20), (None, 9, 9)])
+def test_no_more_examples_are_asked_than_are_scored(
+    dev: int | None, examples: int, asked: int
+) -> None:
+    """The first examples of the scored split are taken."""
     settings = tiny.SETTINGS.model_copy(update={"dev": dev})
     run = Measured(task="sentiment", seed=1, settings=settings, data=PocketData(), declared="d")
-    exam = load_exam(run, tiny.tokenizer(), examples)
-    assert len(exam.encoded.split.examples) == 20
-    assert exam.whole == whole
+    assert len(load_exam(run, tiny.tokenizer(), examples).encoded.split.examples) == asked

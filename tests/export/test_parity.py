@@ -213,9 +213,50 @@ def test_gate_refuses_what_is_just_beyond(beyond: dict[str, float], limits: Limi
         gate(replace(_FINE, **beyond), limits, "x")
 
 
+def _of_one_length(task: str, examples: int) -> Exam:
+    """Real examples, all cut to one length, as texts are that are longer than `max_length`."""
+    encoded = tiny.encoded(task, examples)
+    shortest = min(len(feature.input_ids) for feature in encoded.features)
+    cut = [
+        replace(
+            feature,
+            input_ids=feature.input_ids[:shortest],
+            token_type_ids=feature.token_type_ids[:shortest],
+            offsets=feature.offsets[:shortest],
+            answerable=feature.answerable[:shortest],
+        )
+        for feature in encoded.features
+    ]
+    return exam_of(replace(encoded, features=tuple(cut)), tiny.SETTINGS)
+
+
+@pytest.mark.parametrize("examples", [1, 2, 32])
+@pytest.mark.parametrize("task", ["inference", "similarity", "span"])
+def test_texts_of_one_length_are_compared_with_padding(
+    task: str, examples: int, tmp_path: Path
+) -> None:
+    """A file passes, and so few or alike examples still find a mask that is not read."""
+    model, exam = tiny.model(task=task), _of_one_length(task, examples)
+    parity = checked(
+        _writer(model), tmp_path / "m.onnx", model=forward_of(model), exam=exam, limits=_STRICT
+    )
+    assert len(parity.shapes) >= 5
+    assert parity.compared == examples
+    forward = forward_of(model)
+
+    def blind(batch: Batch) -> Tensor:
+        return forward(replace(batch, attention_mask=torch.ones_like(batch.attention_mask)))
+
+    found = compare(forward, blind, exam)
+    assert found.flips == 0
+    with pytest.raises(ExportError, match="logits differ from the model's"):
+        gate(found, _STRICT, "x")
+    assert compare(forward, blind, replace(exam, probes=())).max_abs_error < 1e-5
+
+
 def test_too_small_an_exam_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     """A comparison that could show little is none, though the file would have passed it."""
-    model, exam = tiny.model(task="inference"), replace(_exam("inference", 4), whole=False)
+    model, exam = tiny.model(task="inference"), replace(_exam("inference", 4), probes=())
     with pytest.raises(ExportError, match="shapes only"):
         checked(
             _writer(model),

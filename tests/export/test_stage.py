@@ -232,7 +232,7 @@ def test_a_breach_takes_older_files_away(project: Project, monkeypatch: pytest.M
     out = project.root / "served"
     out.mkdir()
     (out / "span-fp32.onnx").write_bytes(b"older")
-    monkeypatch.setattr("zoo.cli.export.job_of", lambda *_: _strict().model_dump_json())
+    monkeypatch.setattr("zoo.cli.export.read_job", lambda *_: _strict())
     with pytest.raises(ExportError):
         _export(task="span", precisions=["fp32"], out=out)
     assert list(out.iterdir()) == []

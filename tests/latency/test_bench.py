@@ -206,7 +206,7 @@ def test_one_task_of_several_is_measured_alone(
         asked.append([run.task for run in job.runs])
         return []
 
-    monkeypatch.setattr(verb, "job_of", lambda *_: several.model_dump_json())
+    monkeypatch.setattr(verb, "read_job", lambda *_: several)
     monkeypatch.setattr(verb, "measure_runs", note)
     _bench(task="sentiment", as_json=True)
     _bench(as_json=True)

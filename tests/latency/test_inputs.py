@@ -84,8 +84,8 @@ def test_a_configuration_without_sizes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MeasurementError) as caught:
         drawn_inputs(tmp_path, shape, seed=0)
     assert str(caught.value) == (
-        f"{path}: cannot be read: Expecting property name enclosed in double quotes: "
-        "line 1 column 2 (char 1)\n  allowed: the config.json of a checkpoint"
+        f"{path}:1: column 2: not JSON: Expecting property name enclosed in double quotes\n"
+        "  do: take the config.json of a checkpoint"
     )
 
 

@@ -193,3 +193,35 @@ def test_classes_in_another_order_are_refused(
         "  allowed: negative, positive, in this order\n"
         "  do: build it again: its class ids would mean something else"
     )
+
+
+BY_ID, OBJECT = ": id2label: not labels by class id: ", "\n  allowed: an object"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"[]", ": the file holds a list\n  allowed: an object"),
+        (b"7", ": the file holds a number\n  allowed: an object"),
+        (b"<<<<<<< HEAD\n{}", ":1: a merge conflict was left here: <<<<<<<\n  allowed: JSON"),
+        (b"\xff", ":1: byte 0xff is not UTF-8\n  allowed: UTF-8"),
+        (b'{"id2label": []}', None),
+        (b'{"id2label": [1]}', f"{BY_ID}a list of 1{OBJECT}"),
+        (b'{"id2label": {"one": 1}}', f"{BY_ID}an object of 1{OBJECT}"),
+    ],
+)  # fmt: skip
+def test_a_configuration_that_is_none_is_told(
+    content: bytes, told: str | None, tmp_path: Path
+) -> None:
+    """Where labels are asked for, before any library reads it."""
+    folder = tmp_path / "it"
+    identity = Identity(
+        suite="s", entry="e", stage="trained", task="sentiment", seed=0, digest="0" * 64
+    )
+    save_checkpoint(folder, tiny.model(task="sentiment"), tiny.tokenizer(), identity)
+    (folder / "config.json").write_bytes(content)
+    with pytest.raises(CheckpointError) as refused:
+        load_checkpoint(folder, SENTIMENT)
+    remedy = "build it with `dvc repro`, or `dvc checkout` to restore it"
+    if told is not None:
+        assert str(refused.value) == f"{folder}/config.json{told}\n  do: {remedy}"

@@ -9,7 +9,9 @@ import pytest
 
 from tests.made import latency_record
 from zoo.errors import ZooError
+from zoo.paths import Project
 from zoo.records import environment as module
+from zoo.records.durations import published_durations
 from zoo.records.environment import capture_environment
 from zoo.records.export import ExportRecord
 from zoo.records.score import ScoreRecord
@@ -220,3 +222,61 @@ def test_an_environment_is_plain_json(tmp_path: Path) -> None:
     assert json.loads(text)["device"] == "a GPU"
     assert "torch" in json.loads(text)["libraries"]
     assert str(tmp_path) not in text
+
+
+IMPOSSIBLE = [
+    (1, {"metrics": {"exact_match": 0.5}}, "the primary metric f1 is not there; allowed: exact_"),
+    (1, {"metrics": {}}, "the primary metric f1 is not there; allowed: there are none"),
+    (1, {"metrics": {"f1": 57.0}}, "the value 57; allowed: 0 to 1"),
+    (1, {"metrics": {"f1": -0.1}}, "the value -0.1; allowed: 0 to 1"),
+    (1, {"metrics": {"f1": 0.5, "matthews": -1.1}}, "the value -1.1; allowed: -1 to 1"),
+    (1, {"majority": {"f1": 1.1}}, "the value 1.1; allowed: 0 to 1"),
+    (1, {"examples": 0}, "Input should be greater than or equal to 1"),
+    (1, {"examples": -5}, "Input should be greater than or equal to 1"),
+    (0, {"examples": 0}, "Input should be greater than or equal to 1"),
+    (0, {"seconds": -1.0}, "Input should be greater than or equal to 0"),
+    (0, {"threads": 0}, "Input should be greater than or equal to 1"),
+    (2, {"parameters": 0}, "Input should be greater than or equal to 1"),
+    (2, {"embedding": -1}, "Input should be greater than or equal to 0"),
+    (2, {"embedding": 4}, "3, and 4 of them in embeddings; allowed: at least those of any part"),
+    (2, {"checkpoint_bytes": 0}, "Input should be greater than or equal to 1"),
+    (3, {"compared": 0}, "Input should be greater than or equal to 1"),
+    (3, {"flips": 3}, "3 of 2; allowed: 0 to 2"),
+    (3, {"max_abs_error": -0.5}, "Input should be greater than or equal to 0"),
+    (3, {"metric": "f1", "metric_file": 2.0}, "the value 2; allowed: 0 to 1"),
+    (5, {"batch_size": 0}, "Input should be greater than or equal to 1"),
+    (5, {"lengths": [0, 8, 8]}, "Input should be greater than or equal to 1"),
+]
+
+
+@pytest.mark.parametrize(("number", "change", "told"), IMPOSSIBLE)
+def test_what_no_measurement_can_give_is_no_record(
+    tmp_path: Path, number: int, change: dict[str, Any], told: str
+) -> None:
+    """An edited field is told where it is read, with its range."""
+    path = tmp_path / f"{RECORDS[number].name}.json"
+    path.write_text(json.dumps(json.loads(record_text(RECORDS[number])) | change))
+    with pytest.raises(ZooError) as caught:
+        read_record(path)
+    assert f"this is not a record of the zoo: {told}" in str(caught.value)
+
+
+def test_the_ends_of_ranges_are_inside(tmp_path: Path) -> None:
+    """And what floats add to them."""
+    ends = {"f1": 1.0 + 1e-9, "accuracy": 0.0, "pearson": -1.0 - 1e-12, "matthews": 1.0}
+    record = RECORDS[1].model_copy(update={"metrics": ends, "majority": {"f1": None}})
+    write_record(tmp_path, record)
+    assert read_record(tmp_path / f"{record.name}.json").examples == 2
+
+
+@pytest.mark.parametrize(
+    "content", ["<<<<<<< HEAD\n{}", "", "[1]", "7", '{"a": NaN}', '{"a": ' + "9" * 5000 + "}"]
+)
+def test_estimates_do_without_damaged_durations(content: str, tmp_path: Path) -> None:
+    """Nothing is estimated then, and nothing ends."""
+    path = tmp_path / "results/s/durations.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    assert published_durations(Project(tmp_path), "s") == {}
+    path.write_text('{"a/b": 1.5, "c/d": "x", "e/f": null, "g/h": -1}')
+    assert published_durations(Project(tmp_path), "s") == {"a/b": 1.5}

@@ -25,6 +25,10 @@ def test_the_named_device_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
             "gpu 1",
             "ZOO_DEVICE: 'gpu 1' is no device\n  allowed: cpu, cuda, cuda:<number>",
         ),
+        *(
+            (named, f"ZOO_DEVICE: {named!r} is no device\n  allowed: cpu, cuda, cuda:<number>")
+            for named in ("CPU", "meta", "cuda:-1", "cuda:1_0", "cpu:3", "mps")
+        ),
         (
             "cuda",
             "ZOO_DEVICE: there is no CUDA device here\n  allowed: cpu\n  do: unset ZOO_DEVICE",
@@ -40,6 +44,20 @@ def test_a_device_that_is_not_there(
     with pytest.raises(UsageError) as raised:
         training_device()
     assert str(raised.value) == expected
+
+
+def test_a_card_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told with those that are, before anything is moved to it."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("ZOO_DEVICE", " cuda:1 ")
+    assert training_device() == torch.device("cuda:1")
+    monkeypatch.setenv("ZOO_DEVICE", "cuda:2")
+    with pytest.raises(UsageError) as raised:
+        training_device()
+    assert (
+        str(raised.value) == "ZOO_DEVICE: there is no cuda:2 here\n  allowed: cpu, cuda:0, cuda:1"
+    )
 
 
 def test_peak_memory_grows_with_what_is_held() -> None:

@@ -27,3 +27,26 @@ def test_the_gate_says_only_who_passed(tmp_path: Path) -> None:
     """No score is in it, so that measuring again retrains no student."""
     write_gate(tmp_path / "gate.json", {"b": True, "a": False})
     assert (tmp_path / "gate.json").read_text() == '{\n "a": false,\n "b": true\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, ": there is no such file"),
+        (b"", ": the file is empty\n  allowed: JSON"),
+        (b"<<<<<<< HEAD\n{}", ":1: a merge conflict was left here: <<<<<<<\n  allowed: JSON"),
+        (b"[]", ": the file holds a list\n  allowed: an object"),
+        (b"\xff{}", ":1: byte 0xff is not UTF-8\n  allowed: UTF-8"),
+        (b'{"span": 1}', ": span: not true or false: 1\n  allowed: true or false"),
+        (b'{"span": null}', ": span: not true or false: None\n  allowed: true or false"),
+    ],
+)
+def test_a_damaged_gate_is_told(content: bytes | None, told: str, tmp_path: Path) -> None:
+    """It neither opens nor ends in a traceback."""
+    path = tmp_path / "gate.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(TrainingError) as raised:
+        refuse_ungated(path, "t", "span")
+    remedy = "build the teacher's gate again: `zoo run` does what is missing"
+    assert str(raised.value) == f"{path}{told}\n  do: {remedy}"

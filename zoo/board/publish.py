@@ -167,7 +167,7 @@ def write_tables(project: Project, suite: str, declared: Declared | None = None)
     changed = []
     for name, text in committed_tables(project, suite, declared).items():
         path = project.results / suite / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        if not path.is_file() or path.read_bytes() != text.encode():
             write_file(path, text)
             changed.append(project.relative(path))
     return changed

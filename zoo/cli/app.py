@@ -2,11 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Never
 
 import typer
 
+from zoo.cli.streams import open_streams, watched_output
+from zoo.disk import cannot_write, no_room
 from zoo.errors import ZooError
+from zoo.paths import fix_data_folder
 
 app = typer.Typer(
     name="zoo",
@@ -24,15 +27,31 @@ SuiteOption = Annotated[str, typer.Option("--suite", "-s", help="A folder under 
 
 def main() -> None:
     """Run the command line."""
+    open_streams()
+    fix_data_folder()
     try:
-        app()
+        try:
+            app()
+        finally:
+            with watched_output():
+                pass  # what is still kept back is written out
     except ZooError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        raise SystemExit(error.exit_code) from None
+        _fail(error)
+    except Exception as error:
+        full = no_room(error)
+        if full is None:
+            raise
+        _fail(ZooError(cannot_write(str(getattr(error, "filename", None) or "a file"), full)))
+
+
+def _fail(error: ZooError) -> Never:
+    print(error, file=sys.stderr)  # noqa: T201
+    raise SystemExit(error.exit_code) from None
 
 
 def _print(text: str) -> None:
-    print(text.rstrip("\n"))  # noqa: T201
+    with watched_output():
+        print(text.rstrip("\n"))  # noqa: T201
 
 
 def _end(text: str, code: int) -> None:

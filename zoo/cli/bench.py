@@ -10,7 +10,7 @@ from zoo.errors import Problem, UsageError, suggestion
 from zoo.latency.quantiles import floor
 from zoo.latency.stage import measure_runs
 from zoo.paths import Project, find_project, new_folder
-from zoo.pipeline.sync import job_of
+from zoo.pipeline.sync import read_job
 from zoo.records.latency import NOT_AVAILABLE, LatencyRecord, Memory, Subject, Timing
 from zoo.records.text import record_text
 from zoo.spec.base import SHAPE_PATTERN
@@ -83,7 +83,7 @@ def bench(  # noqa: PLR0913  (each is an option of the command)
 
 def _job(project: Project, suite: str, name: str) -> LatencyJob:
     try:
-        return LatencyJob.model_validate_json(job_of(project, suite, name, "latency"))
+        return read_job(project, suite, name, "latency", LatencyJob)
     except UsageError as error:
         if not name or not (project.pipelines / suite / name / "params.json").is_file():
             raise

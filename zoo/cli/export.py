@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from zoo.disk import reported
 from zoo.errors import CheckpointError, Problem, UsageError, suggestion
 from zoo.export.manifest import MANIFEST, write_manifest
 from zoo.export.routes import DEFAULT_ROUTE, ROUTES, Route
 from zoo.export.stage import TOKENIZER, export_files, exported
 from zoo.paths import Project, find_project, onnx_name
-from zoo.pipeline.sync import job_of
+from zoo.pipeline.sync import read_job
 from zoo.records.environment import capture_environment
 from zoo.records.export import ExportRecord
 from zoo.spec.bench import Precision
@@ -66,7 +67,7 @@ def _job(project: Project, entry: str) -> ExportJob:
     suite, slash, name = entry.partition("/")
     if not (suite and slash and name):
         raise UsageError(Problem(entry, "names no entry", "suite/entry", "see `zoo list`"))
-    return ExportJob.model_validate_json(job_of(project, suite, name, "export"))
+    return read_job(project, suite, name, "export", ExportJob)
 
 
 def _narrowed(job: ExportJob, task: str | None, precisions: Sequence[str]) -> ExportJob:
@@ -122,8 +123,10 @@ def _write(project: Project, job: ExportJob, route: Route, target: Path) -> list
     for run in job.runs:
         for precision in ("fp32", *job.export.precisions):
             (target / onnx_name(run.task, precision)).unlink(missing_ok=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
+    with reported(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    beside = tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.")
+    with reported(target, only_room=True), beside as folder:
         aside = Path(folder)
         records = [
             record

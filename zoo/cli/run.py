@@ -6,6 +6,7 @@ import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from zoo.cli.streams import watched_output
 from zoo.errors import Problem, UsageError, ZooError, suggestion
 from zoo.methods import METHODS
 from zoo.paths import Project, find_project
@@ -43,7 +44,8 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
         raise ZooError(*stale)
     if dry_run:
         lines = list(pending(project, loaded, entry or BOARD))
-        print("\n".join(["would be built:", *lines]) if lines else "everything is up to date")  # noqa: T201
+        with watched_output():
+            print("\n".join(["would be built:", *lines] if lines else ["everything is up to date"]))  # noqa: T201
         return 0
     if jobs > 1 and not entry:
         code = _beside_each_other(project, loaded, jobs)

@@ -30,14 +30,18 @@ def score(
 
 
 def _json(result: FileScore) -> str:
-    return json.dumps(asdict(result), indent=2, sort_keys=True)
+    stated = asdict(result)
+    if not result.moved:
+        del stated["moved"]  # said only where something was
+    return json.dumps(stated, indent=2, sort_keys=True)
 
 
 def _table(result: FileScore) -> str:
     counts = f"{result.examples} examples, {result.missing} missing, {result.extra} extra"
     width = max(map(len, result.metrics))
     rows = [f"{name:<{width}}  {_percent(value)}" for name, value in result.metrics.items()]
-    return "\n".join([f"{result.task}: {counts}", *rows])
+    moved = f"{result.moved} answers of the data were moved: they do not stand at their offsets"
+    return "\n".join([f"{result.task}: {counts}", *rows, *([moved] if result.moved else [])])
 
 
 def _percent(value: float | None) -> str:

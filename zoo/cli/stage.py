@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from zoo.errors import Problem, UsageError, ZooError, suggestion
-from zoo.methods import METHODS
+from zoo.methods import METHODS, method_name
 from zoo.paths import Project, find_project
 from zoo.pipeline.progress import Progress
-from zoo.pipeline.sync import code_texts, job_of
+from zoo.pipeline.sync import code_text, job_of, read_job
 from zoo.spec import jobs, measuring
 from zoo.spec.study import StudyJob
 
@@ -38,7 +38,8 @@ def stage(entry: str, name: str) -> None:
             )
         )
     model, load = RUNNERS[kind]
-    job = model.model_validate_json(job_text, context={"methods": METHODS.classes})
+    methods = {"methods": METHODS.classes}
+    job = read_job(project, suite, rest, name, model, context=methods)
     # transformers draws a bar for every file it reads; ours tells the stage instead.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")
@@ -53,10 +54,11 @@ def stage(entry: str, name: str) -> None:
     progress = Progress(project, suite, study)
     progress.announce(rest, name)
     began = time.monotonic()
-    code = code_texts(project)
+    code = code_text(project, kind, _method_of(job))
     load()(project, job)
     _refuse_other_job(project, (suite, rest, name), job_text)
-    _refuse_other_code(project, f"{suite}/{rest} {name}", code)
+    if code_text(project, kind, _method_of(job)) != code:
+        raise ZooError(_other_code(f"{suite}/{rest} {name}"))
     progress.done(rest, name, time.monotonic() - began)
 
 
@@ -82,18 +84,21 @@ def _refuse_other_job(project: Project, stage: tuple[str, str, str], began_with:
         )
 
 
-def _refuse_other_code(project: Project, stage: str, began_with: dict[str, str]) -> None:
-    """Raises:
-    ZooError: `zoo sync` noted other code meanwhile, which DVC would take for what ran.
-    """
-    if code_texts(project) != began_with:
-        raise ZooError(
-            Problem(
-                stage,
-                "the zoo's code was changed and synced while it ran: what it made is not kept",
-                remedy="run the same command again",
-            )
-        )
+def _other_code(stage: str) -> Problem:
+    """`zoo sync` noted other code meanwhile, which DVC would take for what ran."""
+    return Problem(
+        stage,
+        "its code was changed and synced while it ran: what it made is not kept",
+        remedy="run the same command again",
+    )
+
+
+def _method_of(job: jobs.Job) -> str | None:
+    """The method whose file a stage runs."""
+    method = job.method if isinstance(job, jobs.TransferJob) else None
+    if isinstance(job, jobs.TrainJob):
+        method = job.runs[0].recipe.method
+    return None if method is None else method_name(method)
 
 
 def _inputs() -> Runner:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoo.errors import Problem, UsageError, suggestion
 from zoo.paths import find_project
-from zoo.pipeline.sync import job_of
+from zoo.pipeline.sync import read_job
 from zoo.spec.measuring import Measured, ScoreJob
 from zoo.spec.task import TASKS
 
@@ -29,7 +29,7 @@ def submit(entry: str, *, split: str, task: str | None, seed: int | None, out: P
         raise UsageError(Problem(f"--out {out}", "it is there already", "a new folder"))
     project = find_project()
     suite, _, name = entry.partition("/")
-    job = ScoreJob.model_validate_json(job_of(project, suite, name, "score"))
+    job = read_job(project, suite, name, "score", ScoreJob)
     runs = _runs(entry, job, task, seed)
     with_test_set = [run for run in runs if TASKS[run.task].source == "glue"]
     # SQuAD keeps its test set to itself, which must not stop an entry's other tasks.

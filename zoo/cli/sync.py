@@ -72,7 +72,7 @@ def _table_drift(project: Project, suites: dict[str, LoadedSuite]) -> Iterator[P
     for suite in _published(project, suites):
         for name, text in committed_tables(project, suite, declared_runs(suites[suite])).items():
             path = project.results / suite / name
-            if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            if not path.is_file() or path.read_bytes() != text.encode():
                 yield Problem(
                     project.relative(path),
                     "differs from the records it is made of",

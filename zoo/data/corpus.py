@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from zoo.data import hub
 from zoo.data.pieces import piece_ids
-from zoo.data.reading import decoded
+from zoo.data.reading import decoded, raw_lines
 from zoo.data.shards import Block, Blocks, Shards, ShardWriter
 from zoo.errors import DataError, Problem, at
 from zoo.paths import new_folder
@@ -25,6 +25,8 @@ _OPENERS: dict[str, Callable[[Path], AbstractContextManager[Iterable[bytes]]]] =
     ".txt.gz": gzip.open,
     ".txt.xz": lzma.open,
 }
+_MARKS = {b"\x1f\x8b": ".txt.gz", b"\xfd7zXZ\0": ".txt.xz", b"PK\3\4": ".zip", b"BZh": ".bz2"}
+"""What packed files begin with."""
 _DAMAGE = (OSError, EOFError, lzma.LZMAError, zlib.error)
 
 
@@ -122,8 +124,9 @@ def _file_documents(file: Path) -> Iterator[str]:
 def _lines(file: Path) -> Iterator[str]:
     """The stripped lines of `file`; a stream cannot be read on after damage, so it is said here."""
     try:
+        _refuse_other_packing(file)
         with _OPENERS[_kind(file)](file) as stream:
-            for line, raw in enumerate(stream, start=1):
+            for line, raw in enumerate(raw_lines(stream), start=1):
                 text = decoded(raw, file, line)
                 if isinstance(text, Problem):
                     raise DataError(text)
@@ -131,3 +134,15 @@ def _lines(file: Path) -> Iterator[str]:
     except _DAMAGE as error:
         remedy = "fetch the file again: it is cut off or damaged"
         raise DataError(Problem(at(file), f"cannot be read: {error}", remedy=remedy)) from error
+
+
+def _refuse_other_packing(file: Path) -> None:
+    """Hold the first bytes against the name; of a text that is not packed its reader tells."""
+    kind = _kind(file)
+    with file.open("rb") as stream:
+        begin = stream.read(max(map(len, _MARKS)))
+    found = next((packed for mark, packed in _MARKS.items() if begin.startswith(mark)), kind)
+    if found != kind:
+        given = f"is named {kind}, but packed as {found.rpartition('.')[2]}"
+        remedy = f"name it {found}" if found in _OPENERS else "unpack it"
+        raise DataError(Problem(at(file), given, ", ".join(_OPENERS), remedy))

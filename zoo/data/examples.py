@@ -1,6 +1,8 @@
 """Examples as they come from any source, before they are tokenised."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from zoo.data.index import Index
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,14 @@ Example = TextExample | SpanExample
 
 @dataclass(frozen=True)
 class Split:
-    """The examples of one split, in file order, and how many malformed rows were skipped."""
+    """The examples of one split, in file order.
+
+    `skipped` counts malformed rows that the release is known to hold, `moved` the answers that did
+    not stand at their offsets. `index` holds the numbers that the file gives its examples.
+    """
 
     name: str
     examples: tuple[Example, ...]
     skipped: int = 0
+    moved: int = field(default=0, repr=False)
+    index: Index | None = field(default=None, compare=False, repr=False)

@@ -5,6 +5,7 @@ labelled file of the diagnostic set (AX) that its authors publish. Test sets, wh
 hidden, are read to be answered (`hidden.py`).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ import numpy as np
 
 from zoo.data import hub
 from zoo.data.examples import Split, TextExample
-from zoo.data.reading import refuse, required_split, text_lines
+from zoo.data.index import Index, index_column
+from zoo.data.reading import plain_number, refuse, required_split, text_lines
 from zoo.errors import DataError, Problem, at
 from zoo.spec.task import Task, TaskKind
 
@@ -79,10 +81,10 @@ def read_file(task: Task, split: str, file: Path) -> Split:
     columns = layout.columns or header(task, file, lines, problems, wanted)
     table = _Table(task, split, file, columns)
     examples: list[TextExample] = []
+    numbered: list[tuple[int, str]] = []
+    place = index_column(columns, ("index",))
     skipped = 0
     for line, text in lines:
-        if not text:
-            continue
         row = table.row(line, text, len(examples))
         if isinstance(row, Problem):
             problems.append(row)
@@ -90,8 +92,10 @@ def read_file(task: Task, split: str, file: Path) -> Split:
             skipped += 1
         else:
             examples.append(row)
+            numbered += [] if place is None else [(line, text.split("\t")[place].strip())]
     refuse(problems, str(file))
-    return filled(Split(split, tuple(examples), skipped), str(file))
+    index = None if place is None else Index(file, columns[place], tuple(numbered))
+    return filled(Split(split, tuple(examples), skipped, index=index), str(file))
 
 
 def load_split(task: Task, split: str, revision: str) -> Split:
@@ -204,10 +208,10 @@ def _hub_label(task: Task, value: float | None) -> int | float | None:
 
 def _score(value: str | float | None) -> float | None:
     """A similarity as the hub stores it (32 bits), rounded to what that precision means."""
-    try:
-        score = float(np.float32(value))
-    except (TypeError, ValueError):
+    number = plain_number(value) if isinstance(value, str) else value
+    if number is None or isinstance(number, bool) or not math.isfinite(number):
         return None
+    score = float(np.float32(number))
     return round(score, 5) if 0.0 <= score <= HIGHEST_SCORE else None
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from zoo.data import hub
 from zoo.data.examples import Split, TextExample
 from zoo.data.glue import HUB_NAME, LAYOUTS, cut_short, example, filled, header
+from zoo.data.index import Index, index_column
 from zoo.data.reading import refuse, text_lines
 from zoo.errors import Problem
 from zoo.spec.task import AX, Task
@@ -24,8 +25,11 @@ def test_splits(task: Task) -> tuple[str, ...]:
 def read_test(task: Task, split: str, folder: Path) -> Split:
     """A test split from `<folder>/glue/<TASK>/<split>.tsv`, without labels.
 
+    Its index, where it has one, says under which numbers the server takes the answers.
+
     Raises:
-        DataError: the file is missing or empty, lacks a column, or has rows that are cut short.
+        DataError: the file is missing or empty, lacks a column, or has rows that are cut short or
+            an index that is none.
     """
     home = folder / "glue" / task.folder
     file = home / f"{split}.tsv"
@@ -36,16 +40,22 @@ def read_test(task: Task, split: str, folder: Path) -> Split:
     texts = _TEXTS.get(task.name, LAYOUTS[task.name].texts)
     columns = header(task, file, lines, problems, texts)
     examples: list[TextExample] = []
+    numbered: list[tuple[int, str]] = []
+    place = index_column(columns)
     for line, text in lines:
         cells = text.split("\t")
-        if text and len(cells) != len(columns):
+        if len(cells) != len(columns):
             problems.append(cut_short(file, line, cells, columns))
-        elif text:
+        else:
             cell = dict(zip(columns, cells, strict=True))
             parts = [cell[name] for name in texts]
             examples.append(example(task, split, len(examples), parts, None))
+            numbered += [] if place is None else [(line, cells[place].strip())]
     refuse(problems, str(file))
-    return filled(Split(split, tuple(examples)), str(file))
+    index = None if place is None else Index(file, columns[place], tuple(numbered))
+    if index:
+        index.numbers()
+    return filled(Split(split, tuple(examples), index=index), str(file))
 
 
 def load_test(task: Task, split: str, revision: str) -> Split:

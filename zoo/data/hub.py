@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from zoo.disk import cannot_write, no_room
 from zoo.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -91,6 +92,9 @@ def _reached(source: HubData) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        full = no_room(error)
+        if full:
+            raise DataError(cannot_write(f"{source} in the hub's cache", full)) from error
         offline = datasets.config.HF_HUB_OFFLINE
         online = "unset HF_HUB_OFFLINE to go online" if offline else "go online"
         raise DataError(

@@ -1,31 +1,66 @@
 """Reading data files: lines as text, files that must be there, all problems of a file at once."""
 
-from collections.abc import Iterator, Sequence
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from zoo.errors import DataError, Problem, at
 from zoo.spec.task import Task
 
 LISTED = 20
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def text_lines(file: Path, problems: list[Problem]) -> Iterator[tuple[int, str]]:
-    """The lines of `file` with their numbers from 1; those that are not UTF-8 join `problems`."""
-    with required(file).open("rb") as stream:
-        for line, raw in enumerate(stream, start=1):
-            text = decoded(raw, file, line)
-            if isinstance(text, Problem):
-                problems.append(text)
-            else:
-                yield line, text
+    """The lines of `file` with their numbers from 1; those that are not UTF-8 join `problems`.
+
+    Every reader of lines agrees on what a line is: it ends at LF or CRLF, in files without any LF
+    at CR; other characters that some call line ends, as U+2028, stand inside of it. Blank lines
+    are passed over.
+
+    Raises:
+        DataError: the file is missing or cannot be read.
+    """
+    try:
+        with required(file).open("rb") as stream:
+            for line, raw in enumerate(raw_lines(stream), start=1):
+                text = decoded(raw, file, line)
+                if isinstance(text, Problem):
+                    problems.append(text)
+                elif text.strip():
+                    yield line, text
+    except OSError as error:
+        given = f"cannot be read: {error.strerror or error}"
+        raise DataError(Problem(at(file), given)) from error
+
+
+def raw_lines(stream: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a stream that gives them by LF; those of one without any by CR."""
+    lines = iter(stream)
+    first = next(lines, b"")
+    if b"\r" in first and not first.endswith(b"\n"):
+        # The only line: had it another, it would end with LF.
+        yield from first.removesuffix(b"\r").split(b"\r")
+        return
+    if first:
+        yield first
+    yield from lines
 
 
 def decoded(raw: bytes, file: Path, line: int) -> str | Problem:
-    """One line without its end (LF or CRLF) and, at the start of a file, without the BOM."""
+    """One line without its end and, at the start of a file, without the byte order mark."""
     try:
         text = raw.decode("utf-8-sig" if line == 1 else "utf-8")
     except UnicodeDecodeError as error:
         return not_utf8(raw, error, at(file, line))
+    if "\0" in text:
+        return Problem(
+            at(file, line),
+            "a NUL character stands there",
+            "UTF-8, with or without a byte order mark",
+            "convert the file to UTF-8: it may be UTF-16, or no text",
+        )
     return text.removesuffix("\n").removesuffix("\r")
 
 
@@ -37,6 +72,24 @@ def not_utf8(raw: bytes, error: UnicodeDecodeError, where: str) -> Problem:
         "UTF-8, with or without a byte order mark",
         "fetch the file again, or convert it to UTF-8",
     )
+
+
+MOST_DIGITS = 18
+"""Of an index: it fits 64 bits."""
+
+
+def whole_number(cell: str) -> int | None:
+    """A number from 0 as ASCII digits write it; Python would also take `1_0`, ` 1` and `\u0663`."""
+    plain = cell.isascii() and cell.isdecimal() and len(cell) <= MOST_DIGITS
+    return int(cell) if plain else None
+
+
+def plain_number(cell: str) -> float | None:
+    """A finite number as ASCII writes it: no `nan`, no `1_0`, no blanks, nothing beyond floats."""
+    if not NUMBER.fullmatch(cell):
+        return None
+    value = float(cell)
+    return value if math.isfinite(value) else None
 
 
 def required(file: Path) -> Path:

@@ -1,7 +1,9 @@
 """Where a task's examples come from: the generator, `$ZOO_DATA`, or the hub at a pinned commit."""
 
 import hashlib
+import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from zoo.data import glue, hidden, pocket, squad
@@ -85,9 +87,26 @@ def _load(task: Task, name: str, settings: TaskSettings, source: DataSource) -> 
     )
     file = split_file(task, name, source)
     if file is not None:
-        return read(task, name, file)
-    assert not isinstance(source, FolderData)
-    return load(task, name, source.revision)
+        split = read(task, name, file)
+    else:
+        assert not isinstance(source, FolderData)
+        split = load(task, name, source.revision)
+    _tell_moved(task, split)
+    return split
+
+
+@cache
+def _tell(text: str) -> None:
+    """Say it once: a stage reads a split several times."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _tell_moved(task: Task, split: Split) -> None:
+    if split.moved:
+        _tell(
+            f"  {task.name} {split.name}: {split.moved} answers do not stand at their offsets and"
+            " were moved to their nearest occurrence"
+        )
 
 
 def _limited(split: Split, limit: int | None) -> Split:

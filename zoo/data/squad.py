@@ -1,8 +1,7 @@
 """SQuAD v1.1 and v2.0, from the official JSON files or from the hub: the same examples."""
 
-import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from zoo.data import hub
 from zoo.data.examples import SpanExample, Split
-from zoo.data.reading import not_utf8, refuse, required, required_split
+from zoo.data.reading import refuse, required, required_split
+from zoo.data.squad_answers import AGAIN, LAYOUT, Aligner, written_answers
 from zoo.errors import DataError, Problem, at
+from zoo.json_files import key_of, read_json, shortened
 from zoo.spec.task import Task
 
 HUB_NAMES = {"squad-v1.1": "rajpurkar/squad", "squad-v2.0": "rajpurkar/squad_v2"}
@@ -35,15 +36,18 @@ def file_name(task: Task, split: str) -> str:
 def read_file(task: Task, split: str, file: Path) -> Split:
     """One split from a file in the official layout.
 
-    Questions are stripped; contexts stand as they are. An answer that is not at its offset moves to
-    its nearest occurrence in the context.
+    Questions are stripped; contexts stand as they are. Offsets count characters, or else UTF-16
+    units or bytes of UTF-8, where all answers of the file stand exactly there; an answer that
+    stands at none of these moves to its nearest occurrence in the context, and is counted.
+    What annotation tools write is read as it is meant: offsets as texts, answers as a mapping of
+    lists, and empty answers, which are none, to questions that have no answer.
 
     Raises:
         DataError: the file is missing, not UTF-8, not JSON or lacks keys; an answer does not occur
             in its context; an id comes twice; all problems of the file at once.
     """
     required_split(task, split)
-    return _split(task, split, _file_rows(_parsed(required(file))), str(file))
+    return _split(task, split, _file_rows(_parsed(required(file)), str(file)), str(file))
 
 
 def load_split(task: Task, split: str, revision: str) -> Split:
@@ -67,37 +71,53 @@ class _Row:
     question: str
     context: str
     answers: tuple[tuple[str, int], ...]
-    impossible: bool = False
+    impossible: bool | None = None
+    """None where the source does not say."""
+    problems: tuple[Problem, ...] = field(default=(), repr=False)
+    """What is wrong with its answers as they are written."""
 
 
 def _split(task: Task, split: str, rows: Iterable[_Row], where: str) -> Split:
     problems: list[Problem] = []
     examples: list[SpanExample] = []
     seen: dict[str, str] = {}
+    rows = [_without_empty(task, row) for row in rows]
+    aligner = Aligner([(row.context, row.answers) for row in rows])
     for row in rows:
         if row.id in seen:
             given = f"the id {row.id!r} of {seen[row.id]} again"
             problems.append(Problem(at(where, key=row.key), given, "an id of its own"))
         seen[row.id] = row.key
-        examples.append(_example(task, row, where, problems))
+        examples.append(_example(task, row, where, (aligner, problems)))
     refuse(problems, where)
     if not examples:
         raise DataError(Problem(where, "holds no questions", "at least one", "fetch it again"))
-    return Split(split, tuple(examples))
+    return Split(split, tuple(examples), moved=aligner.moved)
 
 
-def _example(task: Task, row: _Row, where: str, problems: list[Problem]) -> SpanExample:
-    """The example of a row; what is wrong with its answers joins `problems`."""
+def _without_empty(task: Task, row: _Row) -> _Row:
+    """The row without empty texts, which are no answers, as in the official script."""
+    if not task.unanswerable or row.impossible is False:
+        return row
+    return replace(row, answers=tuple(each for each in row.answers if each[0].strip()))
+
+
+def _example(
+    task: Task, row: _Row, where: str, state: tuple[Aligner, list[Problem]]
+) -> SpanExample:
+    """The example of a row; what is wrong with its answers joins the problems."""
+    aligner, problems = state
     place = at(where, key=f"{row.key}.answers")
-    if not row.answers and not task.unanswerable:
+    problems += row.problems
+    if not row.answers and not task.unanswerable and not row.problems:
         problems.append(Problem(place, "no answer", f"{task.name} answers every question"))
     if row.answers and row.impossible:
         problems.append(Problem(place, "answers to a question with is_impossible", "none"))
     found: list[tuple[str, int]] = []
     for number, (text, start) in enumerate(row.answers):
-        aligned = _aligned(text, start, row.context)
+        aligned = aligner.aligned(text, start, row.context)
         if aligned is None:
-            given = f"the answer {text!r} does not occur in the context"
+            given = f"the answer {shortened(text)} does not occur in the context"
             remedy = "fetch the data again: context and answers do not belong together"
             problems.append(Problem(f"{place}[{number}]", given, remedy=remedy))
         else:
@@ -106,34 +126,19 @@ def _example(task: Task, row: _Row, where: str, problems: list[Problem]) -> Span
     return SpanExample(row.id, row.question.strip(), row.context, texts, starts)
 
 
-def _aligned(text: str, start: int, context: str) -> tuple[str, int] | None:
-    """The stripped answer and the start of its occurrence nearest to where it should be."""
-    answer = text.strip()
-    start = max(0, start + len(text) - len(text.lstrip()))
-    before = context.rfind(answer, 0, start + len(answer))
-    after = context.find(answer, start)
-    near = [place for place in (before, after) if place >= 0]
-    if not answer or not near:
-        return None
-    return answer, min(near, key=lambda place: abs(place - start))
-
-
 class _Node(BaseModel):
     """A part of the official JSON; other keys (title, plausible_answers) are not read."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
-class _Answer(_Node):
-    text: str
-    answer_start: int
-
-
 class _Question(_Node):
-    id: str
+    """`answers` are looked at by `written_answers`: tools write them in several forms."""
+
+    id: str | int
     question: str
-    answers: list[_Answer]
-    is_impossible: bool = False
+    answers: Any = None
+    is_impossible: bool | None = None
 
 
 class _Paragraph(_Node):
@@ -150,47 +155,44 @@ class _Official(_Node):
 
 
 def _parsed(file: Path) -> _Official:
-    raw = file.read_bytes()
+    remedy = "fetch the file again: it is damaged"
+    plain = read_json(file, dict, remedy=remedy, error=DataError)
     try:
-        return _Official.model_validate(json.loads(raw.decode("utf-8-sig")))
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(not_utf8(raw, error, at(file, line))) from error
-    except json.JSONDecodeError as error:
-        raise DataError(_not_json(file, error)) from error
+        return _Official.model_validate(plain)
     except ValidationError as error:
-        refuse([_malformed(file, each) for each in error.errors(include_url=False)], str(file))
+        found = {each["loc"]: each for each in error.errors(include_url=False)}
+        refuse([_malformed(file, each) for each in found.values()], str(file))
         raise
 
 
-def _not_json(file: Path, error: json.JSONDecodeError) -> Problem:
-    where = at(file, error.lineno, f"column {error.colno}")
-    return Problem(where, f"not JSON: {error.msg}", remedy="fetch the file again: it is damaged")
-
-
 def _malformed(file: Path, error: Any) -> Problem:
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
     missing = error["type"] == "missing"
-    given = "the key is missing" if missing else f"{error['msg']}, not {error['input']!r:.60}"
-    return Problem(
-        at(file, key="".join(parts).removeprefix(".")),
-        given,
-        "data[].paragraphs[].context, .qas[].{id, question, answers[].{text, answer_start}}",
-        "fetch the official file again",
-    )
+    given = f"{error['msg']}, not {shortened(error['input'])}"
+    place = at(file, key=key_of(error["loc"]).removesuffix(".str").removesuffix(".int"))
+    return Problem(place, "the key is missing" if missing else given, LAYOUT, AGAIN)
 
 
-def _file_rows(official: _Official) -> Iterator[_Row]:
+def _file_rows(official: _Official, where: str) -> Iterator[_Row]:
     for a, article in enumerate(official.data):
         for p, paragraph in enumerate(article.paragraphs):
             for q, asked in enumerate(paragraph.qas):
+                key = f"data[{a}].paragraphs[{p}].qas[{q}]"
+                problems: list[Problem] = []
+                answers: tuple[tuple[str, int], ...] = ()
+                if asked.answers is not None:
+                    answers = written_answers(asked.answers, at(where, key=key), problems)
+                elif not asked.is_impossible:
+                    lacking = "the key is missing, and is_impossible is not true"
+                    place = at(where, key=f"{key}.answers")
+                    problems.append(Problem(place, lacking, LAYOUT, AGAIN))
                 yield _Row(
-                    f"data[{a}].paragraphs[{p}].qas[{q}]",
-                    asked.id,
+                    key,
+                    str(asked.id),
                     asked.question,
                     paragraph.context,
-                    tuple((answer.text, answer.answer_start) for answer in asked.answers),
+                    answers,
                     asked.is_impossible,
+                    tuple(problems),
                 )
 
 

@@ -1,18 +1,28 @@
 """Word vectors in GloVe's text layout, and the nearest neighbours of words among them."""
 
 import math
-from collections.abc import Iterable, Iterator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice, takewhile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.data.reading import refuse, text_lines
+from zoo.data.reading import NUMBER, plain_number, refuse, text_lines, whole_number
 from zoo.errors import DataError, Problem, at
+from zoo.json_files import shortened
 
 MOST_VECTORS = 400_000
-"""Lines that are read of a file; such files begin with the most frequent words."""
+"""Vectors that are read of a file; such files begin with the most frequent words."""
+
+_FIRST = 100
+"""Lines that tell how many numbers a vector has."""
+_BETWEEN = re.compile("[ \t]+")
+_MEANT = frozenset({"nan", "inf", "-inf"})
+"""What is meant as a number, though it is none."""
 
 _AT_ONCE = 64
 """Words whose neighbours are looked for together: each row is as long as the file."""
@@ -27,14 +37,20 @@ class WordVectors:
 
     @classmethod
     def read(cls, file: Path) -> "WordVectors":
-        """The first `MOST_VECTORS` lines of `file`: on each a word and its numbers, blanks between.
+        """The first `MOST_VECTORS` vectors of `file`: on each line a word and its numbers.
+
+        Blanks or tabs stand between. A word may hold blanks; of one that stands twice the first
+        counts. A first line that tells how many words and numbers there are, as word2vec and
+        fastText write it, is passed over.
 
         Raises:
             DataError: the file is missing or holds no vectors, or lines of it are not such a line;
                 all problems of the file at once.
         """
         problems: list[Problem] = []
-        found = dict(_vectors(file, problems))
+        found: dict[str, NDArray[np.float32]] = {}
+        for word, vector in _vectors(file, problems):
+            found.setdefault(word, vector)
         refuse(problems, str(file))
         if not found:
             raise DataError(Problem(at(file), "there are no word vectors", "a word a line"))
@@ -67,32 +83,58 @@ class WordVectors:
 
 
 def _vectors(file: Path, problems: list[Problem]) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """The words of `file` with their vectors; the first vector says how long all are."""
-    size = 0
-    for line, text in text_lines(file, problems):
-        if line > MOST_VECTORS:
-            return
-        word, *cells = text.rstrip().split(" ")
-        size = size or len(cells)
+    """The words of `file` with their vectors, in its order; what is no such line joins problems."""
+    rows = text_lines(file, problems)
+    first = [(line, _cells(text)) for line, text in islice(rows, _FIRST)]
+    size = _size([cells for _line, cells in first[1:] or first])
+    if len(first) > 1 and _is_header(first[0][1], size):
+        first = first[1:]
+    rest = ((line, _cells(text)) for line, text in rows)
+    for line, cells in islice(chain(first, rest), MOST_VECTORS):
         vector = _vector(cells, size)
         if vector is not None:
-            yield word, vector
+            yield " ".join(cells[:-size]), vector
         else:
             allowed = f"a word and {size} numbers, not all of them 0, with one blank between each"
-            given = f"{_shortened(text)!r} is no word vector"
+            given = f"{shortened(' '.join(cells), 40)} is no word vector"
             problems.append(Problem(at(file, line), given, allowed, "mend or remove the line"))
 
 
+def _cells(text: str) -> list[str]:
+    """What stands between blanks and tabs; words may hold other spaces, as U+00A0 and U+0085."""
+    return _BETWEEN.split(text.rstrip(" \t"))
+
+
+def _size(lines: Sequence[list[str]]) -> int:
+    """How many numbers most lines end with; of equally many lines those that come first decide.
+
+    The first of a line may be a number and yet the word.
+    """
+    ends = Counter(min(_numbers(cells), len(cells) - 1) for cells in lines)
+    return max(ends, key=lambda size: (size > 0, ends[size]), default=0)
+
+
+def _numbers(cells: Sequence[str]) -> int:
+    """How many cells, from the end, are meant as numbers."""
+    return sum(1 for _cell in takewhile(_is_number, reversed(cells)))
+
+
+def _is_number(cell: str) -> bool:
+    return cell.lower() in _MEANT or NUMBER.fullmatch(cell) is not None
+
+
+def _is_header(cells: list[str], size: int) -> bool:
+    return len(cells) == 2 and whole_number(cells[0]) is not None and cells[1] == str(size)
+
+
 def _vector(cells: list[str], size: int) -> NDArray[np.float32] | None:
-    try:
-        vector = np.array([float(cell) for cell in cells])
-    except ValueError:
+    """The last cells as a vector of length 1; None where the line has another width."""
+    word = cells[:-size] if size else []
+    if not any(word) or (len(word) > 1 and _is_number(word[-1])):
         return None
+    numbers = [plain_number(cell) for cell in cells[-size:]]
+    vector = np.array([number for number in numbers if number is not None])
     length = float(np.linalg.norm(vector))
-    if len(cells) != size or not 0.0 < length < math.inf:
+    if len(vector) != size or not 0.0 < length < math.inf:
         return None
     return (vector / length).astype(np.float32)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:40]}..."

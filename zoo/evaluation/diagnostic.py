@@ -28,12 +28,12 @@ def read_diagnostic_labels(path: Path) -> list[int]:
     labels: list[int] = []
     for line, text in lines:
         cells = text.split("\t")
-        if text and len(cells) != len(columns):
+        if len(cells) != len(columns):
             problems.append(cut_short(path, line, cells, columns))
-        elif text and cells[place].strip() not in AX.labels:
+        elif cells[place].strip() not in AX.labels:
             given = f"the label {cells[place]!r}"
             problems.append(Problem(at(path, line, columns[place]), given, ", ".join(AX.labels)))
-        elif text:
+        else:
             labels.append(AX.labels.index(cells[place].strip()))
     if not labels and not problems:
         problems.append(Problem(at(path), "holds no examples", "at least one row"))

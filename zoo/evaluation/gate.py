@@ -29,7 +29,12 @@ def open_gate(project: Project, job: GateJob) -> None:
 
 
 def _check_labels(folder: EntryFolder, record: ScoreRecord) -> None:
-    """Hold the order of the teacher's classes against the examples that it answered."""
+    """Hold the order of the teacher's classes against the examples that it answered.
+
+    Where its training examples were asked and spoke for it, the record says so.
+    """
+    if record.unlike_training:
+        return
     stored = read_predictions(folder.score / "predictions" / record.predictions, record.digest)
     where = f"teacher {record.entry}"
     refuse_label_order(TASKS[record.task], stored.gold, stored.answers, where)

@@ -39,7 +39,7 @@ def write_files(
 
     Raises:
         CheckpointError: a run was not built.
-        DataError: a split is not there.
+        DataError: a split is not there, or its index is none.
     """
     written: list[Path] = []
     with new_folder(folder) as fresh:
@@ -60,7 +60,7 @@ def _write_run(
 
     def answered(asked: Task, examples: Split) -> list[Path]:
         encoded = encode(asked, examples, run.settings, tokenizer)
-        return _write(asked, examples.name, predict(forward, encoded, run.settings), folder)
+        return _write(asked, examples, predict(forward, encoded, run.settings), folder)
 
     if split == "dev":
         # A submission is whole: what the suite cuts its dev split to plays no part.
@@ -75,7 +75,7 @@ def _write_run(
     return written
 
 
-def _write(task: Task, split: str, predictions: Predictions, folder: Path) -> list[Path]:
+def _write(task: Task, split: Split, predictions: Predictions, folder: Path) -> list[Path]:
     if task.kind is TaskKind.SPAN:
         own = folder / task.name
         texts = {i: str(a) for i, a in zip(predictions.ids, predictions.answers, strict=True)}
@@ -88,4 +88,6 @@ def _write(task: Task, split: str, predictions: Predictions, folder: Path) -> li
     if task.kind is TaskKind.REGRESSION:
         # The scale ends there: a similarity beyond it is none.
         answers = np.clip(answers, 0.0, HIGHEST_SCORE)
-    return [write_submission(task, folder, answers, split=_MNLI_FILES.get(split, split))]
+    named = _MNLI_FILES.get(split.name, split.name)
+    index = split.index.numbers() if split.index else None
+    return [write_submission(task, folder, answers, split=named, index=index)]

@@ -1,52 +1,83 @@
 """Official prediction files, read with care: GLUE submissions, and SQuAD's answers and odds."""
 
-import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.data.reading import LISTED, refuse
+from zoo.data.index import Index
+from zoo.data.reading import LISTED, plain_number, refuse, text_lines, whole_number
 from zoo.errors import DataError, Problem, at
+from zoo.json_files import read_json, shortened
 from zoo.spec.task import AX, Task, TaskKind
 
 HEADER = "index\tprediction"
 """The first line of a GLUE submission."""
 
 
-def read_submission(task: Task, path: Path, examples: int) -> NDArray[Any]:
-    """The predictions of a GLUE submission in the order of their index: class ids or numbers.
+def read_submission(
+    task: Task, path: Path, examples: int, index: Index | None = None
+) -> NDArray[Any]:
+    """The predictions of a GLUE submission in the order of the data: class ids or numbers.
 
-    The index counts the examples of the data from 0; rows that were skipped there have none.
+    Args:
+        task: a task of GLUE, or AX.
+        path: the submission: `index` and `prediction`, tab-separated.
+        examples: how many the data has; rows that were skipped there have no prediction.
+        index: the data's own index, if it has one. Predictions are found by it, or count the
+            examples from 0.
 
     Raises:
         DataError: a wrong header, rows that are not `index<TAB>prediction`, labels the server does
-            not know, or indices that are not 0 to `examples` - 1, each once.
+            not know, indices that are not those of the data, each once, or two ways to match them.
     """
-    lines = _read(path).removesuffix("\n").split("\n")
-    if lines[0].rstrip("\r") != HEADER:
-        given = f"the header is {lines[0]!r}"
-        raise DataError(Problem(at(path, 1), given, repr(HEADER), "write the header line"))
-    found: dict[int, float] = {}
     problems: list[Problem] = []
-    for number, line in enumerate(lines[1:], start=2):
-        row = _row(task, at(path, number), line.rstrip("\r"), range(examples))
+    lines = text_lines(_there(path), problems)
+    line, header = next(lines, (1, ""))
+    refuse(problems, str(path))
+    if header != HEADER:
+        given = f"the header is {header!r}"
+        raise DataError(Problem(at(path, line), given, repr(HEADER), "write the header line"))
+    rows = list(lines)
+    order = _order(path, rows, examples, index)
+    known = frozenset(order)
+    found: dict[int, float] = {}
+    for number, text in rows:
+        row = _row(task, at(path, number), text, known)
         if isinstance(row, Problem):
             problems.append(row)
         elif row[0] in found:
             problems.append(Problem(at(path, number), f"index {row[0]} appears twice", "once"))
         else:
             found[row[0]] = row[1]
-    lacking = [index for index in range(examples) if index not in found]
+    lacking = [number for number in order if number not in found]
     if lacking:
         problems.append(_lacking(path, lacking, examples))
     refuse(problems, str(path))
     kind = np.float64 if task.kind is TaskKind.REGRESSION else np.int64
-    return np.array([found[index] for index in range(examples)], kind)
+    return np.array([found[number] for number in order], kind)
+
+
+def _order(
+    path: Path, rows: Sequence[tuple[int, str]], examples: int, index: Index | None
+) -> Sequence[int]:
+    """The index of each example: the data's own where the predictions are by it, else its place."""
+    counted = range(examples)
+    if index is None:
+        return counted
+    given = {whole_number(text.split("\t")[0].strip(" ")) for _line, text in rows}
+    if given == set(counted) and not index.is_set_of(counted):
+        return counted
+    own = index.numbers()
+    if own != tuple(counted) and set(own) == set(counted):
+        told = f"its index ({index.file}) is 0 to {examples - 1} in another order than its rows"
+        remedy = "sort the rows of the data by their index: predictions may count either"
+        raise DataError(Problem(at(path), told, "an index that counts the rows", remedy))
+    return own
 
 
 def read_answers(path: Path) -> dict[str, str]:
@@ -55,9 +86,11 @@ def read_answers(path: Path) -> dict[str, str]:
     Raises:
         DataError: not a JSON object of texts, or an id that appears twice.
     """
-    answers, problems = _read_object(path, _ANSWERS)
-    problems += [
-        Problem(at(path, key=name), f"the answer is {text!r}", "a text, empty for no answer")
+    answers = _read_object(path, _ANSWERS)
+    problems = [
+        Problem(
+            at(path, key=name), f"the answer is {shortened(text)}", "a text, empty for no answer"
+        )
         for name, text in answers.items()
         if not isinstance(text, str)
     ]
@@ -71,9 +104,9 @@ def read_null_odds(path: Path) -> dict[str, float]:
     Raises:
         DataError: not a JSON object of numbers, or an id that appears twice.
     """
-    odds, problems = _read_object(path, _ODDS)
-    problems += [
-        Problem(at(path, key=name), f"the odds are {value!r}", "a number above -Infinity")
+    odds = _read_object(path, _ODDS, endless=True)
+    problems = [
+        Problem(at(path, key=name), f"the odds are {shortened(value)}", "a number above -Infinity")
         for name, value in odds.items()
         if not _is_odds(value)
     ]
@@ -91,34 +124,30 @@ def server_labels(task: Task) -> tuple[str, ...]:
     return task.labels if task.name in _NAMED else tuple(map(str, range(len(task.labels))))
 
 
-def _row(task: Task, where: str, line: str, indices: range) -> tuple[int, float] | Problem:
+def _row(task: Task, where: str, line: str, known: frozenset[int]) -> tuple[int, float] | Problem:
     """One row of a submission: its index and its answer, or what is wrong with it."""
     columns = line.split("\t")
     if len(columns) != 2:
         return Problem(where, f"{len(columns)} columns", "2: index and prediction, tab-separated")
-    index, answer = columns
-    if not (index.isascii() and index.isdecimal()):
-        return Problem(where, f"the index is {index!r}", f"0 to {len(indices) - 1}")
-    if int(index) not in indices:
-        return Problem(where, f"index {index} is out of range", f"0 to {len(indices) - 1}")
-    value = _number(answer) if task.kind is TaskKind.REGRESSION else _class(task, answer)
+    index, answer = (cell.strip(" ") for cell in columns)
+    allowed = f"{min(known)} to {max(known)}" if known else "none: the data has no examples"
+    number = whole_number(index)
+    if number is None:
+        return Problem(where, f"the index is {shortened(index)}", allowed)
+    if number not in known:
+        inside = min(known) <= number <= max(known) if known else False
+        given = "is not in the data" if inside else "is out of range"
+        return Problem(where, f"index {number} {given}", allowed)
+    value = plain_number(answer) if task.kind is TaskKind.REGRESSION else _class(task, answer)
     if value is None:
         allowed = ", ".join(server_labels(task)) or "a finite number"
-        return Problem(where, f"the prediction is {answer!r}", allowed)
-    return int(index), value
+        return Problem(where, f"the prediction is {shortened(answer)}", allowed)
+    return number, value
 
 
 def _class(task: Task, answer: str) -> int | None:
     labels = server_labels(task)
     return labels.index(answer) if answer in labels else None
-
-
-def _number(answer: str) -> float | None:
-    try:
-        value = float(answer)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _is_odds(value: object) -> bool:
@@ -139,33 +168,15 @@ def _lacking(path: Path, indices: Sequence[int], examples: int) -> Problem:
     return Problem(at(path), given, "one row for every example of the data")
 
 
-def _unique(pairs: Iterable[tuple[str, Any]], twice: list[str]) -> dict[str, Any]:
-    """The object of these pairs; names that repeat are added to `twice`."""
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            twice.append(name)
-        found[name] = value
+def _there(path: Path) -> Path:
+    if path.is_file():
+        return path
+    given = "this is a folder" if path.is_dir() else "there is no such file"
+    raise DataError(Problem(at(path), given, "", "name the file of predictions"))
+
+
+def _read_object(path: Path, allowed: str, *, endless: bool = False) -> dict[str, Any]:
+    found: dict[str, Any] = read_json(
+        path, dict, remedy=f"write {allowed}", error=DataError, endless=endless
+    )
     return found
-
-
-def _read_object(path: Path, allowed: str) -> tuple[dict[str, Any], list[Problem]]:
-    """A JSON object, and which of its names stand more than once."""
-    twice: list[str] = []
-    try:
-        found = json.loads(_read(path), object_pairs_hook=lambda pairs: _unique(pairs, twice))
-    except json.JSONDecodeError as error:
-        given = f"not JSON: {error.msg} (column {error.colno})"
-        raise DataError(Problem(at(path, error.lineno), given, allowed)) from error
-    if not isinstance(found, dict):
-        raise DataError(Problem(at(path, 1), f"a JSON {type(found).__name__}", allowed))
-    return found, [Problem(at(path, key=k), "this id appears twice", "once") for k in twice]
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(Problem(at(path), f"cannot be read: {error.strerror or error}")) from error
-    except UnicodeDecodeError as error:
-        raise DataError(Problem(at(path), f"not UTF-8 at byte {error.start}")) from error

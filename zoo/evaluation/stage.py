@@ -1,16 +1,18 @@
 """The scoring stage: predictions, metrics and sizes of every run of an entry."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.data.batches import encode
 from zoo.data.examples import SpanExample, Split
 from zoo.data.sources import content_sha256, load_evaluation, load_train
-from zoo.evaluation.labels import refuse_label_order
+from zoo.errors import MeasurementError
+from zoo.evaluation.labels import TRAINING_ASKED, Answered, refuse_label_order
 from zoo.evaluation.metrics import majority
 from zoo.evaluation.predict import forward_of, predict
-from zoo.evaluation.predictions import Origin, write_predictions
+from zoo.evaluation.predictions import Origin, Predictions, write_predictions
 from zoo.evaluation.scoring import labels_of, score_predictions
 from zoo.models.build import Head
 from zoo.models.checkpoint import load_checkpoint
@@ -31,7 +33,7 @@ def score_runs(project: Project, job: ScoreJob) -> None:
     Raises:
         CheckpointError: a run was not built.
         DataError: a split is not there.
-        MeasurementError: a student's classes are in another order than the data's.
+        MeasurementError: classes are in another order than the data's.
     """
     environment = capture_environment(project.root)
     with new_folder(project.entry(job.suite, job.entry).score) as folder:
@@ -51,9 +53,8 @@ def _score_run(
     for name, split in load_evaluation(task, run.settings, run.data).items():
         encoded = encode(task, split, run.settings, tokenizer)
         predictions = predict(forward_of(model), encoded, run.settings)
-        if job.method != "teacher":  # a teacher is stopped by its gate, which stands beside it
-            where = f"{job.suite}/{job.entry}, seed {run.seed},"
-            refuse_label_order(task, predictions.gold, predictions.answers, where)
+        asked = _Trained(model, tokenizer, run, train)
+        unlike = _unlike_training(job, run, predictions, asked)
         scored = score_predictions(task, split, predictions)
         record = ScoreRecord(
             suite=job.suite,
@@ -76,12 +77,51 @@ def _score_run(
             thresholds=scored.thresholds,
             majority=majority(task, _labels(train), _labels(split)),
             constant=len(set(predictions.answers)) == 1,
+            unlike_training=unlike,
         )
         stored = folder / "predictions" / record.predictions
         origin = Origin(identity.digest, seal(record))
         written = {"predictions_sha256": write_predictions(stored, predictions, origin)}
         write_record(folder, record.model_copy(update=written))
     write_record(folder, _size_record(model, checkpoint, job, run, environment))
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A model and the examples that it was trained on."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    run: Measured
+    split: Split
+
+    def answered(self) -> Answered:
+        """What it answers to some of them, spread over all."""
+        every = -(-len(self.split.examples) // TRAINING_ASKED)
+        split = replace(self.split, examples=self.split.examples[::every])
+        encoded = encode(TASKS[self.run.task], split, self.run.settings, self.tokenizer)
+        found = predict(forward_of(self.model), encoded, self.run.settings)
+        return found.gold, found.answers
+
+
+def _unlike_training(
+    job: ScoreJob, run: Measured, predictions: Predictions, trained: _Trained
+) -> bool:
+    """Whether the scored split alone would accuse the model of another order of its classes.
+
+    A teacher of another order is stopped by its gate, which stands beside its scores.
+
+    Raises:
+        MeasurementError: a student's classes are in another order than the data's.
+    """
+    where = f"{job.suite}/{job.entry}, seed {run.seed},"
+    task, answers = TASKS[run.task], (predictions.gold, predictions.answers)
+    try:
+        return refuse_label_order(task, *answers, where, trained.answered)
+    except MeasurementError:
+        if job.method != "teacher":
+            raise
+        return False
 
 
 def _labels(split: Split) -> list[float] | list[tuple[str, ...]]:

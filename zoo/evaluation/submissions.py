@@ -1,7 +1,7 @@
 """Official prediction files: GLUE submissions and SQuAD answers, read, scored and written."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zoo.data import glue, squad
 from zoo.data.examples import SpanExample, Split, TextExample
+from zoo.data.index import Index
 from zoo.errors import DataError, Problem, UsageError, at
 from zoo.evaluation.diagnostic import read_diagnostic_labels
 from zoo.evaluation.metrics import Numbers, foreign, score
@@ -37,7 +38,8 @@ class FileScore:
     """What a prediction file scores, on the natural scale.
 
     `missing` counts questions without an answer (they score 0), `extra` answers to questions that
-    are not in the data (ignored); GLUE files may have neither.
+    are not in the data (ignored); GLUE files may have neither. `moved` counts answers of the data
+    that do not stand at their offsets.
     """
 
     task: str
@@ -45,6 +47,7 @@ class FileScore:
     missing: int
     extra: int
     metrics: dict[str, float | None]
+    moved: int = 0
 
 
 def score_file(
@@ -69,8 +72,8 @@ def score_file(
         raise UsageError(Problem(task.name, "takes no null odds", "squad-v2.0", "leave them out"))
     if task.kind is TaskKind.SPAN:
         return _score_answers(task, data, predictions, null_odds)
-    labels = _labels(task, data)
-    given = read_submission(task, predictions, len(labels))
+    labels, index = _labels(task, data)
+    given = read_submission(task, predictions, len(labels), index)
     return FileScore(task.name, len(labels), 0, 0, score(task, labels, given))
 
 
@@ -82,7 +85,12 @@ def write_null_odds(folder: Path, odds: Mapping[str, float]) -> Path:
 
 
 def write_submission(
-    task: Task, folder: Path, predictions: Numbers | Mapping[str, str], *, split: str = ""
+    task: Task,
+    folder: Path,
+    predictions: Numbers | Mapping[str, str],
+    *,
+    split: str = "",
+    index: Sequence[int] | None = None,
 ) -> Path:
     """Write the official prediction file of `task` into `folder` and return its path.
 
@@ -91,6 +99,7 @@ def write_submission(
         folder: where the file is written, under its official name.
         predictions: class ids or numbers in the order of the data; answers by id for SQuAD.
         split: for MNLI, which file: `dev_matched`, `dev_mismatched` or `ax`.
+        index: the number of each prediction; they are counted from 0 if absent.
 
     Raises:
         DataError: predictions that are no answers of the task.
@@ -103,7 +112,7 @@ def write_submission(
     if isinstance(predictions, Mapping):
         text = json.dumps(dict(predictions), ensure_ascii=False, indent=0, sort_keys=True) + "\n"
     else:
-        text = _table(task, np.asarray(predictions))
+        text = _table(task, np.asarray(predictions), index)
     write_file(path, text)
     return path
 
@@ -136,7 +145,8 @@ def _check_official(task: Task) -> None:
 
 
 def _score_answers(task: Task, data: Path, predictions: Path, null_odds: Path | None) -> FileScore:
-    examples = [e for e in _read_split(task, data).examples if isinstance(e, SpanExample)]
+    split = _read_split(task, data)
+    examples = [example for example in split.examples if isinstance(example, SpanExample)]
     answers = read_answers(predictions)
     result = score_spans(examples, answers)
     metrics = by_name(result)
@@ -147,19 +157,21 @@ def _score_answers(task: Task, data: Path, predictions: Path, null_odds: Path | 
             given = f"{len(lacking)} of {len(examples)} questions have none, {lacking[0]!r} first"
             raise DataError(Problem(at(null_odds), given, "a number for every question"))
         metrics |= threshold_scores(examples, answers, odds).metrics
-    return FileScore(task.name, len(examples), result.missing, result.extra, metrics)
+    counts = len(examples), result.missing, result.extra
+    return FileScore(task.name, *counts, metrics, split.moved)
 
 
-def _labels(task: Task, path: Path) -> list[float]:
-    """The labels of a split of the GLUE release, or of AX, in file order."""
+def _labels(task: Task, path: Path) -> tuple[list[float], Index | None]:
+    """The labels of a split of the GLUE release, or of AX, in file order, and the file's index."""
     if task.name == AX.name:
-        return [*read_diagnostic_labels(_there(path))]
-    examples = [e for e in _read_split(task, path).examples if isinstance(e, TextExample)]
+        return [*read_diagnostic_labels(_there(path))], None
+    split = _read_split(task, path)
+    examples = [example for example in split.examples if isinstance(example, TextExample)]
     labels = [example.label for example in examples if example.label is not None]
     if len(labels) < len(examples):
         given = f"{len(examples) - len(labels)} of {len(examples)} rows hide their label"
         raise DataError(Problem(at(path), given, "", "score against a labelled split, such as dev"))
-    return labels
+    return labels, split.index
 
 
 def _read_split(task: Task, path: Path) -> Split:
@@ -174,7 +186,7 @@ def _there(path: Path) -> Path:
     raise DataError(Problem(at(path), "there is no such file", "", "name the labelled split"))
 
 
-def _table(task: Task, predictions: NDArray[Any]) -> str:
+def _table(task: Task, predictions: NDArray[Any], index: Sequence[int] | None) -> str:
     problems = foreign(task, "predictions", predictions)
     if problems:
         raise DataError(*problems)
@@ -183,4 +195,6 @@ def _table(task: Task, predictions: NDArray[Any]) -> str:
     else:
         labels = server_labels(task)
         answers = [labels[value] for value in predictions]
-    return "\n".join([HEADER, *(f"{i}\t{a}" for i, a in enumerate(answers))]) + "\n"
+    numbers = range(len(answers)) if index is None else index
+    rows = [f"{number}\t{answer}" for number, answer in zip(numbers, answers, strict=True)]
+    return "\n".join([HEADER, *rows]) + "\n"

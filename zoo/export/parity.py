@@ -60,14 +60,20 @@ class Limits:
 
 
 def compare(model: Forward, file: Forward, exam: Exam) -> Parity:
-    """The agreement of `file` with `model` over `exam`; logits on padding count nowhere."""
+    """The agreement of `file` with `model` over `exam`; logits on padding count nowhere.
+
+    Probes count for the error alone: they are no examples.
+    """
     ours, theirs = _answer(model, exam), _answer(file, exam)
+    probed = zip(_probed(model, exam), _probed(file, exam), strict=True)
+    apart = [(ours[row] - theirs[row]).abs().max().item() for row in ours]
+    apart += [(first - second).abs().max().item() for first, second in probed]
     predicted, answered = _predictions(ours, exam), _predictions(theirs, exam)
     task, split = exam.encoded.task, exam.encoded.split
     changed = task.kind is not TaskKind.REGRESSION
     pairs = zip(predicted.answers, answered.answers, strict=True)
     return Parity(
-        max_abs_error=_largest((ours[row] - theirs[row]).abs().max().item() for row in ours),
+        max_abs_error=_largest(apart),
         reference_max=_largest(logits.abs().max().item() for logits in ours.values()),
         flips=sum(first != second for first, second in pairs) if changed else 0,
         compared=len(predicted.ids),
@@ -136,13 +142,24 @@ _REMEDY = "do not use this file; export again, and report the model if it happen
 
 def _answer(forward: Forward, exam: Exam) -> dict[int, Tensor]:
     """Logits of every row, as long as the row itself where a logit belongs to a piece."""
-    found: dict[int, Tensor] = {}
-    for batch in exam.batches:
-        logits = forward(batch).float().cpu()
-        for place, row in enumerate(batch.rows):
-            real = batch.real[place] if batch.layout is Layout.SPAN else slice(None)
-            found[row] = logits[place][real]
-    return found
+    return {
+        row: logits
+        for batch in exam.batches
+        for row, logits in zip(batch.rows, _real(forward, batch), strict=True)
+    }
+
+
+def _probed(forward: Forward, exam: Exam) -> list[Tensor]:
+    """Logits of every row of the probes."""
+    return [logits for batch in exam.probes for logits in _real(forward, batch)]
+
+
+def _real(forward: Forward, batch: Batch) -> list[Tensor]:
+    """The logits of each row; where they belong to pieces, of its own pieces."""
+    logits = forward(batch).float().cpu()
+    if batch.layout is not Layout.SPAN:
+        return list(logits)
+    return [logits[place][batch.real[place]] for place in range(len(logits))]
 
 
 def _predictions(logits: Mapping[int, Tensor], exam: Exam) -> Predictions:

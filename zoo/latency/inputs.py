@@ -1,6 +1,5 @@
 """What models are called with: pieces drawn at random, or texts cut as the task cuts them."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from zoo.errors import MeasurementError, Problem, at
+from zoo.json_files import read_json
 from zoo.latency.report import Example, Replay, Shape
 
 Arrays = dict[str, NDArray[np.int64]]
@@ -92,13 +92,11 @@ def read_config(folder: Path) -> dict[str, Any]:
         MeasurementError: it is unreadable, or lacks what inputs are made by.
     """
     path = folder / "config.json"
-    try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        lacking = [key for key in ("vocab_size", "max_position_embeddings") if key not in config]
-    except (OSError, ValueError) as error:
-        raise MeasurementError(
-            Problem(at(path), f"cannot be read: {error}", "the config.json of a checkpoint")
-        ) from error
+    config: dict[str, Any] = read_json(
+        path, dict, remedy="take the config.json of a checkpoint", error=MeasurementError
+    )
+    sizes = ("vocab_size", "max_position_embeddings")
+    lacking = [key for key in sizes if not isinstance(config.get(key), int)]
     if lacking:
         problems = [Problem(at(path, key=key), "is missing", "a whole number") for key in lacking]
         raise MeasurementError(*problems)

@@ -7,6 +7,7 @@ from safetensors import safe_open
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.errors import CheckpointError, Problem, at
+from zoo.json_files import read_json, shortened
 from zoo.models.anatomy import anatomy_of
 from zoo.models.build import Head, load_weights
 from zoo.models.identity import IDENTITY_FILE, Identity, Wanted, hashed_files, verified
@@ -56,10 +57,14 @@ def load_checkpoint(
 def _refuse_other_labels(folder: Path, task: Task) -> None:
     """Hold the labels of the configuration against the task's, which `load_weights` puts there."""
     path = folder / "config.json"
-    try:
-        stated = json.loads(path.read_text(encoding="utf-8")).get("id2label") or {}
-    except (OSError, ValueError):
+    remedy = "build it with `dvc repro`, or `dvc checkout` to restore it"
+    if not path.is_file():
         return  # load_weights tells what is wrong with the folder
+    config = read_json(path, dict, remedy=remedy, error=CheckpointError)
+    stated = config.get("id2label") or {}
+    if not isinstance(stated, dict) or not all(map(str.isdecimal, stated)):
+        given = f"not labels by class id: {shortened(stated)}"
+        raise CheckpointError(Problem(at(path, key="id2label"), given, "an object", remedy))
     labels = [stated[number] for number in sorted(stated, key=int)]
     if task.labels and labels != list(task.labels):
         raise CheckpointError(

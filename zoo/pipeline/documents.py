@@ -55,7 +55,13 @@ def _outdated(project: Project, suites: Mapping[str, LoadedSuite]) -> Iterator[t
     sources = _Sources(project, suites)
     problems: list[Problem] = []
     for path in (project.root / "README.md", *sorted((project.root / "docs").rglob("*.md"))):
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        raw = path.read_bytes() if path.is_file() else b""
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as error:
+            place = at(project.relative(path), raw.count(b"\n", 0, error.start) + 1)
+            problems.append(Problem(place, "this is not UTF-8", remedy="save the file as UTF-8"))
+            continue
         page = _Page(project.relative(path), text)
         fresh = page.with_blocks(sources)
         problems += page.problems

@@ -1,6 +1,7 @@
 """Which stages a build would run, or restore from DVC's cache; nothing is run to find out."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,12 +42,29 @@ def pending(project: Project, loaded: LoadedSuite, entry: str) -> Iterator[str]:
 def _changed(project: Project, file: str) -> set[str]:
     command = [sys.executable, "-m", "dvc", "status", "--with-deps", "--json", file]
     done = subprocess.run(  # noqa: S603
-        command, cwd=project.root, capture_output=True, text=True, check=False
+        command,
+        cwd=project.root,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     if done.returncode:
-        told = done.stderr.strip().splitlines()
-        raise ZooError(Problem(file, f"DVC cannot tell its status: {told[-1] if told else '?'}"))
+        raise ZooError(_untold(file, done.stderr))
     return set(json.loads(done.stdout))
+
+
+_CONFLICT = re.compile(r"^(<{7}|={7}|>{7}) ?", re.MULTILINE)
+
+
+def _untold(file: str, stderr: str) -> Problem:
+    """The whole of what DVC says, which names the file, the line and what stands there."""
+    lines = [line.rstrip() for line in stderr.splitlines() if line.strip()]
+    told = "\n    ".join(lines) or "it says nothing"
+    remedy = "mend the file that it names; what the specs declare is written by `zoo sync`"
+    if _CONFLICT.search(stderr) or "<<<<<<<" in stderr:
+        remedy = "a merge conflict was left there: take either side, of a dvc.yaml by `zoo sync`"
+    return Problem(file, f"DVC cannot tell its status:\n    {told}", remedy=remedy)
 
 
 def _needed(loaded: LoadedSuite, entry: str) -> list[tuple[str, PipelineStage]]:

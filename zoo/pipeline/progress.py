@@ -1,12 +1,15 @@
 """Which stage of how many, and how long the rest will take."""
 
-import json
 import sys
-from typing import Any
 
+from pydantic import BaseModel
+
+from zoo.errors import at
+from zoo.json_files import fitting
 from zoo.paths import Project
-from zoo.pipeline.sync import board_params
+from zoo.pipeline.sync import SYNC, read_jobs
 from zoo.records.durations import note_duration, own_durations, published_durations
+from zoo.spec.load import BOARD
 
 TURNS = ("pretrain", "transfer", "train", "score", "gate", "export", "latency", "study")
 
@@ -51,32 +54,51 @@ class Progress:
         return sum(expected[stage] for stage in stages)
 
 
+class _Board(BaseModel):
+    """What is read here of a board's job."""
+
+    entries: tuple[str, ...]
+
+
 def stage_order(project: Project, suite: str) -> list[str]:
-    """All stages of a suite in an order in which they can run: `<entry>/<stage>`."""
-    board: dict[str, Any] = json.loads(board_params(project, suite).read_text(encoding="utf-8"))
+    """All stages of a suite in an order in which they can run: `<entry>/<stage>`.
+
+    Raises:
+        ZooError: a params.json is missing or damaged.
+    """
     order: list[str] = []
-    for entry in board["board"]["entries"]:
-        params = project.pipelines / suite / entry / "params.json"
-        names = json.loads(params.read_text(encoding="utf-8"))
+    params = project.pipelines / suite / "params.json"
+    where = at(project.relative(params), key=BOARD)
+    board = fitting(_Board, read_jobs(project, params).get(BOARD), where, remedy=SYNC)
+    for entry in board.entries:
+        names = read_jobs(project, project.pipelines / suite / entry / "params.json")
         order += [f"{entry}/{name}" for name in sorted(names, key=_turn)]
     return [*order, "board/board"]
 
 
 def study_order(project: Project, suite: str, study: str) -> list[str]:
-    """The stages of a study alone: what its variants start from is built before."""
-    params = project.pipelines / suite / study / "params.json"
-    names = json.loads(params.read_text(encoding="utf-8"))
+    """The stages of a study alone: what its variants start from is built before.
+
+    Raises:
+        ZooError: its params.json is missing or damaged.
+    """
+    names = read_jobs(project, project.pipelines / suite / study / "params.json")
     return [f"{study}/{name}" for name in sorted(names, key=_turn_in_study)]
 
 
 def _turn_in_study(name: str) -> tuple[bool, str, int]:
     """Variant by variant, and their tables last."""
     kind, _, variant = name.partition("-")
-    return kind == "study", variant, TURNS.index(kind)
+    return kind == "study", variant, _place(kind)
 
 
 def _turn(name: str) -> tuple[int, str]:
-    return TURNS.index(name.partition("-")[0]), name
+    return _place(name.partition("-")[0]), name
+
+
+def _place(kind: str) -> int:
+    """Kinds that nobody knows come last: whoever runs one tells of it."""
+    return TURNS.index(kind) if kind in TURNS else len(TURNS)
 
 
 def _duration(seconds: float) -> str:

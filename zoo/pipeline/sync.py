@@ -2,11 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from zoo.errors import Problem, SpecError, UsageError, at
+from zoo.json_files import fitting, read_json
 from zoo.paths import Project, write_file
 from zoo.pipeline.compile import Pipeline, PipelineStage, compile_suite
 from zoo.pipeline.fingerprint import code_parts, fingerprint_text
@@ -15,7 +18,9 @@ from zoo.spec.load import BOARD, INPUTS, LoadedSuite
 from zoo.spec.measuring import BoardJob
 from zoo.spec.study import StudyJob
 
+_Job = TypeVar("_Job", bound=BaseModel)
 DEFAULT_SUITE = "pocket"
+SYNC = "run `zoo sync`, which writes it from the specs"
 CODE = "pipelines/code"
 """The folder of the code's fingerprints, a file for each part."""
 LARGEST = 50
@@ -44,7 +49,7 @@ def write_pipelines(project: Project, files: dict[str, str]) -> list[str]:
     changed = []
     for path, content in files.items():
         target = project.root / path
-        if not target.is_file() or target.read_text(encoding="utf-8") != content:
+        if not _holds(target, content):
             write_file(target, content)
             changed.append(path)
     for path in _left_over(project, files):
@@ -59,12 +64,17 @@ def drift(project: Project, files: dict[str, str]) -> Iterator[Problem]:
         target = project.root / path
         if not target.is_file():
             yield Problem(path, "is missing", remedy="run `zoo sync` and commit what it writes")
-        elif target.read_text(encoding="utf-8") != content:
+        elif not _holds(target, content):
             code = path.startswith(f"{CODE}/")
             given = "the code it stands for has changed" if code else "differs from specs"
             yield Problem(path, given, remedy="run `zoo sync` and commit what it writes")
     for path in _left_over(project, files):
         yield Problem(path, "no spec declares it", remedy="run `zoo sync` and commit")
+
+
+def _holds(path: Path, content: str) -> bool:
+    """Whether a file has this content; one that is no text has another."""
+    return path.is_file() and path.read_bytes() == content.encode()
 
 
 def pipeline_file(suite: str, entry: str = BOARD) -> str:
@@ -74,13 +84,10 @@ def pipeline_file(suite: str, entry: str = BOARD) -> str:
     return "dvc.yaml" if suite == DEFAULT_SUITE else f"pipelines/{suite}/dvc.yaml"
 
 
-def code_texts(project: Project) -> dict[str, str]:
-    """The fingerprints of the code as they stand on disk, by file."""
-    folder = project.root / CODE
-    return {
-        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
-        for path in sorted(folder.rglob("*.txt"))
-    }
+def code_text(project: Project, kind: str, method: str | None) -> str:
+    """The fingerprints of what a kind of stage runs, as they stand on disk; DVC compares these."""
+    files = [project.root / _code_file(part) for part in code_parts(kind, method)]
+    return "".join(path.read_text(encoding="utf-8") for path in files if path.is_file())
 
 
 def _left_over(project: Project, files: dict[str, str]) -> list[str]:
@@ -163,38 +170,69 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=1, sort_keys=True) + "\n"
 
 
-def board_params(project: Project, suite: str) -> Path:
-    """The params.json of a suite's board."""
-    return project.pipelines / suite / "params.json"
-
-
 def job_of(project: Project, suite: str, entry: str, name: str) -> str:
     """The JSON of one stage's job, as written in its params.json.
 
     Raises:
         UsageError: there is no such stage.
+        ZooError: its params.json is damaged.
     """
-    folder = f"pipelines/{suite}" if entry == BOARD else f"pipelines/{suite}/{entry}"
-    path = project.inside(f"{folder}/params.json")
-    try:
-        jobs: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+    path = _params(project, suite, entry)
+    if not path.is_file():
         remedy = "see `zoo list`; write pipelines with `zoo sync`"
         given = "there is no pipeline of this entry"
-        raise UsageError(Problem(f"{suite}/{entry}", given, remedy=remedy)) from error
+        raise UsageError(Problem(f"{suite}/{entry}", given, remedy=remedy))
+    jobs = read_jobs(project, path)
     if name not in jobs:
         known = ", ".join(sorted(jobs))
         raise UsageError(Problem(f"{suite}/{entry}", f"there is no stage {name!r}", known))
     return json.dumps(jobs[name])
 
 
+def read_job(
+    project: Project,
+    suite: str,
+    entry: str,
+    name: str,
+    model: type[_Job],
+    *,
+    context: Mapping[str, Any] | None = None,
+) -> _Job:
+    """One stage's job.
+
+    Raises:
+        UsageError: there is no such stage.
+        ZooError: its params.json is damaged, or this is no such job.
+    """
+    text = job_of(project, suite, entry, name)
+    where = at(project.relative(_params(project, suite, entry)), key=name)
+    return fitting(model, json.loads(text), where, remedy=SYNC, context=context)
+
+
+def read_jobs(project: Project, path: Path) -> dict[str, Any]:
+    """All jobs of a params.json, not looked into yet.
+
+    Raises:
+        ZooError: it is missing or damaged.
+    """
+    shown = project.relative(path)
+    jobs: dict[str, Any] = read_json(path, dict, shown=shown, remedy=SYNC)
+    return jobs
+
+
 def study_jobs(project: Project, suite: str) -> list[StudyJob]:
-    """What the declared studies of a suite are made of, by name."""
+    """What the declared studies of a suite are made of, by name.
+
+    Raises:
+        ZooError: a params.json is damaged.
+    """
     found = []
     for path in sorted((project.pipelines / suite).glob("*/params.json")):
-        jobs: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        jobs = read_jobs(project, path)
         if STUDY in jobs:
-            found.append(StudyJob.model_validate_json(json.dumps(jobs[STUDY])))
+            where = at(project.relative(path), key=STUDY)
+            job = fitting(StudyJob, jobs[STUDY], where, remedy=SYNC)
+            found.append(job)
     return found
 
 
@@ -203,5 +241,11 @@ def board_job(project: Project, suite: str) -> BoardJob:
 
     Raises:
         UsageError: the suite has no pipeline.
+        ZooError: its params.json is damaged.
     """
-    return BoardJob.model_validate_json(job_of(project, suite, BOARD, BOARD))
+    return read_job(project, suite, BOARD, BOARD, BoardJob)
+
+
+def _params(project: Project, suite: str, entry: str) -> Path:
+    folder = f"pipelines/{suite}" if entry == BOARD else f"pipelines/{suite}/{entry}"
+    return project.inside(f"{folder}/params.json")

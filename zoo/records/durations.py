@@ -1,8 +1,12 @@
 """How long stages took: on this machine, and where a suite was published."""
 
 import json
+import math
 from pathlib import Path
 
+from zoo.disk import spared
+from zoo.errors import ZooError
+from zoo.json_files import read_json
 from zoo.paths import Project, write_file
 
 Seconds = dict[str, float]
@@ -14,7 +18,8 @@ PUBLISHED = "durations.json"
 def note_duration(project: Project, suite: str, stage: str, seconds: float) -> None:
     """Keep how long one stage took: a file of its own, since stages may run beside each other."""
     entry, _, name = stage.partition("/")
-    write_file(_own(project, suite) / entry / name, f"{seconds:.1f}\n")
+    with spared("how long stages took"):
+        write_file(_own(project, suite) / entry / name, f"{seconds:.1f}\n")
 
 
 def own_durations(project: Project, suite: str) -> Seconds:
@@ -22,20 +27,25 @@ def own_durations(project: Project, suite: str) -> Seconds:
     found: Seconds = {}
     for path in sorted(_own(project, suite).glob("*/*")):
         try:
-            found[f"{path.parent.name}/{path.name}"] = float(path.read_text(encoding="utf-8"))
+            took = float(path.read_text(encoding="utf-8"))
+            if math.isfinite(took) and took >= 0:
+                found[f"{path.parent.name}/{path.name}"] = took
         except (OSError, ValueError):
             continue  # an estimate is no reason to stop
     return found
 
 
 def published_durations(project: Project, suite: str) -> Seconds:
-    """What stages took where the suite was published."""
+    """What stages took where the suite was published, as far as that can be read."""
     try:
-        path = project.results / suite / PUBLISHED
-        stated: Seconds = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return stated
+        stated = read_json(project.results / suite / PUBLISHED)
+    except ZooError:
+        return {}  # an estimate is no reason to stop
+    return {stage: float(took) for stage, took in stated.items() if _is_time(took)}
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 def durations_text(seconds: Seconds) -> str:

@@ -1,9 +1,11 @@
 """How exported files agree with their model."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from zoo.records.measured import MeasuredRun
-from zoo.spec.base import Sha256
+from pydantic import model_validator
+
+from zoo.records.measured import Amount, Count, Measure, MeasuredRun, refuse_impossible
+from zoo.spec.base import Sha256, misfit
 from zoo.spec.bench import Precision
 
 
@@ -14,19 +16,19 @@ class ExportRecord(MeasuredRun):
 
     kind: Literal["export"] = "export"
     precision: Precision
-    bytes: int
+    bytes: Count
     weights_sha256: Sha256 | None = None
     """Of the weights that were exported."""
     file_sha256: Sha256 | None = None
     """Of the ONNX file."""
-    max_length: int
+    max_length: Count
     """Longest sequence the file takes, in pieces."""
-    compared: int
+    compared: Count
     """Dev examples that both answered."""
-    max_abs_error: float
-    largest_logit: float | None = None
+    max_abs_error: Measure
+    largest_logit: Measure | None = None
     """Of the model, by its size: rounding errors grow with it."""
-    flips: int
+    flips: Amount
     """Examples with another prediction."""
     shapes: tuple[str, ...] = ()
     """The batches that were compared, batch x length."""
@@ -36,14 +38,23 @@ class ExportRecord(MeasuredRun):
     """What the model scores on them; None: undefined."""
     metric_file: float | None = None
     """What the file scores on them; None: undefined."""
-    parameters: int | None = None
+    parameters: Count | None = None
     """Numbers in the file's weights."""
     route: str | None = None
     """torch's exporter that wrote the graph."""
-    nodes: int | None = None
+    nodes: Count | None = None
     """Of the graph that ONNX Runtime runs after its own optimisation."""
     fused: dict[str, int] | None = None
     """How often it holds each fused operator."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.flips > self.compared:
+            raise misfit("flips", f"{self.flips} of {self.compared}", f"0 to {self.compared}")
+        if self.metric:
+            refuse_impossible("metric_model", {self.metric: self.metric_model})
+            refuse_impossible("metric_file", {self.metric: self.metric_file})
+        return self
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from zoo.records.measured import MeasuredRun
+from zoo.records.measured import Count, Measure, MeasuredRun
 from zoo.spec.base import Sha256, Spec
 from zoo.spec.bench import Device, Runtime
 
@@ -17,14 +17,14 @@ REPLAY = "replay"
 class Quantile(Spec):
     """A percentile of the samples, and the value it lies below with 99 % confidence."""
 
-    value: float
-    bound: float
+    value: Measure
+    bound: Measure
 
 
 class Timing(Spec):
     """Milliseconds of the calls of one model; a percentile is None below its sample floor."""
 
-    samples: int
+    samples: Count
     p50: Quantile | None
     p90: Quantile | None
     p95: Quantile | None
@@ -45,17 +45,17 @@ class Subject(Spec):
 
     timing: Timing
     memory: Memory | NotAvailable
-    energy_mj: float | NotAvailable
+    energy_mj: Measure | NotAvailable
     """Millijoules per call."""
 
 
 class Circumstances(Spec):
     """What may have moved the numbers."""
 
-    load_before: float
-    load_after: float
+    load_before: Measure
+    load_after: Measure
     """Load average of the machine over one minute."""
-    other_cores: float | NotAvailable
+    other_cores: Measure | NotAvailable
     """Cores that other processes kept busy while calls were timed."""
     steal: float | NotAvailable
     """Share of the time that the host of a virtual machine took away."""
@@ -83,8 +83,8 @@ class LatencyRecord(MeasuredRun):
     """The attention kernel: sdpa, eager, or the operators of the ONNX graph."""
     cell: str
     """Batch x length, or `replay`: dev examples one by one at their own lengths."""
-    batch_size: int
-    lengths: tuple[int, int, int]
+    batch_size: Count
+    lengths: tuple[Count, Count, Count]
     """Shortest, median and longest input, in pieces."""
     threads: int
     warmup_calls: int

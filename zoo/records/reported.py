@@ -4,11 +4,13 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from zoo.errors import Problem, ZooError, at
+from zoo.json_files import read_json
 from zoo.paths import Project
 from zoo.spec.base import Spec, misfit
 from zoo.spec.task import TASKS
@@ -85,10 +87,10 @@ def read_reported(project: Project) -> tuple[Reported, ...]:
     path = project.results / "reported.json"
     if not path.is_file():
         return ()
-    text, where = path.read_text(encoding="utf-8"), project.relative(path)
-    rows = _rows(where, text)
+    where = project.relative(path)
+    rows = _rows(path, where)
     _refuse(_contradictions(where, rows))
-    if reported_text(rows) != text:
+    if reported_text(rows).encode() != path.read_bytes():
         given, remedy = "its rows are not in their order and form", "write it with `reported_text`"
         raise ZooError(Problem(where, given, "sorted rows, one a line", remedy))
     return rows
@@ -109,14 +111,9 @@ def _metrics(task: str) -> tuple[str, ...] | None:
     return AVERAGES if AVERAGE.fullmatch(task) else None
 
 
-def _rows(where: str, text: str) -> tuple[Reported, ...]:
-    try:
-        plain: list[Any] = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ZooError(
-            Problem(at(where, error.lineno), f"this is not JSON: {error.msg}")
-        ) from error
-    if not isinstance(plain, list) or len(text.splitlines()) != len(plain) + 2:
+def _rows(path: Path, where: str) -> tuple[Reported, ...]:
+    plain: list[Any] = read_json(path, list, shown=where, remedy="restore it from git")
+    if path.read_bytes().count(b"\n") != len(plain) + 2:
         raise ZooError(Problem(where, "this is not a list with one row a line"))
     rows: list[Reported] = []
     problems: list[Problem] = []

@@ -1,9 +1,11 @@
 """How well a run answers."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from zoo.records.measured import MeasuredRun
-from zoo.spec.base import Sha256
+from pydantic import Field, model_validator
+
+from zoo.records.measured import MeasuredRun, refuse_impossible
+from zoo.spec.base import Sha256, misfit
 
 
 class ScoreRecord(MeasuredRun):
@@ -18,7 +20,7 @@ class ScoreRecord(MeasuredRun):
     twin: str | None
     """The entry that trains the same student without a teacher."""
     split: str
-    examples: int
+    examples: int = Field(ge=1)
     data_sha256: str
     """Of the scored examples."""
     weights_sha256: Sha256 | None = None
@@ -34,6 +36,18 @@ class ScoreRecord(MeasuredRun):
     """What the best constant answer, learnt from the training labels, scores."""
     constant: bool
     """Whether the model gives the same answer to every example."""
+    unlike_training: bool = False
+    """Whether these examples speak for another order of the classes, and the training examples
+    against it: the split is made against what is learnt, as WNLI's."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.primary not in self.metrics:
+            known = ", ".join(sorted(self.metrics)) or "there are none"
+            raise misfit("metrics", f"the primary metric {self.primary} is not there", known)
+        refuse_impossible("metrics", self.metrics)
+        refuse_impossible("majority", self.majority)
+        return self
 
     @property
     def name(self) -> str:

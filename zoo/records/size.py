@@ -1,9 +1,11 @@
 """How large a model is."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from zoo.records.measured import MeasuredRun
-from zoo.spec.base import Sha256
+from pydantic import model_validator
+
+from zoo.records.measured import Amount, Count, MeasuredRun
+from zoo.spec.base import Sha256, misfit
 
 
 class SizeRecord(MeasuredRun):
@@ -12,19 +14,26 @@ class SizeRecord(MeasuredRun):
     said: ClassVar[tuple[str, ...]] = ("weights_sha256",)
 
     kind: Literal["size"] = "size"
-    parameters: int
-    embedding: int
+    parameters: Count
+    embedding: Amount
     """Word, position and token type tables."""
-    non_embedding: int
-    checkpoint_bytes: int
+    non_embedding: Amount
+    checkpoint_bytes: Count
     """Of model.safetensors."""
     weights_sha256: Sha256 | None = None
     """Of model.safetensors."""
-    stored_parameters: int | None = None
+    stored_parameters: Count | None = None
     """The numbers in model.safetensors; tied weights are stored once."""
-    flops: int | None = None
+    flops: Count | None = None
     """Of one sequence of `flops_length` pieces, forward; a multiplication and an addition are 2."""
-    flops_length: int | None = None
+    flops_length: Count | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if max(self.embedding, self.non_embedding) > self.parameters:
+            given = f"{self.parameters:,}, and {self.embedding:,} of them in embeddings"
+            raise misfit("parameters", given, "at least those of any part")
+        return self
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from zoo.records.measured import MeasuredRun
+from zoo.records.measured import Amount, Count, Measure, MeasuredRun
 from zoo.spec.base import Inputs, Spec
 
 
@@ -10,10 +10,10 @@ class PhaseRecord(Spec):
     """One phase of a training as it went."""
 
     name: str
-    steps: int
+    steps: Amount
     left: str
     """Why it ended."""
-    passes: float | None = None
+    passes: Measure | None = None
     """How often it read its data, in epochs; None where that was not counted yet."""
     losses: dict[str, float]
     """Each term's last value."""
@@ -29,9 +29,9 @@ class TransferRecord(MeasuredRun):
     kind: Literal["transfer"] = "transfer"
     inputs: Inputs | None = None
     """What it was made of, each by the hash of its content."""
-    seconds: float
-    threads: int
-    peak_memory_bytes: int | None = None
+    seconds: Measure
+    threads: Count
+    peak_memory_bytes: Amount | None = None
     """The most the training process held, libraries included; on a GPU what its tensors took."""
     phases: tuple[PhaseRecord, ...]
 
@@ -49,12 +49,12 @@ class TrainingRecord(MeasuredRun):
     kind: Literal["training"] = "training"
     inputs: Inputs | None = None
     """What it was made of, each by the hash of its content."""
-    seconds: float
-    threads: int
-    peak_memory_bytes: int | None = None
+    seconds: Measure
+    threads: Count
+    peak_memory_bytes: Amount | None = None
     """The most the training process held, libraries included; on a GPU what its tensors took."""
-    examples: int
-    augmented_examples: int | None = None
+    examples: Count
+    augmented_examples: Count | None = None
     """With their copies, where a stage read augmented data."""
     data_sha256: str
     """Of the training examples."""

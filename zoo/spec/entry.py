@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union
 from pydantic import Field, SerializeAsAny, ValidationInfo, WrapValidator, create_model
 
 from zoo.spec.augment import Augment
-from zoo.spec.base import Name, Spec
+from zoo.spec.base import Name, Spec, misfit
 from zoo.spec.optimise import Optimise, Stages, TaskChange
 from zoo.spec.student import Student
 from zoo.spec.teacher import TaskName
@@ -18,7 +18,10 @@ def _by_name(value: Any, _handler: Any, info: ValidationInfo) -> Spec:
     if isinstance(value, Spec):
         return value
     classes: Mapping[str, type[Spec]] = (info.context or {})["methods"]
-    return classes[value["name"]].model_validate(value)
+    name = value.get("name") if isinstance(value, Mapping) else None
+    if not isinstance(name, str) or name not in classes:
+        raise misfit("method", f"there is no method {name!r}", ", ".join(sorted(classes)))
+    return classes[name].model_validate(value)
 
 
 MethodField = Annotated[SerializeAsAny[Spec], WrapValidator(_by_name)]

@@ -1,12 +1,15 @@
 """Where training runs, decided by the machine and never by a spec or a command line."""
 
 import os
+import re
 import resource
 import sys
 
 import torch
 
 from zoo.errors import Problem, UsageError
+
+_DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,3})?")
 
 
 def training_device() -> torch.device:
@@ -15,17 +18,20 @@ def training_device() -> torch.device:
     Raises:
         UsageError: the named device is not there.
     """
-    named = os.environ.get("ZOO_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(named)
-    except RuntimeError as error:
+    named = os.environ.get("ZOO_DEVICE", "").strip()
+    named = named or ("cuda" if torch.cuda.is_available() else "cpu")
+    if not _DEVICE.fullmatch(named):
         raise UsageError(
             Problem("ZOO_DEVICE", f"{named!r} is no device", "cpu, cuda, cuda:<number>")
-        ) from error
+        )
+    device = torch.device(named)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError(
             Problem("ZOO_DEVICE", "there is no CUDA device here", "cpu", "unset ZOO_DEVICE")
         )
+    if device.index and device.index >= torch.cuda.device_count():
+        known = ", ".join(f"cuda:{number}" for number in range(torch.cuda.device_count()))
+        raise UsageError(Problem("ZOO_DEVICE", f"there is no {named} here", f"cpu, {known}"))
     return device
 
 

@@ -8,6 +8,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Offl
 from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from zoo.disk import cannot_write, no_room
 from zoo.errors import CheckpointError, Problem
 from zoo.models.build import Head, load_weights, shape_of
 from zoo.models.checkpoint import load_tokenizer
@@ -70,6 +71,9 @@ def _downloaded(source: HubSource) -> Path:
     try:
         return Path(snapshot_download(source.id, revision=source.revision, allow_patterns=_WANTED))
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        full = no_room(error)
+        if full:
+            raise CheckpointError(cannot_write(f"{source.id} in the hub's cache", full)) from error
         raise CheckpointError(
             Problem(
                 f"{source.id} at {source.revision}",

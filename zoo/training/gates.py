@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
-from zoo.errors import Problem, TrainingError
+from zoo.errors import Problem, TrainingError, at
+from zoo.json_files import read_json, shortened
 from zoo.paths import write_file
 
 
@@ -19,10 +21,15 @@ def refuse_ungated(path: Path, teacher: str, task: str) -> None:
     """Stop before distilling from a teacher that failed its gate.
 
     Raises:
-        TrainingError: the gate of this task is closed.
+        TrainingError: the gate of this task is closed, or its file is missing or damaged.
     """
-    passed: dict[str, bool] = json.loads(path.read_text(encoding="utf-8"))
-    if not passed.get(task, True):
+    remedy = "build the teacher's gate again: `zoo run` does what is missing"
+    passed: dict[str, Any] = read_json(path, dict, remedy=remedy, error=TrainingError)
+    stated = passed.get(task, True)
+    if not isinstance(stated, bool):
+        given = f"not true or false: {shortened(stated)}"
+        raise TrainingError(Problem(at(path, key=task), given, "true or false", remedy))
+    if not stated:
         raise TrainingError(
             Problem(
                 f"teacher {teacher} on {task}",

@@ -5,19 +5,30 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import BinaryIO
+
+from zoo.disk import reported, spared
 
 Reporter = Callable[[str], None]
 
+_JOURNAL = "the journal"
 PLAIN_SECONDS = 10.0
 """How often progress is told where the output is not a terminal."""
 
 
 class Journal:
-    """Appends events to a JSONL file and tells how a stage goes."""
+    """Appends events to a JSONL file and tells how a stage goes.
+
+    A disk that refuses the file ends no stage: it goes on without a journal.
+    """
 
     def __init__(self, path: Path, *, quiet: bool = False) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8")
+        self._file: BinaryIO | None = None
+        with spared(_JOURNAL), reported(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Not buffered: what a full disk refused would be tried again at the end.
+            self._file = path.open("ab", buffering=0)
+        self._path = path
         self._quiet = quiet
         self._started = self._told = time.monotonic()
         self._terminal = sys.stderr.isatty()
@@ -25,8 +36,11 @@ class Journal:
     def write(self, event: str, facts: Mapping[str, object]) -> None:
         """Note an event with its facts; the time is added."""
         line = {"event": event, "time": round(time.time(), 3), **facts}
-        self._file.write(json.dumps(line, sort_keys=True) + "\n")
-        self._file.flush()
+        file, self._file = self._file, None
+        if file is not None:
+            with spared(_JOURNAL), reported(self._path):
+                file.write(json.dumps(line, sort_keys=True).encode() + b"\n")
+                self._file = file
 
     def progress(self, label: str, step: int, steps: int, losses: Mapping[str, float]) -> None:
         """Note a step, and tell it if enough time has gone by."""
@@ -50,7 +64,8 @@ class Journal:
         """End the progress line and close the file."""
         if not self._quiet:
             self._clear()
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def _say(self, text: str) -> None:
         if self._terminal:

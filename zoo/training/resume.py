@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from zoo.disk import spared
 from zoo.errors import Problem, TrainingError
 from zoo.paths import new_folder
 from zoo.records.training import PhaseRecord
@@ -46,7 +47,10 @@ class Scratch:
     def save(
         self, place: Place, modules: dict[str, nn.Module], optimiser: Optimizer | None
     ) -> None:
-        """Save everything that the next step depends on."""
+        """Save everything that the next step depends on, unless the disk refuses it.
+
+        The state before it then stands, and saving is tried again when it is due.
+        """
         tensors = {"rng/cpu": torch.get_rng_state()}
         for index, state in enumerate(torch.cuda.get_rng_state_all()):
             tensors[f"rng/cuda/{index}"] = state
@@ -58,7 +62,10 @@ class Scratch:
             tensors |= {f"optimiser/{index}/{key}": value for key, value in state.items()}
         # Tied tensors share memory, which safetensors refuses: each is stored on its own.
         apart = {key: value.detach().cpu().clone() for key, value in tensors.items()}
-        with new_folder(self._folder) as fresh:
+        with (
+            spared("the state that an interrupted training goes on from"),
+            new_folder(self._folder) as fresh,
+        ):
             save_file(apart, fresh / _STATE)
             (fresh / _PLACE).write_text(place.model_dump_json(), encoding="utf-8")
         self._saved = time.monotonic()

@@ -1,0 +1,86 @@
+"""Disks that take no more: recognised in whatever library meets one, and told in the same words."""
+
+import errno
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from zoo.errors import Problem, ZooError, at
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+"""What whoever fills a folder meets because of the folder; other errors are its own."""
+_TOLD_ROOM = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]")
+"""How libraries written in Rust, and those that quote Python, tell the number of an error."""
+_CUT_SHORT = re.compile(r"\d+ requested and \d+ written|file write failed|iostream error")
+"""How numpy and torch tell that a disk took only a part; they drop the number."""
+
+
+def no_room(error: BaseException | None) -> str | None:
+    """The system's words where an error, or one that it came of, is of a disk that takes no more.
+
+    Libraries raise their own kinds: safetensors, tokenizers and numpy each another one.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen and not isinstance(error, ZooError):
+        seen.add(id(error))
+        numbers = {int(one or other) for one, other in _TOLD_ROOM.findall(str(error))}
+        if isinstance(error, OSError) and error.errno is not None:
+            numbers = {error.errno}
+        elif _CUT_SHORT.search(str(error)):
+            numbers = {errno.ENOSPC}
+        if numbers & _NO_ROOM:
+            return os.strerror(min(numbers & _NO_ROOM))
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def cannot_write(where: str, said: str) -> Problem:
+    """The one problem of everything that cannot be written."""
+    return Problem(
+        where,
+        f"cannot be written: {said}",
+        remedy="free space or mend the permissions; nothing that stood there was changed",
+    )
+
+
+@contextmanager
+def reported(path: Path, *, only_room: bool = False) -> Iterator[None]:
+    """Tell what cannot be written in the block as a problem of `path`.
+
+    With `only_room` alone that a disk takes no more: other errors of the system are the block's.
+
+    Raises:
+        ZooError: the system, or a library that met it, refused to write.
+    """
+    try:
+        yield
+    except Exception as error:
+        said = no_room(error)
+        if said is None and isinstance(error, OSError) and not only_room:
+            said = error.strerror or str(error)
+        if said is None:
+            raise
+        raise ZooError(cannot_write(at(path), said)) from error
+
+
+_SPARED: set[str] = set()
+"""What was told already."""
+
+
+@contextmanager
+def spared(what: str) -> Iterator[None]:
+    """Keep what is convenient only: a disk that refuses it is told once, and ends nothing.
+
+    Args:
+        what: the thing that is left out then, as in "the journal".
+    """
+    try:
+        yield
+    except (OSError, ZooError) as error:
+        if what not in _SPARED:
+            _SPARED.add(what)
+            told = str(error).splitlines()[0]
+            print(f"  going on without {what}: {told}", file=sys.stderr, flush=True)  # noqa: T201
