@@ -186,7 +186,11 @@ def _pretrained(
     )
     # The model has the declared rows even where the tokenizer needs fewer: shapes stay exact.
     model = build(
-        source.shape, MASKED_LM, seed=source.seed, initializer_range=source.initializer_range
+        source.shape,
+        MASKED_LM,
+        seed=source.seed,
+        initializer_range=source.initializer_range,
+        pad_token_id=tokenizer.pad_token_id,
     )
     if source.start == "neighbours":
         look_at_neighbours(model, seed=source.seed)
@@ -221,7 +225,7 @@ def _started(
 ) -> PreTrainedModel:
     """A student with the first weights its spec declares, where nobody gave it any."""
     assert isinstance(student.start, str | tuple)
-    model = build(student.shape, head, seed=seed)
+    model = build(student.shape, head, seed=seed, like=teacher.config)
     depth = int(teacher.config.num_hidden_layers)
     layers = copied_layers(student.start, student.shape.layers, depth)
     if layers:
