@@ -4,6 +4,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
 from transformers import (
     AutoModelForMaskedLM,
     AutoModelForPreTraining,
@@ -13,6 +14,7 @@ from transformers import (
     DistilBertConfig,
     ElectraConfig,
     PretrainedConfig,
+    PreTrainedModel,
     RobertaConfig,
 )
 
@@ -122,7 +124,9 @@ def carried(source: PretrainedConfig, family: str) -> dict[str, Any]:
         return {name: value for name, value in stated.items() if name not in left_out}
     theirs, ours = _RENAMED.get(str(source.model_type), {}), _RENAMED.get(family, {})
     known = _CLASSES[family]()
-    found = {ours.get(name, name): getattr(source, theirs.get(name, name), None) for name in _ACROSS}
+    found = {
+        ours.get(name, name): getattr(source, theirs.get(name, name), None) for name in _ACROSS
+    }
     return {
         name: value for name, value in found.items() if value is not None and hasattr(known, name)
     }
@@ -139,6 +143,12 @@ def longest_input(config: PretrainedConfig) -> int:
     if config.model_type == "roberta":
         return positions - int(config.pad_token_id) - 1
     return positions
+
+
+def input_names(model: PreTrainedModel) -> tuple[str, ...]:
+    """The inputs that a model tells apart: segments only where it knows more than one."""
+    segments = int(getattr(model.config, "type_vocab_size", 0)) > 1
+    return ("input_ids", "attention_mask", *(("token_type_ids",) if segments else ()))
 
 
 def shape_of(config: PretrainedConfig) -> Shape:
@@ -160,18 +170,27 @@ def shape_of(config: PretrainedConfig) -> Shape:
         )
     inner = config.hidden_dim if family == "distilbert" else config.intermediate_size
     extra = 2 if family == "roberta" else 0
-    return Shape.model_validate(
-        {
-            "family": family,
-            "layers": config.num_hidden_layers,
-            "hidden": config.hidden_size,
-            "heads": config.num_attention_heads,
-            "intermediate": inner,
-            "vocabulary": config.vocab_size,
-            "positions": config.max_position_embeddings - extra,
-            "token_types": None if family == "distilbert" else config.type_vocab_size,
-        }
-    )
+    stated = {
+        "family": family,
+        "layers": config.num_hidden_layers,
+        "hidden": config.hidden_size,
+        "heads": config.num_attention_heads,
+        "intermediate": inner,
+        "vocabulary": config.vocab_size,
+        "positions": config.max_position_embeddings - extra,
+        "token_types": None if family == "distilbert" else config.type_vocab_size,
+    }
+    try:
+        return Shape.model_validate(stated)
+    except ValidationError as error:
+        where = f"a configuration of type {family!r}"
+        raise CheckpointError(
+            *(
+                Problem(where, f"{key} {problem['input']!r}: {problem['msg']}")
+                for problem in error.errors()
+                for key in [".".join(map(str, problem["loc"])) or "shape"]
+            )
+        ) from error
 
 
 def _sizes(shape: Shape) -> dict[str, Any]:

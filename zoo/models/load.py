@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
@@ -26,6 +26,41 @@ _UNREADABLE = (
     *(ImportError, SafetensorError, StrictDataclassError),
 )
 """What transformers raises on folders whose files do not fit each other."""
+
+
+class _Rule(NamedTuple):
+    """A key of config.json, which of its values pass, what they are, what to do about others."""
+
+    key: str
+    passes: Callable[[Any], bool]
+    allowed: str
+    remedy: str
+
+
+_OTHER_MODEL = "take another model: the zoo computes no such layers"
+_ACTIVATION = (
+    lambda stated: stated in ACT2FN,
+    "an activation that transformers knows, as gelu, gelu_new, relu or silu",
+    "mend its name",
+)
+_RULES = (
+    _Rule(
+        "position_embedding_type",
+        lambda stated: stated == "absolute",
+        "absolute: transformers reads these weights as such, and computes something else",
+        _OTHER_MODEL,
+    ),
+    _Rule("is_decoder", lambda stated: stated is False, "false: an encoder", _OTHER_MODEL),
+    _Rule("add_cross_attention", lambda stated: stated is False, "false: an encoder", _OTHER_MODEL),
+    _Rule(
+        "quantization_config",
+        lambda _stated: False,
+        "weights of 16, 32 or 64 bits",
+        "take the model before it was quantised",
+    ),
+    _Rule("hidden_act", *_ACTIVATION),
+    _Rule("activation", *_ACTIVATION),
+)
 
 
 @dataclass(frozen=True)
@@ -93,9 +128,9 @@ def _refuse_configuration(path: Path) -> None:
         remedy = "state the family of these weights" if family is None else ""
         raise CheckpointError(Problem(at(path, key="model_type"), given, known, remedy))
     wrong = [
-        Problem(at(path, key=key), f"is {stated[key]!r}", allowed, remedy)
-        for key, allows, allowed, remedy in _RULES
-        if stated.get(key) is not None and not allows(stated[key])
+        Problem(at(path, key=rule.key), f"is {stated[rule.key]!r}", rule.allowed, rule.remedy)
+        for rule in _RULES
+        if stated.get(rule.key) is not None and not rule.passes(stated[rule.key])
     ]
     if wrong:
         raise CheckpointError(*wrong)
@@ -113,35 +148,6 @@ def _read(path: Path) -> dict[str, Any]:
         given = f"holds a {type(stated).__name__}"
         raise CheckpointError(Problem(at(path), given, "an object of settings", FETCH))
     return stated
-
-
-_OTHER_MODEL = "take another model: the zoo computes no such layers"
-_RULES = (
-    (
-        "position_embedding_type",
-        lambda stated: stated == "absolute",
-        "absolute: transformers would read these weights as such and compute something else",
-        _OTHER_MODEL,
-    ),
-    ("is_decoder", lambda stated: stated is False, "false: an encoder", _OTHER_MODEL),
-    ("add_cross_attention", lambda stated: stated is False, "false: an encoder", _OTHER_MODEL),
-    (
-        "quantization_config",
-        lambda _stated: False,
-        "weights of 16, 32 or 64 bits",
-        "take the model before it was quantised",
-    ),
-    *(
-        (
-            key,
-            lambda stated: stated in ACT2FN,
-            "an activation that transformers knows, as gelu, gelu_new, relu or silu",
-            "mend its name",
-        )
-        for key in ("hidden_act", "activation")
-    ),
-)
-"""A key of config.json, which of its values pass, what they are, and what to do about others."""
 
 
 def _refuse_gaps(folder: Path, model: PreTrainedModel, missing: Collection[str]) -> None:

@@ -33,6 +33,7 @@ from zoo.training.augmentation import task_feed
 from zoo.training.beside import run_beside
 from zoo.training.corpus import corpus_blocks, corpus_documents
 from zoo.training.device import device_name, peak_memory_bytes, share_threads, training_device
+from zoo.training.fetch import Brought
 from zoo.training.gates import refuse_ungated
 from zoo.training.given import given_weights
 from zoo.training.journal import Journal
@@ -49,15 +50,15 @@ def pretrain(project: Project, job: PretrainJob) -> None:
     scratch = Scratch(project.scratch / "training" / job.digest)
     share_threads(source.shape.hidden)
     if isinstance(source, PretrainedSource):
-        model, tokenizer = _pretrained(project, job, source, scratch)
+        brought = _pretrained(project, job, source, scratch)
         seed = source.seed
     else:
-        model, tokenizer = given_weights(project, job, source)
+        brought = given_weights(project, job, source)
         seed = 0
     identity = Identity(
         suite=job.suite, entry=job.entry, stage="pretrained", seed=seed, digest=job.digest
     )
-    save_checkpoint(folder.pretrained, model, tokenizer, identity)
+    save_checkpoint(folder.pretrained, brought.model, brought.tokenizer, identity, brought.invented)
     scratch.clear()
 
 
@@ -176,7 +177,7 @@ def _run(work: Work) -> Outcome:
 
 def _pretrained(
     project: Project, job: PretrainJob, source: PretrainedSource, scratch: Scratch
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+) -> Brought:
     """Pretrain by masked language modelling, with a tokenizer made of the same text."""
     tokenizer = make_tokenizer(
         source.vocabulary,
@@ -204,7 +205,7 @@ def _pretrained(
         scratch=scratch,
         device=training_device(),
     )
-    return _run(work).model.cpu(), tokenizer
+    return Brought(_run(work).model.cpu(), tokenizer, frozenset())
 
 
 def _seated(
