@@ -10,6 +10,7 @@ from zoo.data.augment import augmented_size
 from zoo.data.batches import CorpusFeed, encode
 from zoo.data.sources import content_sha256, load_train
 from zoo.distil.stage import Data
+from zoo.models.anatomy import word_head
 from zoo.models.build import MASKED_LM, Head, build, inherit, load_weights
 from zoo.models.checkpoint import (
     Identity,
@@ -18,6 +19,7 @@ from zoo.models.checkpoint import (
     require_word_head,
     save_checkpoint,
 )
+from zoo.models.load import loaded_weights
 from zoo.models.neighbours import look_at_neighbours
 from zoo.paths import Project, write_file
 from zoo.records.environment import capture_environment
@@ -72,11 +74,17 @@ def transfer(project: Project, job: TransferJob) -> None:
         require_word_head(pretrained, teacher)
     share_threads(max(job.student.shape.hidden, job.source.shape.hidden))
     scratch = Scratch(project.scratch / "training" / job.digest)
+    if job.student.given:
+        loaded = loaded_weights(folder.pretrained, MASKED_LM, seed=job.seed)
+        student, untrained = loaded.model, loaded.invented
+    else:
+        student = _started(job.student, MASKED_LM, teacher, job.seed)
+        untrained = word_head(student)
+    if any(phase.stage.teaches_words for phase in phases):
+        untrained = frozenset()
     work = Work(
         phases=phases,
-        student=load_weights(folder.pretrained, MASKED_LM, seed=job.seed)
-        if job.student.given
-        else _started(job.student, MASKED_LM, teacher, job.seed),
+        student=student,
         teacher=lambda _data: _frozen(teacher),
         feed=_corpus_feed(project, job.corpus, tokenizer, job.seed),
         seed=job.seed,
@@ -88,7 +96,7 @@ def transfer(project: Project, job: TransferJob) -> None:
     identity = Identity(
         suite=job.suite, entry=job.entry, stage="transferred", seed=job.seed, digest=job.digest
     )
-    save_checkpoint(folder.transferred, outcome.model.cpu(), tokenizer, identity)
+    save_checkpoint(folder.transferred, outcome.model.cpu(), tokenizer, identity, untrained)
     record = TransferRecord(
         suite=job.suite,
         entry=job.entry,
