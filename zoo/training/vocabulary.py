@@ -48,7 +48,8 @@ def _from_file(path: str, size: int) -> list[str]:
         )
     problems: list[Problem] = []
     first: dict[str, int] = {}
-    for line, piece in text_lines(file, problems):
+    pieces = list(text_lines(file, problems))
+    for line, piece in pieces:
         problems += _line_problems(at(file, line), piece, first.setdefault(piece, line), line)
     problems += _vocabulary_problems(file, list(first), size)
     refuse(problems, str(file))
@@ -61,7 +62,8 @@ def _line_problems(where: str, piece: str, first: int, line: int) -> Iterator[Pr
     elif piece.strip(_BLANKS) != piece:
         yield Problem(where, f"{piece!r} has blanks around it", "one piece a line", "remove them")
     elif first != line:
-        yield Problem(where, f"{piece!r} stands in line {first} too", "each piece once")
+        given = f"{piece!r} stands in line {first} too"
+        yield Problem(where, given, "each piece once", "remove one of them")
 
 
 def _vocabulary_problems(file: Path, pieces: list[str], size: int) -> Iterator[Problem]:
