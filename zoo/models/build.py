@@ -44,7 +44,7 @@ def build(
     *,
     seed: int,
     like: PretrainedConfig | None = None,
-    **settings: float,
+    **settings: float | str,
 ) -> PreTrainedModel:
     """A model with random weights that depend on nothing but what is stated here.
 
