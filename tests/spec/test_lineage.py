@@ -119,9 +119,9 @@ def test_a_start_decides(load: Load, digests: Look, files: Files) -> None:
     [
         (
             HubSource(id="someone/model", revision=REVISION, shape=SHAPE),
-            "5463432b0cae",
+            "47e5b18205ac",
         ),
-        (FolderSource(path="some/model", sha256="0" * 64, shape=SHAPE), "4b6efb13e4ed"),
+        (FolderSource(path="some/model", sha256="0" * 64, shape=SHAPE), "763addecd020"),
     ],
 )
 def test_known_digests_of_sources(source: HubSource | FolderSource, known: str) -> None:
