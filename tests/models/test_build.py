@@ -209,3 +209,12 @@ def test_unknown_families_and_narrow_embeddings_are_refused() -> None:
     with pytest.raises(CheckpointError, match=r"'mamba': the parts of this family are not known"):
         anatomy_of(model)
     assert shape_of(BertConfig()) == BASE
+
+
+def test_a_configuration_without_a_shape_is_told() -> None:
+    """transformers takes numbers that no encoder can have."""
+    with pytest.raises(CheckpointError) as raised:
+        shape_of(BertConfig(num_hidden_layers=-1))
+    assert str(raised.value) == (
+        "a configuration of type 'bert': layers -1: Input should be greater than 0"
+    )
