@@ -109,17 +109,21 @@ def test_the_student_opens_without_us(family: str, strategy: Strategy, tmp_path:
     assert counted == shape.parameters().total
 
 
-def test_settings_of_the_teacher_stay() -> None:
-    """A norm's epsilon, dropout and padding piece are the teacher's, whatever a shape implies."""
-    teacher = tiny.frozen(tiny.model(tiny.STUDENT.model_copy(update={"family": "roberta"})))
-    for module in teacher.modules():
-        if isinstance(module, torch.nn.LayerNorm):
-            module.eps = 1e-3
-    teacher.config.update({"layer_norm_eps": 1e-3, "attention_probs_dropout_prob": 0.3})
+@every_family
+def test_settings_of_the_teacher_stay(family: str) -> None:
+    """Activation, epsilon, dropout and padding are the teacher's, whatever a shape implies."""
+    usual = tiny.STUDENT.model_copy(update={"family": family})
+    stated: dict[str, float | str] = {"pad_token_id": 4}
+    if family == "distilbert":
+        stated |= {"activation": "relu", "attention_dropout": 0.3}
+    else:
+        stated |= {"hidden_act": "relu", "attention_probs_dropout_prob": 0.3}
+        stated |= {"layer_norm_eps": 1e-3}
+    teacher = tiny.frozen(build(usual, MASKED_LM, seed=3, **stated))
     trainee = opened(teacher, 3)
     shape = shape_of(teacher.config)
     student = merged(trainee, ledger_of(trainee).masks, shape, rescale_query=True)
-    assert student.config.attention_probs_dropout_prob == 0.3
+    assert {name: getattr(student.config, name) for name in stated} == stated
     assert difference(student, teacher) < 1e-6
 
 

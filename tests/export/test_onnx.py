@@ -8,8 +8,9 @@ import torch
 from transformers import BertConfig, BertForMaskedLM, PreTrainedModel
 
 from zoo.errors import ExportError
-from zoo.export.onnx import export_onnx, input_names, longest_input, output_names
+from zoo.export.onnx import export_onnx, output_names
 from zoo.export.routes import OPSETS
+from zoo.models.configuration import input_names, longest_input
 
 Make = Callable[[str], PreTrainedModel]
 

@@ -16,10 +16,11 @@ from zoo.evaluation.predict import forward_of
 from zoo.export.exam import exam_of
 from zoo.export.graph import graph_parameters
 from zoo.export.half import halve
-from zoo.export.onnx import export_onnx, input_names
+from zoo.export.onnx import export_onnx
 from zoo.export.parity import compare
 from zoo.export.quantise import Feed, quantise_int8, quantise_int8_static
 from zoo.export.session import forward_of_file
+from zoo.models.configuration import input_names
 from zoo.models.cost import parameter_counts
 
 Make = Callable[[str], PreTrainedModel]

@@ -1,21 +1,26 @@
 """Checkpoints are plain folders, written wholly or not at all, and checked when read."""
 
+import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import (
+    AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     ElectraForPreTraining,
     PreTrainedModel,
+    pipeline,
 )
 
 from tests import tiny
 from tests.made import hold_again, identity
 from zoo.errors import CheckpointError
 from zoo.models import checkpoint as module
+from zoo.models.anatomy import encoder_of, word_head
 from zoo.models.build import MASKED_LM, Head, configuration
 from zoo.models.checkpoint import (
     load_checkpoint,
@@ -24,6 +29,7 @@ from zoo.models.checkpoint import (
     save_checkpoint,
 )
 from zoo.models.identity import Identity, hashed_files, read_identity
+from zoo.models.weights import stored_names
 from zoo.spec.task import TASKS
 
 SENTIMENT = Head(TASKS["sentiment"])
@@ -130,7 +136,9 @@ def test_the_wrong_task_is_told(head: Head, allowed: str, tmp_path: Path) -> Non
 def test_a_missing_tokenizer_is_told(tmp_path: Path) -> None:
     """Weights alone are not a checkpoint; neither is a tokenizer that knows no words."""
     tiny.model().save_pretrained(tmp_path)
-    with pytest.raises(CheckpointError, match=r"there is no tokenizer here: |knows \d pieces"):
+    with pytest.raises(
+        CheckpointError, match=r"there is no tokenizer here that can be |knows \d pieces"
+    ):
         load_tokenizer(tmp_path)
     save(tmp_path / "it")
     stated = json.loads((tmp_path / "it" / "tokenizer.json").read_text())
@@ -215,13 +223,91 @@ def test_a_configuration_that_is_none_is_told(
 ) -> None:
     """Where labels are asked for, before any library reads it."""
     folder = tmp_path / "it"
-    identity = Identity(
-        suite="s", entry="e", stage="trained", task="sentiment", seed=0, digest="0" * 64
-    )
-    save_checkpoint(folder, tiny.model(task="sentiment"), tiny.tokenizer(), identity)
+    made = identity("e", "trained", task="sentiment", seed=0)
+    save_checkpoint(folder, tiny.model(task="sentiment"), tiny.tokenizer(), made)
     (folder / "config.json").write_bytes(content)
+    hold_again(folder)
     with pytest.raises(CheckpointError) as refused:
         load_checkpoint(folder, SENTIMENT)
-    remedy = "build it with `dvc repro`, or `dvc checkout` to restore it"
+    remedy = "build it with `zoo run`, or `dvc checkout --force` to restore it"
     if told is not None:
         assert str(refused.value) == f"{folder}/config.json{told}\n  do: {remedy}"
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+@pytest.mark.parametrize(
+    ("task", "problem"),
+    [
+        ("sentiment", "single_label_classification"),
+        ("similarity", "regression"),
+        ("span", None),
+    ],
+)
+def test_a_checkpoint_says_what_transformers_must_know(
+    family: str, task: str, problem: str | None, tmp_path: Path
+) -> None:
+    """Its longest input, its inputs, its kind of problem, and nothing of earlier encodings."""
+    tokenizer = copy.deepcopy(tiny.tokenizer())
+    tokenizer.model_max_length = 512
+    tokenizer.backend_tokenizer.enable_truncation(5)
+    tokenizer.backend_tokenizer.enable_padding()
+    model = tiny.model(tiny.STUDENT.model_copy(update={"family": family}), task)
+    save_checkpoint(tmp_path / "it", model, tokenizer, IDENTITY)
+    ours = AutoTokenizer.from_pretrained(tmp_path / "it")
+    assert ours.model_max_length == 64
+    assert ours.pad_token_id == 0
+    assert ("token_type_ids" in ours("a")) == (family in ("bert", "electra"))
+    stated = json.loads((tmp_path / "it" / "tokenizer.json").read_text())
+    assert (stated["truncation"], stated["padding"]) == (None, None)
+    config = json.loads((tmp_path / "it" / "config.json").read_text())
+    assert config.get("problem_type") == problem
+    assert tokenizer.model_max_length == 512
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_pipelines_of_transformers_run_on_overlong_texts(family: str, tmp_path: Path) -> None:
+    """One text and pairs, cut to what the model has positions for."""
+    shape = tiny.STUDENT.model_copy(update={"family": family})
+    save_checkpoint(tmp_path / "it", tiny.model(shape, "sentiment"), tiny.tokenizer(), IDENTITY)
+    classify = pipeline("text-classification", model=str(tmp_path / "it"), top_k=None)
+    texts: list[Any] = ["a b " * 300, "b", {"text": "a " * 200, "text_pair": "b " * 200}]
+    for answer in classify(texts, truncation=True, batch_size=2):
+        assert {each["label"] for each in answer} == {"negative", "positive"}
+        assert sum(each["score"] for each in answer) == pytest.approx(1.0)
+
+
+def test_a_regression_is_answered_as_a_number(tmp_path: Path) -> None:
+    """A pipeline that took it for a class would answer 1.0."""
+    model = tiny.model(task="similarity").eval()
+    save_checkpoint(tmp_path / "it", model, tiny.tokenizer(), IDENTITY)
+    (answer,) = pipeline("text-classification", model=str(tmp_path / "it"))("a b")
+    with torch.no_grad():
+        value = float(model(**tiny.tokenizer()("a b", return_tensors="pt")).logits)
+    assert answer["score"] == pytest.approx(value, abs=1e-5)
+    assert not 0.99 < value < 1.01
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_span_models_run_on_overlong_contexts(family: str, tmp_path: Path) -> None:
+    """transformers has no pipeline for them any more; its tokenizer cuts what its model takes."""
+    shape = tiny.STUDENT.model_copy(update={"family": family})
+    save_checkpoint(tmp_path / "it", tiny.model(shape, "span"), tiny.tokenizer(), IDENTITY)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "it")
+    model = AutoModelForQuestionAnswering.from_pretrained(tmp_path / "it")
+    pieces = tokenizer("a", "b " * 300, truncation="only_second", return_tensors="pt")
+    assert model(**pieces).start_logits.shape == (1, 64)
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_what_nobody_trained_is_not_written(family: str, tmp_path: Path) -> None:
+    """A checkpoint without its word head loads as before, and does not answer words."""
+    model = tiny.model(tiny.STUDENT.model_copy(update={"family": family}))
+    made = IDENTITY.model_copy(update={"task": None})
+    save_checkpoint(tmp_path / "it", model, tiny.tokenizer(), made, word_head(model))
+    assert not stored_names(tmp_path / "it") & word_head(model)
+    loaded, _ = load_checkpoint(tmp_path / "it", MASKED_LM)
+    theirs = dict(encoder_of(model).named_parameters())
+    for name, parameter in encoder_of(loaded).named_parameters():
+        assert torch.equal(parameter, theirs[name]), name
+    with pytest.raises(CheckpointError, match=r"these weights answer no masked pieces: there is"):
+        require_word_head(tmp_path / "it", loaded)

@@ -86,6 +86,7 @@ SOURCE = {
     "shape.intermediate": "128",
     "shape.vocabulary": "600",
     "shape.positions": "96",
+    "shape.token_types": "4",
     "vocabulary.kind": "wordpiece",
     "corpus.packing": "blocks",
     "corpus.documents": "77",

@@ -299,3 +299,21 @@ def test_damaged_files_never_raise_anything_else(
     assert all(error.problems for error in refusals)
     problems = [problem for error in refusals for problem in error.problems]
     assert all(problem.where.startswith("specs/small/") and problem.given for problem in problems)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "electra"])
+def test_every_family_gives_its_layers_to_itself(load: Load, family: str) -> None:
+    """A student of the teacher's own family may copy its layers."""
+    shape = f"{{family: {family}, layers: 4, hidden: 48, heads: 4, intermediate: 96,"
+    teacher = (
+        "source:\n"
+        "  kind: folder\n"
+        "  path: model\n"
+        f"  sha256: {'a' * 64}\n"
+        f"  shape: {shape} vocabulary: 512, positions: 64}}\n"
+        "optimise: {epochs: 2}\n"
+    )
+    kd = "teacher: t\nstudent: {layers: 2, start: first}\nmethod: {name: kd}\n"
+    others = {"finetune.yaml": kd.replace("kd", "finetune"), "distil.yaml": kd}
+    loaded = load({"teachers/t.yaml": teacher, "kd.yaml": kd, **others})
+    assert loaded.entries["kd"].student.shape(loaded.teachers["t"].shape).family == family

@@ -4,7 +4,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from zoo.models.build import MASKED_LM, Head, configuration
+from zoo.models.build import MASKED_LM, Head, configuration, shape_of
 from zoo.spec.shape import Family, Shape, divisors
 from zoo.spec.student import Start, Student, copied_layers
 from zoo.spec.task import TASKS
@@ -81,6 +81,28 @@ def test_parameters_of_real_models(family: Family, size: dict[str, int], head: H
     assert _parameters(layers) == count.encoder
     pooler = _parameters(getattr(encoder, "pooler", None) or torch.nn.Identity())
     assert _parameters(encoder) - pooler == count.total
+
+
+@pytest.mark.parametrize("types", [1, 2, 4])
+@pytest.mark.parametrize("family", ["bert", "roberta", "electra"])
+def test_token_types_count(family: Family, types: int) -> None:
+    """A row more or less; the family's own number is the same shape, stated or not."""
+    usual = Shape(family=family, **SIZES[0])
+    shape = Shape(family=family, token_types=types, **SIZES[0])
+    with torch.device("meta"):
+        model = MASKED_LM.auto_class.from_config(configuration(shape, MASKED_LM))
+    assert _parameters(model.base_model.embeddings) == shape.parameters().embedding
+    assert shape_of(model.config) == shape
+    assert (shape == usual) == (types == (1 if family == "roberta" else 2))
+    assert Student(layers=2).shape(shape).token_types == shape.token_types
+    other: Family = "distilbert" if family == "bert" else "bert"
+    assert Student(layers=2, family=other).shape(shape).token_types is None
+
+
+def test_distilbert_has_no_token_types() -> None:
+    """To state any is a mistake."""
+    with pytest.raises(ValidationError, match="distilbert has no token types"):
+        Shape(family="distilbert", token_types=2, **SIZES[0])
 
 
 def _parameters(module: torch.nn.Module) -> int:

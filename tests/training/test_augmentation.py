@@ -20,6 +20,7 @@ from zoo.data.examples import Split
 from zoo.data.masked_words import MaskedWords
 from zoo.errors import CheckpointError, DataError
 from zoo.methods import METHODS
+from zoo.models.anatomy import word_head
 from zoo.models.checkpoint import save_checkpoint
 from zoo.paths import Project
 from zoo.pipeline.compile import compile_suite
@@ -96,6 +97,17 @@ def made(project: Project, job: TrainJob, examples: int = 10) -> Split:
 
 def kept(project: Project) -> list[Path]:
     return sorted((project.scratch / "augmented").glob("*"))
+
+
+def test_a_teacher_without_a_word_head_makes_no_copies(suite: LoadedSuite, tmp_path: Path) -> None:
+    """As one brought without it, whose head nobody has trained."""
+    project, model = Project(tmp_path), tiny.model()
+    made = identity(TEACHER, "pretrained", suite="pocket", seed=0)
+    folder = project.entry("pocket", TEACHER).pretrained
+    save_checkpoint(folder, model, tiny.tokenizer(), made, word_head(model))
+    with pytest.raises(CheckpointError, match=r"these weights answer no masked pieces: there is"):
+        made(project, job_of(suite))
+    assert kept(project) == []
 
 
 @pytest.mark.parametrize("task", ["similarity", "sentiment"])

@@ -1,13 +1,15 @@
 """Teachers from elsewhere are taken only as declared."""
 
-import hashlib
 import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests import tiny
 from zoo.errors import CheckpointError
+from zoo.models.anatomy import anatomy_of, encoder_of, layers_of, word_head
+from zoo.models.weights import weights_sha256
 from zoo.spec.shape import Shape
 from zoo.spec.teacher import FolderSource, HubSource
 from zoo.training.fetch import fetch_source
@@ -23,15 +25,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def source(folder: Path, shape: Shape = tiny.STUDENT) -> FolderSource:
-    content = (folder / "model.safetensors").read_bytes()
-    return FolderSource(path="models/it", sha256=hashlib.sha256(content).hexdigest(), shape=shape)
+    return FolderSource(path="models/it", sha256=weights_sha256(folder), shape=shape)
 
 
 def test_a_declared_folder_is_loaded(folder: Path) -> None:
-    """Right bytes, right shape: the model and its tokenizer."""
-    model, tokenizer = fetch_source(source(folder))
-    assert tiny.same_weights(model, tiny.model(seed=4))
-    assert tokenizer.get_vocab() == tiny.tokenizer().get_vocab()
+    """Right bytes, right shape: the model and its tokenizer, with nothing made up."""
+    brought = fetch_source(source(folder))
+    assert tiny.same_weights(brought.model, tiny.model(seed=4))
+    assert brought.tokenizer.get_vocab() == tiny.tokenizer().get_vocab()
+    assert brought.invented == frozenset()
 
 
 def test_other_bytes_are_refused(folder: Path) -> None:
@@ -58,19 +60,90 @@ def test_another_shape_is_refused(folder: Path) -> None:
     )
 
 
+def test_several_files_are_named_by_what_sha256sum_prints(folder: Path) -> None:
+    """The declared sha256 is that of its lines; another is told with the index."""
+    (folder / "model.safetensors").unlink()
+    tiny.model(seed=4).save_pretrained(folder, max_shard_size="60KB")
+    declared = source(folder)
+    assert tiny.same_weights(fetch_source(declared).model, tiny.model(seed=4))
+    other = declared.model_copy(update={"sha256": "a" * 64})
+    with pytest.raises(CheckpointError) as raised:
+        fetch_source(other)
+    assert str(raised.value) == (
+        f"{folder}/model.safetensors.index.json: the sha256 of what `sha256sum"
+        f" model-*.safetensors` prints is {declared.sha256}\n"
+        f"  allowed: {'a' * 64}\n"
+        "  do: fetch the declared file again, or declare this one"
+    )
+
+
 def test_a_missing_folder_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With ZOO_DATA and without."""
     declared = source(folder)
-    (folder / "model.safetensors").unlink()
+    folder.rename(folder.parent / "elsewhere")
     with pytest.raises(CheckpointError) as raised:
         fetch_source(declared)
     assert str(raised.value) == (
-        f"{folder}: there is no model.safetensors here\n"
+        f"{folder}: there is no such folder\n"
         "  allowed: a model folder below $ZOO_DATA\n  do: set ZOO_DATA, or copy it there"
     )
     monkeypatch.delenv("ZOO_DATA")
     with pytest.raises(CheckpointError, match=r"^models/it: ZOO_DATA is not set\n"):
         fetch_source(declared)
+
+
+def test_weights_that_are_no_numbers_are_refused(folder: Path) -> None:
+    """Beside all else that is wrong with the folder."""
+    model = tiny.model(seed=4)
+    with torch.no_grad():
+        layers_of(model)[0].get_parameter("output.dense.weight")[0, 0] = float("nan")
+        layers_of(model)[1].get_parameter("output.dense.bias")[3] = float("inf")
+    model.save_pretrained(folder)
+    declared = tiny.STUDENT.model_copy(update={"layers": 3})
+    with pytest.raises(CheckpointError) as raised:
+        fetch_source(source(folder, declared))
+    assert str(raised.value) == (
+        f"{folder}: its shape is not the declared one; layers: declared 3, found 2\n"
+        "  do: mend `source.shape` in the teacher's spec\n"
+        f"{folder}: NaN or infinity in 2 tensors, the first is"
+        " bert.encoder.layer.0.output.dense.weight\n"
+        "  allowed: finite weights\n"
+        "  do: fetch the weights again, or take a checkpoint from before they broke"
+    )
+
+
+@pytest.mark.parametrize("types", [1, 4])
+def test_other_token_types_are_declared(folder: Path, types: int) -> None:
+    """Refused where the spec does not say so, and taken where it does."""
+    shape = tiny.STUDENT.model_copy(update={"token_types": types})
+    tiny.model(shape, seed=4).save_pretrained(folder)
+    with pytest.raises(CheckpointError) as raised:
+        fetch_source(source(folder))
+    assert str(raised.value) == (
+        f"{folder}: its shape is not the declared one; token_types: declared 2, found {types}\n"
+        "  do: mend `source.shape` in the teacher's spec"
+    )
+    model = fetch_source(source(folder, shape)).model
+    assert model.config.type_vocab_size == types
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_what_transformers_makes_up_is_known(folder: Path, family: str) -> None:
+    """A folder without the word head, as of a classifier, and one with a part of it."""
+    shape = Shape.model_validate({**tiny.STUDENT.model_dump(), "family": family})
+    model = tiny.model(shape, "sentiment", seed=4)
+    model.config.pad_token_id = 0
+    model.save_pretrained(folder)
+    brought = fetch_source(source(folder, shape))
+    assert brought.invented >= word_head(brought.model)
+    body = {name for name, _ in encoder_of(brought.model).named_parameters()}
+    assert not any(name.partition(".")[2] in body for name in brought.invented)
+    half = tiny.model(shape, seed=4)
+    half.config.pad_token_id = 0
+    norm = f"{anatomy_of(half).head_norm}.weight"
+    kept = {name: tensor for name, tensor in half.state_dict().items() if name != norm}
+    half.save_pretrained(folder, state_dict=kept)
+    assert fetch_source(source(folder, shape)).invented == word_head(half)
 
 
 def test_offline_the_hub_is_given_up_at_once(

@@ -259,13 +259,13 @@ def test_weights_with_another_tokenizer_are_refused(given: tuple[Project, Path])
 
 
 def test_weights_with_other_special_pieces_are_refused(given: tuple[Project, Path]) -> None:
-    """The pieces are the same, but another one fills gaps."""
+    """The pieces are the same, but another one hides words."""
     project, folder = given
-    save_tokenizer(folder, pieces_of(project), {"pad_token": "[UNK]"})
+    save_tokenizer(folder, pieces_of(project), {"mask_token": "[UNK]"})
     write(project, {"from-folder.yaml": folder_start(folder)})
     assert refused(project, "from-folder").startswith(
         "small/from-folder: student.start: the tokenizer beside these weights is not that of"
-        " teacher 'big': pad_token is '[UNK]' here and '[PAD]' there\n"
+        " teacher 'big': mask_token is '[UNK]' here and '[MASK]' there\n"
     )
 
 

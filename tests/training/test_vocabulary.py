@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from transformers import PreTrainedTokenizerBase
 
 from zoo.data import pocket
 from zoo.errors import DataError
@@ -95,3 +96,64 @@ def test_an_unfit_vocabulary_file_is_told(
     with pytest.raises(DataError) as raised:
         make_tokenizer(Vocabulary(kind="file", path="vocab.txt"), size, [], 16)
     assert str(raised.value).startswith(f"{tmp_path}/vocab.txt: {expected}")
+
+
+def from_bytes(folder: Path, content: bytes, size: int = 20) -> PreTrainedTokenizerBase:
+    (folder / "vocab.txt").write_bytes(content)
+    return make_tokenizer(Vocabulary(kind="file", path="vocab.txt"), size, [], 16)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_line_is_what_ends_with_a_line_feed(
+    mark: bytes, end: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """U+2028 and U+0085 are pieces of Chinese BERT's vocabulary; a byte order mark is no piece."""
+    monkeypatch.setenv("ZOO_DATA", str(tmp_path))
+    pieces = [*SPECIAL, "cat", "\u2028", "\u0085", "dog"]
+    tokenizer = from_bytes(tmp_path, mark + end.join(piece.encode() for piece in pieces) + end)
+    assert tokenizer.convert_ids_to_tokens(range(len(tokenizer))) == pieces
+    assert tokenizer("cat dog")["input_ids"] == [2, 5, 8, 3]
+
+
+def test_special_pieces_may_stand_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their numbers are their lines'."""
+    monkeypatch.setenv("ZOO_DATA", str(tmp_path))
+    tokenizer = from_bytes(tmp_path, "\n".join(["cat", "dog", *SPECIAL]).encode())
+    assert tokenizer("cat")["input_ids"] == [4, 0, 5]
+    assert tokenizer.pad_token_id == 2
+
+
+def test_lines_that_are_no_piece_are_told_all_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blank ones, blanks around a piece, doubles and bytes of another encoding."""
+    monkeypatch.setenv("ZOO_DATA", str(tmp_path))
+    lines = [piece.encode() for piece in [*SPECIAL, "cat", "", "dog ", "cat", "\tsat"]]
+    with pytest.raises(DataError) as raised:
+        from_bytes(tmp_path, b"\n".join([*lines, b"caf\xe9"]))
+    file = f"{tmp_path}/vocab.txt"
+    assert str(raised.value) == (
+        f"{file}:11: byte 0xe9 is not UTF-8\n"
+        "  allowed: UTF-8, with or without a byte order mark\n"
+        "  do: fetch the file again, or convert it to UTF-8\n"
+        f"{file}:7: is blank\n  allowed: one piece a line\n  do: remove this line\n"
+        f"{file}:8: 'dog ' has blanks around it\n  allowed: one piece a line\n  do: remove them\n"
+        f"{file}:9: 'cat' stands in line 6 too\n  allowed: each piece once\n"
+        "  do: remove one of them\n"
+        f"{file}:10: '\\tsat' has blanks around it\n  allowed: one piece a line\n"
+        "  do: remove them"
+    )
+
+
+def test_a_cased_vocabulary_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All text is read in small letters here."""
+    monkeypatch.setenv("ZOO_DATA", str(tmp_path))
+    with pytest.raises(DataError) as raised:
+        from_bytes(tmp_path, "\n".join([*SPECIAL, "Cat", "Dog", "cat"]).encode())
+    assert str(raised.value) == (
+        f"{tmp_path}/vocab.txt: 2 of 8 pieces have capitals, as 'Cat', and can never occur:"
+        " teachers that are pretrained here read all text in small letters\n"
+        "  allowed: an uncased vocabulary\n"
+        "  do: take another file, or kind: wordpiece"
+    )

@@ -4,7 +4,6 @@ With kept indices `in` and `out`: W' = C_r[out, :] W C_l[:, in], b' = (C_r b)[ou
 for the embedding tables, and gamma[H], beta[H] of the layer norms (methods.md 2.6).
 """
 
-import copy
 import math
 
 import torch
@@ -44,10 +43,7 @@ def merged(
 
 def _plain(trainee: PreTrainedModel, shape: Shape) -> PreTrainedModel:
     """A model of the shape that is in all else as the trainee's configuration says."""
-    before = configuration(shape_of(trainee.config), MASKED_LM).to_dict()
-    after = configuration(shape, MASKED_LM).to_dict()
-    config = copy.deepcopy(trainee.config)
-    config.update({key: value for key, value in after.items() if value != before[key]})
+    config = configuration(shape, MASKED_LM, like=trainee.config)
     config.tie_word_embeddings = False
     with torch.random.fork_rng(devices=[]):
         model = MASKED_LM.auto_class.from_config(config, attn_implementation=ATTENTION)

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from zoo.data.corpus import Blocks
 from zoo.data.examples import SpanExample, Split, TextExample
+from zoo.data.pieces import special_id
 from zoo.data.sequences import Documents
 from zoo.data.windows import Feature, encode_spans, encode_texts
 from zoo.errors import DataError, Problem
@@ -67,9 +68,7 @@ def encode(
     else:
         texts = [example for example in split.examples if isinstance(example, TextExample)]
         features = encode_texts(texts, tokenizer, settings.max_length)
-    pad = tokenizer.pad_token_id
-    assert isinstance(pad, int)
-    return Encoded(task, split, tuple(features), pad)
+    return Encoded(task, split, tuple(features), special_id(tokenizer, "pad_token"))
 
 
 def collate(encoded: Encoded, rows: Sequence[int]) -> Batch:
@@ -161,10 +160,8 @@ class CorpusFeed:
         special = sorted(int(piece) for piece in tokenizer.all_special_ids)
         counts = _piece_counts(blocks, len(tokenizer)) if smoothing else torch.ones(len(tokenizer))
         self._weights = draw_weights(counts, special, smoothing)
-        mask, pad = tokenizer.mask_token_id, tokenizer.pad_token_id
-        assert isinstance(mask, int)
-        assert isinstance(pad, int)
-        self._mask_id, self._pad_id = mask, pad
+        self._mask_id = special_id(tokenizer, "mask_token")
+        self._pad_id = special_id(tokenizer, "pad_token")
         self._epoch: tuple[int, Tensor] = (-1, torch.empty(0))
 
     @property

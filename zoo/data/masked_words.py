@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from zoo.data.pieces import special_id
 from zoo.errors import DataError, Problem
 from zoo.losses.batch import Batch, Layout
 from zoo.models.anatomy import encoder_of
@@ -106,7 +107,7 @@ class MaskedWords:
         attention_mask = torch.zeros(shape, dtype=torch.long)
         for row, (place, text) in enumerate(zip(places, texts, strict=True)):
             framed = [tokenizer.cls_token_id, *text, tokenizer.sep_token_id]
-            framed[place.position + 1] = tokenizer.mask_token_id
+            framed[place.position + 1] = special_id(tokenizer, "mask_token")
             input_ids[row, : len(framed)] = torch.tensor(framed)
             attention_mask[row, : len(framed)] = 1
         segments = torch.zeros_like(input_ids)

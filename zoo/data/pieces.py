@@ -75,6 +75,26 @@ class UnknownPieces:
             )
 
 
+def special_id(tokenizer: PreTrainedTokenizerBase, role: str) -> int:
+    """The number of a special piece, by its role: pad_token, mask_token, ...
+
+    Raises:
+        DataError: the tokenizer has none.
+    """
+    found = getattr(tokenizer, f"{role}_id")
+    if not isinstance(found, int):
+        raise DataError(
+            Problem(
+                f"tokenizer {tokenizer.name_or_path or 'without a name'}"
+                f" of {len(tokenizer)} pieces",
+                f"has no {role}",
+                "the special pieces that a stage on text needs",
+                f'state "{role}" in its tokenizer_config.json',
+            )
+        )
+    return found
+
+
 def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
     """The sha256 of all that decides which pieces a text gets; truncation and padding do not."""
     state = json.loads(tokenizer.backend_tokenizer.to_str())

@@ -64,6 +64,11 @@ class Stage:
         asked = any(term.teacher == LOGITS for term in self.terms)
         return asked or self.surgery.reads_teacher
 
+    @property
+    def teaches_words(self) -> bool:
+        """Whether a term trains what the student answers, not only its layers."""
+        return any(term.student == LOGITS for term in self.terms)
+
     def without(self, families: Collection[str]) -> "Stage":
         """The stage without the terms of these families."""
         kept = tuple(term for term in self.terms if term.family not in families)

@@ -1,23 +1,22 @@
 """A classification, regression or span model as one ONNX file with dynamic batch and length."""
 
 import copy
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
 import torch
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from zoo.errors import ExportError, Problem, at
 from zoo.export.routes import DEFAULT_ROUTE, Interface, Route, trace
+from zoo.models.configuration import input_names, longest_input
 from zoo.paths import write_file
 
 _OUTPUTS = {
     "ForSequenceClassification": ("logits",),
     "ForQuestionAnswering": ("start_logits", "end_logits"),
 }
-_POSITIONS_AFTER_PADDING = ("roberta", "xlm-roberta", "camembert")
 
 
 def export_onnx(
@@ -47,13 +46,6 @@ def export_onnx(
     write_file(path, graph.SerializeToString(deterministic=True))
 
 
-def input_names(model: PreTrainedModel) -> tuple[str, ...]:
-    """The inputs that `model` tells apart: segments only where it knows more than one."""
-    taken = inspect.signature(model.forward).parameters
-    segments = "token_type_ids" in taken and model.config.type_vocab_size > 1
-    return ("input_ids", "attention_mask", *(("token_type_ids",) if segments else ()))
-
-
 def output_names(model: PreTrainedModel) -> tuple[str, ...]:
     """The names of what `model` answers with, in order.
 
@@ -65,14 +57,6 @@ def output_names(model: PreTrainedModel) -> tuple[str, ...]:
         if name.endswith(head):
             return outputs
     raise ExportError(_headless(name))
-
-
-def longest_input(config: PretrainedConfig) -> int:
-    """How many pieces a model of `config` has positions for."""
-    positions = int(config.max_position_embeddings)
-    if config.model_type in _POSITIONS_AFTER_PADDING:
-        return positions - int(config.pad_token_id) - 1
-    return positions
 
 
 def _obstacles(model: PreTrainedModel, max_length: int) -> list[Problem]:

@@ -16,12 +16,13 @@ from zoo.export.exam import load_exam
 from zoo.export.graph import graph_parameters, optimised
 from zoo.export.half import halve
 from zoo.export.manifest import ExportedRun, write_manifest
-from zoo.export.onnx import export_onnx, input_names, longest_input
+from zoo.export.onnx import export_onnx
 from zoo.export.parity import Limits, Parity, checked
 from zoo.export.quantise import Feed, quantise_int8, quantise_int8_static
 from zoo.export.routes import DEFAULT_ROUTE, Route
 from zoo.models.build import Head
 from zoo.models.checkpoint import load_checkpoint
+from zoo.models.configuration import input_names, longest_input
 from zoo.models.identity import Identity, Wanted, read_identity
 from zoo.paths import Project, file_sha256, new_folder, onnx_name
 from zoo.records.environment import Environment, capture_environment

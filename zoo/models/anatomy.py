@@ -34,6 +34,11 @@ class Anatomy:
     decoder: str
     token_types: bool
 
+    @property
+    def head(self) -> tuple[str, str]:
+        """The parts of the masked-piece head that no table of the encoder is tied to."""
+        return self.head_dense, self.head_norm
+
 
 _BERT = Anatomy(
     embeddings="embeddings",
@@ -133,6 +138,19 @@ def layers_of(model: PreTrainedModel) -> nn.ModuleList:
     layers = encoder_of(model).get_submodule(anatomy_of(model).layers)
     assert isinstance(layers, nn.ModuleList)
     return layers
+
+
+def word_head(model: PreTrainedModel) -> frozenset[str]:
+    """The names of what only answers masked pieces, in a model that does."""
+    anatomy = anatomy_of(model)
+    around = anatomy.decoder.rpartition(".")[0]
+    roots = (*anatomy.head, anatomy.decoder, *([around] if around else []))
+    tied = {id(parameter) for parameter in embeddings_of(model).parameters()}
+    return frozenset(
+        name
+        for name, parameter in model.named_parameters(remove_duplicate=False)
+        if name.startswith(tuple(f"{root}." for root in roots)) and id(parameter) not in tied
+    )
 
 
 def part_parameters(model: PreTrainedModel, part: str) -> Iterator[nn.Parameter]:

@@ -1,16 +1,19 @@
 """Checkpoints: plain transformers folders plus a small zoo.json that says what they are."""
 
+import copy
 import json
+from collections.abc import Collection
 from pathlib import Path
 
-from safetensors import safe_open
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.errors import CheckpointError, Problem, at
 from zoo.json_files import read_json, shortened
 from zoo.models.anatomy import anatomy_of
-from zoo.models.build import Head, load_weights
+from zoo.models.configuration import Head, input_names, longest_input
 from zoo.models.identity import IDENTITY_FILE, Identity, Wanted, hashed_files, verified
+from zoo.models.load import load_weights
+from zoo.models.weights import stored_names
 from zoo.paths import new_folder
 from zoo.spec.task import Task
 
@@ -20,14 +23,35 @@ def save_checkpoint(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     identity: Identity,
+    left_out: Collection[str] = (),
 ) -> None:
-    """Write a checkpoint with the hashes of its files: the whole folder appears, or nothing."""
+    """Write a checkpoint with the hashes of its files: the whole folder appears, or nothing.
+
+    Parameters that are `left_out` are not written: nobody trained them.
+    """
+    kept = {name: value for name, value in model.state_dict().items() if name not in left_out}
     with new_folder(folder) as fresh:
-        model.save_pretrained(fresh)
-        tokenizer.save_pretrained(fresh)
+        model.save_pretrained(fresh, state_dict=kept if left_out else None)
+        fitted(tokenizer, model).save_pretrained(fresh)
         whole = identity.model_copy(update={"files": hashed_files(fresh)})
         text = json.dumps(whole.model_dump(mode="json"), indent=2, sort_keys=True)
         (fresh / IDENTITY_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def fitted(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> PreTrainedTokenizerBase:
+    """The tokenizer with what transformers must know of the model beside it.
+
+    Its pipelines cut texts to `model_max_length` and give a model what `model_input_names` lists.
+    """
+    ours = copy.deepcopy(tokenizer)
+    ours.backend_tokenizer.no_truncation()
+    ours.backend_tokenizer.no_padding()
+    ours.model_max_length = longest_input(model.config)
+    names = list(input_names(model))
+    if set(names) != set(ours.model_input_names):
+        # Only what a tokenizer was made with is written.
+        ours.model_input_names = ours.init_kwargs["model_input_names"] = names
+    return ours
 
 
 def load_checkpoint(
@@ -85,10 +109,10 @@ def require_word_head(folder: Path, model: PreTrainedModel) -> None:
     Raises:
         CheckpointError: the weights lack it.
     """
-    needed = f"{anatomy_of(model).head_dense}.weight"
-    with safe_open(folder / "model.safetensors", framework="pt") as weights:
-        known = set(weights.keys())
-    if needed not in known:
+    anatomy, known = anatomy_of(model), stored_names(folder)
+    parts = (f"{part}.{kind}" for part in anatomy.head for kind in ("weight", "bias"))
+    needed = next((name for name in parts if name not in known), None)
+    if needed is not None:
         raise CheckpointError(
             Problem(
                 str(folder),
@@ -110,11 +134,23 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the tokenizers library raises no narrower one
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        if not folder.is_dir():
+            reason = "there is no such folder"
         raise CheckpointError(
-            Problem(str(folder), f"there is no tokenizer here: {str(error).splitlines()[0]}")
+            Problem(
+                str(folder),
+                f"there is no tokenizer here that can be read: {reason}",
+                "tokenizer.json, or the vocabulary files of the family, in UTF-8",
+                "bring the files that belong to these weights",
+            )
         ) from error
     assert isinstance(tokenizer, PreTrainedTokenizerBase)
+    if not tokenizer.is_fast:
+        given = f"{type(tokenizer).__name__} is not one of the tokenizers library"
+        remedy = "save it as tokenizer.json with save_pretrained() of transformers"
+        raise CheckpointError(Problem(str(folder), given, remedy=remedy))
     if len(tokenizer) < 10:
         raise CheckpointError(
             Problem(str(folder), f"this tokenizer knows {len(tokenizer)} pieces", "a vocabulary")

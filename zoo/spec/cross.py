@@ -259,7 +259,7 @@ def _tokenizer_findings(student: Shape, teacher: Shape) -> Iterator[Finding]:
 
 _COPIES = {
     ("bert", "distilbert"),
-    *((family, family) for family in ("bert", "roberta", "distilbert")),
+    *((family, family) for family in _PIECES),
 }
 
 

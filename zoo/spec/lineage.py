@@ -13,7 +13,7 @@ from zoo.spec.shape import Shape
 from zoo.spec.teacher import Teacher
 from zoo.spec.weights import DistilledWeights
 
-_OF_THE_TEACHER = ("vocabulary", "positions")
+_OF_THE_TEACHER = ("vocabulary", "positions", "token_types")
 """Fields of a student's shape that no key of its own states."""
 
 

@@ -3,7 +3,7 @@
 from math import isqrt
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from zoo.spec.base import Spec, misfit
 
@@ -11,6 +11,8 @@ Family = Literal["bert", "distilbert", "roberta", "electra"]
 Depth = Annotated[int, Field(gt=0, le=1_000)]
 Size = Annotated[int, Field(gt=0, le=10_000_000)]
 
+_SEGMENTS = {"bert": 2, "distilbert": 0, "roberta": 1, "electra": 2}
+"""Rows of a family's token type table, where nobody says otherwise."""
 _PIECES_BEFORE_POSITIONS = 2
 """RoBERTa counts positions from its padding id + 1, so its table has two rows more."""
 
@@ -32,6 +34,17 @@ class Shape(Spec):
     """Pieces of the tokenizer."""
     positions: int = Field(512, ge=8, le=1_000_000)
     """Longest sequence in pieces."""
+    token_types: int | None = Field(None, ge=1, le=1_000)
+    """Rows of the token type table; absent: the family's own (BERT and ELECTRA 2, RoBERTa 1)."""
+
+    @field_validator("token_types")
+    @classmethod
+    def _usual_token_types(cls, stated: int | None, fields: ValidationInfo) -> int | None:
+        """The family's own number is the same shape, stated or not."""
+        family = fields.data.get("family", "bert")
+        if stated is not None and not _SEGMENTS[family]:
+            raise misfit("", f"{family} has no token types", "leave this key out")
+        return None if stated == _SEGMENTS[family] else stated
 
     @model_validator(mode="after")
     def _heads_divide_hidden(self) -> Self:
@@ -41,14 +54,14 @@ class Shape(Spec):
         return self
 
     @property
-    def token_types(self) -> int:
+    def segments(self) -> int:
         """Rows of the token type table."""
-        return {"distilbert": 0, "roberta": 1}.get(self.family, 2)
+        return _SEGMENTS[self.family] if self.token_types is None else self.token_types
 
     def parameters(self) -> "ParameterCount":
         """Parameters of the encoder without pooler and heads (methods.md 0.4, exact)."""
         hidden, inner = self.hidden, self.intermediate
-        rows = self.vocabulary + self.positions + self.token_types
+        rows = self.vocabulary + self.positions + self.segments
         if self.family == "roberta":
             rows += _PIECES_BEFORE_POSITIONS
         layer = 4 * (hidden * hidden + hidden) + 2 * hidden * inner + inner + hidden + 4 * hidden

@@ -39,14 +39,16 @@ class Student(Spec):
 
     def shape(self, teacher: Shape) -> Shape:
         """The student's full shape beside this teacher."""
+        family = self.family or teacher.family
         return Shape(
-            family=self.family or teacher.family,
+            family=family,
             layers=self.layers,
             hidden=self.hidden or teacher.hidden,
             heads=self.heads or teacher.heads,
             intermediate=self.intermediate or teacher.intermediate,
             vocabulary=teacher.vocabulary,
             positions=teacher.positions,
+            token_types=teacher.token_types if family == teacher.family else None,
         )
 
 

@@ -28,7 +28,7 @@ class FolderWeights(Addressed):
     path: BelowData
     """Relative to `$ZOO_DATA`."""
     sha256: Sha256
-    """Of its model.safetensors."""
+    """Of its model.safetensors; of several, of what `sha256sum model-*.safetensors` prints."""
 
 
 class DistilledWeights(Spec):

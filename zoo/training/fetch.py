@@ -1,31 +1,48 @@
 """Bringing weights that somebody else made: from the hub or a folder, verified."""
 
-import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.disk import cannot_write, no_room
-from zoo.errors import CheckpointError, Problem
-from zoo.models.build import Head, load_weights, shape_of
+from zoo.errors import CheckpointError, Problem, at
+from zoo.models.anatomy import word_head
 from zoo.models.checkpoint import load_tokenizer
+from zoo.models.configuration import Head
+from zoo.models.load import loaded_weights
+from zoo.models.weights import INDEX_FILE, WEIGHTS_FILE, stored_names, weights_sha256
 from zoo.paths import data_folder
 from zoo.spec.shape import Shape
 from zoo.spec.teacher import FolderSource, HubSource
+from zoo.training.brought import number_problems, shape_problems, tokenizer_problems
 
-_WANTED = ["config.json", "model.safetensors", "tokenizer*.json", "vocab.*", "merges.txt"]
+_WANTED = [
+    *("config.json", WEIGHTS_FILE, INDEX_FILE, "model-*.safetensors"),
+    *("tokenizer*.json", "vocab.*", "merges.txt"),
+]
 
 
-def fetch_source(
-    source: HubSource | FolderSource, *, student: bool = False
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model and tokenizer of a source of a teacher or for a student, after every check.
+@dataclass(frozen=True)
+class Brought:
+    """A model and its tokenizer, and the names of parameters that its files do not hold.
+
+    transformers makes up what files lack; what nobody trained is not passed on.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    invented: frozenset[str]
+
+
+def fetch_source(source: HubSource | FolderSource, *, student: bool = False) -> Brought:
+    """What a source of a teacher or for a student holds, after every check.
 
     Raises:
-        CheckpointError: it cannot be had, its bytes are others than declared, or its shape is.
+        CheckpointError: it cannot be had, its bytes are others than declared, or as
+            `load_declared`.
     """
     return load_declared(source_folder(source), source.shape, student=student)
 
@@ -39,32 +56,37 @@ def source_folder(source: HubSource | FolderSource) -> Path:
     return _downloaded(source) if isinstance(source, HubSource) else _local(source)
 
 
-def load_declared(
-    folder: Path, shape: Shape, *, student: bool
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model and tokenizer of a folder; a student's is cut into the heads it wants.
+def load_declared(folder: Path, shape: Shape, *, student: bool) -> Brought:
+    """What a folder holds; a student's model is cut into the heads it wants.
 
     Raises:
-        CheckpointError: it is incomplete, or its shape is not the declared one.
+        CheckpointError: it is incomplete, its shape is not the declared one, a weight is no
+            number, or the tokenizer is not one for this model; all that is wrong at once.
     """
-    model = load_weights(folder, _head(folder), seed=0, heads=shape.heads if student else None)
+    loaded = loaded_weights(folder, _head(folder), seed=0, heads=shape.heads if student else None)
+    model, tokenizer = loaded.model, load_tokenizer(folder)
     remedy = (
         "mend the shape in `student`, or take another `start`"
         if student
         else "mend `source.shape` in the teacher's spec"
     )
-    _refuse_other_shape(folder, shape, shape_of(model.config), remedy)
-    return model, load_tokenizer(folder)
+    problems = [
+        *shape_problems(folder, model.config, shape, remedy),
+        *number_problems(folder, model),
+        *tokenizer_problems(folder, tokenizer, model.config),
+    ]
+    if problems:
+        raise CheckpointError(*problems)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    words = word_head(model)
+    # A head of which a part is random answers at random.
+    more = words if words & loaded.invented else frozenset[str]()
+    return Brought(model, tokenizer, loaded.invented | more)
 
 
 def _head(folder: Path) -> Head:
     """The masked-piece head, with the pooler where one was pretrained: tasks start from it."""
-    try:
-        with safe_open(folder / "model.safetensors", framework="pt") as weights:
-            names = list(weights.keys())
-    except (OSError, SafetensorError):
-        names = []  # load_weights tells what is wrong with the file
-    return Head(pooled=any(".pooler." in name for name in names))
+    return Head(pooled=any(".pooler." in f".{name}" for name in stored_names(folder)))
 
 
 def _downloaded(source: HubSource) -> Path:
@@ -87,9 +109,8 @@ def _downloaded(source: HubSource) -> Path:
 def _local(source: FolderSource) -> Path:
     root = data_folder()
     folder = (root or Path()) / source.path
-    weights = folder / "model.safetensors"
-    if root is None or not weights.is_file():
-        given = "ZOO_DATA is not set" if root is None else "there is no model.safetensors here"
+    if root is None or not folder.is_dir():
+        given = "ZOO_DATA is not set" if root is None else "there is no such folder"
         raise CheckpointError(
             Problem(
                 str(folder),
@@ -98,38 +119,17 @@ def _local(source: FolderSource) -> Path:
                 "set ZOO_DATA, or copy it there",
             )
         )
-    found = _sha256(weights)
+    found = weights_sha256(folder)
     if found != source.sha256:
+        whole = (folder / WEIGHTS_FILE).is_file()
         raise CheckpointError(
             Problem(
-                str(weights),
-                f"its sha256 is {found}",
+                at(folder / (WEIGHTS_FILE if whole else INDEX_FILE)),
+                f"its sha256 is {found}"
+                if whole
+                else f"the sha256 of what `sha256sum model-*.safetensors` prints is {found}",
                 source.sha256,
                 "fetch the declared file again, or declare this one",
             )
         )
     return folder
-
-
-def _sha256(path: Path) -> str:
-    whole = hashlib.sha256()
-    with path.open("rb") as file:
-        for chunk in iter(lambda: file.read(1 << 20), b""):
-            whole.update(chunk)
-    return whole.hexdigest()
-
-
-def _refuse_other_shape(folder: Path, declared: Shape, found: Shape, remedy: str) -> None:
-    differing = [
-        f"{name}: declared {getattr(declared, name)}, found {getattr(found, name)}"
-        for name in Shape.model_fields
-        if getattr(declared, name) != getattr(found, name)
-    ]
-    if differing:
-        raise CheckpointError(
-            Problem(
-                str(folder),
-                f"its shape is not the declared one; {'; '.join(differing)}",
-                remedy=remedy,
-            )
-        )

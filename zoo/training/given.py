@@ -1,8 +1,9 @@
 """First weights that were made elsewhere, taken only as declared and with the right tokenizer."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from zoo.data.inputs import model_sha256
 from zoo.errors import CheckpointError, Problem, at
@@ -13,7 +14,7 @@ from zoo.spec.base import Inputs
 from zoo.spec.jobs import PretrainJob
 from zoo.spec.recipe import TransferredSource
 from zoo.spec.teacher import FolderSource, HubSource, PretrainedSource
-from zoo.training.fetch import fetch_source, load_declared, source_folder
+from zoo.training.fetch import Brought, fetch_source, load_declared, source_folder
 
 _TOLD = 3
 """Pieces that a message names; it says how many there are."""
@@ -22,8 +23,8 @@ _ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 
 def given_weights(
     project: Project, job: PretrainJob, source: HubSource | FolderSource | TransferredSource
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model and tokenizer of a source; a student's tokenizer is its teacher's.
+) -> Brought:
+    """What a source holds; a student's tokenizer is its teacher's.
 
     Raises:
         CheckpointError: they cannot be had, are not as declared, or the tokenizer that lies beside
@@ -32,14 +33,14 @@ def given_weights(
     student = job.teacher is not None
     if isinstance(source, TransferredSource):
         folder = _transferred(project, job, source)
-        model, ours = load_declared(folder, source.shape, student=student)
+        brought = load_declared(folder, source.shape, student=student)
     else:
-        model, ours = fetch_source(source, student=student)
+        brought = fetch_source(source, student=student)
     if job.teacher is None:
-        return model, ours
+        return brought
     theirs = load_tokenizer(project.entry(job.suite, job.teacher).pretrained)
-    _refuse_other_tokenizer(job, ours, theirs)
-    return model, theirs
+    _refuse_other_tokenizer(job, brought.tokenizer, theirs)
+    return replace(brought, tokenizer=theirs)
 
 
 def given_inputs(project: Project, job: PretrainJob) -> Inputs:

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from zoo.data.augment import augmented_size
 from zoo.data.batches import CorpusFeed, encode
 from zoo.distil.stage import Data
+from zoo.models.anatomy import word_head
 from zoo.models.build import MASKED_LM, Head, build, inherit, load_weights
 from zoo.models.checkpoint import (
     load_checkpoint,
@@ -17,6 +18,7 @@ from zoo.models.checkpoint import (
     save_checkpoint,
 )
 from zoo.models.identity import Identity
+from zoo.models.load import loaded_weights
 from zoo.models.neighbours import look_at_neighbours
 from zoo.paths import Project, write_file
 from zoo.records.environment import capture_environment
@@ -32,6 +34,7 @@ from zoo.training.augmentation import task_feed
 from zoo.training.beside import run_beside
 from zoo.training.corpus import corpus_blocks, corpus_documents
 from zoo.training.device import device_name, peak_memory_bytes, share_threads, training_device
+from zoo.training.fetch import Brought
 from zoo.training.gates import refuse_ungated
 from zoo.training.given import given_weights
 from zoo.training.journal import Journal
@@ -57,10 +60,10 @@ def pretrain(project: Project, job: PretrainJob) -> None:
     scratch = Scratch(project.scratch / "training" / digest)
     share_threads(source.shape.hidden)
     if isinstance(source, PretrainedSource):
-        model, tokenizer = _pretrained(project, job, source, scratch)
+        brought = _pretrained(project, job, source, scratch)
         seed = source.seed
     else:
-        model, tokenizer = given_weights(project, job, source)
+        brought = given_weights(project, job, source)
         seed = 0
     identity = Identity(
         suite=job.suite,
@@ -71,7 +74,7 @@ def pretrain(project: Project, job: PretrainJob) -> None:
         digest=digest,
         inputs=inputs,
     )
-    save_checkpoint(folder.pretrained, model, tokenizer, identity)
+    save_checkpoint(folder.pretrained, brought.model, brought.tokenizer, identity, brought.invented)
     scratch.clear()
 
 
@@ -87,11 +90,17 @@ def transfer(project: Project, job: TransferJob) -> None:
     share_threads(max(job.student.shape.hidden, job.source.shape.hidden))
     digest = job.digest(inputs)
     scratch = Scratch(project.scratch / "training" / digest)
+    if job.student.given:
+        loaded = loaded_weights(folder.pretrained, MASKED_LM, seed=job.seed)
+        student, untrained = loaded.model, loaded.invented
+    else:
+        student = _started(job.student, MASKED_LM, teacher, job.seed)
+        untrained = word_head(student)
+    if any(phase.stage.teaches_words for phase in phases):
+        untrained = frozenset()
     work = Work(
         phases=phases,
-        student=load_weights(folder.pretrained, MASKED_LM, seed=job.seed)
-        if job.student.given
-        else _started(job.student, MASKED_LM, teacher, job.seed),
+        student=student,
         teacher=lambda _data: _frozen(teacher),
         feed=_corpus_feed(project, job.corpus, tokenizer, job.seed),
         seed=job.seed,
@@ -109,7 +118,7 @@ def transfer(project: Project, job: TransferJob) -> None:
         digest=digest,
         inputs=inputs,
     )
-    save_checkpoint(folder.transferred, outcome.model.cpu(), tokenizer, identity)
+    save_checkpoint(folder.transferred, outcome.model.cpu(), tokenizer, identity, untrained)
     record = TransferRecord(
         suite=job.suite,
         entry=job.entry,
@@ -200,7 +209,7 @@ def _run(work: Work) -> Outcome:
 
 def _pretrained(
     project: Project, job: PretrainJob, source: PretrainedSource, scratch: Scratch
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+) -> Brought:
     """Pretrain by masked language modelling, with a tokenizer made of the same text."""
     tokenizer = make_tokenizer(
         source.vocabulary,
@@ -210,7 +219,11 @@ def _pretrained(
     )
     # The model has the declared rows even where the tokenizer needs fewer: shapes stay exact.
     model = build(
-        source.shape, MASKED_LM, seed=source.seed, initializer_range=source.initializer_range
+        source.shape,
+        MASKED_LM,
+        seed=source.seed,
+        initializer_range=source.initializer_range,
+        pad_token_id=tokenizer.pad_token_id,
     )
     if source.start == "neighbours":
         look_at_neighbours(model, seed=source.seed)
@@ -224,7 +237,7 @@ def _pretrained(
         scratch=scratch,
         device=training_device(),
     )
-    return _run(work).model.cpu(), tokenizer
+    return Brought(_run(work).model.cpu(), tokenizer, frozenset())
 
 
 def _seated(
@@ -244,7 +257,7 @@ def _started(
 ) -> PreTrainedModel:
     """A student with the first weights its spec declares, where nobody gave it any."""
     assert isinstance(student.start, str | tuple)
-    model = build(student.shape, head, seed=seed)
+    model = build(student.shape, head, seed=seed, like=teacher.config)
     depth = int(teacher.config.num_hidden_layers)
     layers = copied_layers(student.start, student.shape.layers, depth)
     if layers:

@@ -1,16 +1,20 @@
 """Tokenizers for teachers that are pretrained here."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import BertTokenizer, PreTrainedTokenizerBase
 
-from zoo.errors import DataError, Problem
+from zoo.data.reading import refuse, text_lines
+from zoo.errors import DataError, Problem, at
 from zoo.paths import data_folder
 from zoo.spec.teacher import Vocabulary
+from zoo.training.brought import LOST_SHARE
 
+_BLANKS = " \t"
+"""Others, as U+2028, are pieces of published vocabularies."""
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
@@ -20,7 +24,8 @@ def make_tokenizer(
     """A lower-case BERT tokenizer of at most `size` pieces.
 
     Raises:
-        DataError: the vocabulary file is missing, too large, or lacks a special piece.
+        DataError: the vocabulary file is missing, too large, no UTF-8, cased, lacks a special
+            piece, or has lines that are no piece or one piece twice.
     """
     if vocabulary.kind == "file":
         pieces = _from_file(str(vocabulary.path), size)
@@ -49,13 +54,42 @@ def vocabulary_file(path: str) -> Path:
 
 
 def _from_file(path: str, size: int) -> list[str]:
+    """One piece a line; a line's number is the piece's, so that none is skipped or cut."""
     file = vocabulary_file(path)
-    pieces = file.read_text(encoding="utf-8").splitlines()
+    problems: list[Problem] = []
+    first: dict[str, int] = {}
+    pieces = list(text_lines(file, problems))
+    for line, piece in pieces:
+        problems += _line_problems(at(file, line), piece, first.setdefault(piece, line), line)
+    problems += _vocabulary_problems(file, list(first), size)
+    refuse(problems, str(file))
+    return list(first)
+
+
+def _line_problems(where: str, piece: str, first: int, line: int) -> Iterator[Problem]:
+    if not piece:
+        yield Problem(where, "is blank", "one piece a line", "remove this line")
+    elif piece.strip(_BLANKS) != piece:
+        yield Problem(where, f"{piece!r} has blanks around it", "one piece a line", "remove them")
+    elif first != line:
+        given = f"{piece!r} stands in line {first} too"
+        yield Problem(where, given, "each piece once", "remove one of them")
+
+
+def _vocabulary_problems(file: Path, pieces: list[str], size: int) -> Iterator[Problem]:
     missing = [piece for piece in SPECIAL if piece not in pieces]
     if missing or len(pieces) > size:
         given = f"lacks {', '.join(missing)}" if missing else f"holds {len(pieces)} pieces"
-        raise DataError(Problem(str(file), given, f"at most {size} pieces with all of {SPECIAL}"))
-    return pieces
+        yield Problem(str(file), given, f"at most {size} pieces with all of {SPECIAL}")
+    lost = [piece for piece in pieces if piece not in SPECIAL and piece.lower() != piece]
+    if len(lost) > LOST_SHARE * len(pieces):
+        yield Problem(
+            str(file),
+            f"{len(lost)} of {len(pieces)} pieces have capitals, as {lost[0]!r}, and can never"
+            " occur: teachers that are pretrained here read all text in small letters",
+            "an uncased vocabulary",
+            "take another file, or kind: wordpiece",
+        )
 
 
 def _whole_words(documents: Iterable[str], size: int) -> list[str]:
