@@ -23,8 +23,8 @@ class TinyBert(Method):
     L_hidn = MSE(H_S W_h, H_T) and L_attn = (1/A) sum_a MSE(S_S,a, S_T,a) on attention scores
     before the softmax; L_pred = CE(softmax(z_T), softmax(z_S)), logged as KL (the same gradient).
     Stage "general": all but L_pred, on text, after the pretrained teacher. Then, after the
-    fine-tuned one, stage "intermediate": the same, on augmented task data ("task" data for spans,
-    as in the paper), and stage "prediction": L_pred alone.
+    fine-tuned one, stage "intermediate": the same, and stage "prediction": L_pred alone, both on
+    augmented task data, on a span's original data (as in the paper).
 
     Choices: the family's own classifier (the code's reads relu of the pooled vector); equal
     budgets of the task stages where the entry states none; the teacher never drops out (the
@@ -41,7 +41,7 @@ class TinyBert(Method):
     layers: LayerMap = "uniform"
     """g; `top` and `bottom` are the paper's ablation."""
     augment: bool = True
-    """Whether the stage "intermediate" reads augmented data."""
+    """Whether the stages on a task read augmented data."""
     projections: Literal["one", "two"] = "two"
     """W_e and W_h (the paper), or one for both (the code's `fit_dense`)."""
     padding: Literal["left out", "counted"] = "left out"
@@ -63,7 +63,7 @@ class TinyBert(Method):
         return (
             Stage("general", "corpus", terms, frozen=("head",), masking=masking),
             Stage("intermediate", data, terms, share=0.5, frozen=("head",)),
-            Stage("prediction", "task", (self._prediction(setting),), share=0.5),
+            Stage("prediction", data, (self._prediction(setting),), share=0.5),
         )
 
     def _layer_terms(self, setting: Setting) -> tuple[Term, ...]:
