@@ -8,11 +8,12 @@ from pydantic import Field
 
 from zoo.distil.layermap import LayerMap, mapped
 from zoo.distil.method import Method, MisfitError, Setting
+from zoo.distil.soften import soft_loss
 from zoo.distil.stage import Stage
 from zoo.distil.term import Term
 from zoo.losses.contrast import label_contrast
 from zoo.losses.hidden import hidden_mse
-from zoo.losses.logits import hard_labels, soft_labels
+from zoo.losses.logits import hard_labels
 from zoo.losses.relations import relation_kl, sample_relation_kl
 from zoo.models.tap import EMBEDDINGS, LOGITS, Site, Tap
 from zoo.spec.base import PositiveInt
@@ -98,7 +99,7 @@ class Mlkd(Method):
     def _sample_terms(self, setting: Setting) -> tuple[Term, ...]:
         student, teacher = setting.student, setting.teacher
         last = Tap(Site.HIDDEN, student.layers - 1), Tap(Site.HIDDEN, teacher.layers - 1)
-        soft = partial(soft_labels, temperature=self.temperature, scaled=self.scaled)
+        soft = soft_loss(setting.kind, temperature=self.temperature, scaled=self.scaled)
         terms = [Term("sample_relation", sample_relation_kl, *last)]
         if setting.kind not in _NO_CLASSES:
             contrast = partial(label_contrast, temperature=self.contrast_temperature)

@@ -7,11 +7,12 @@ from pydantic import Field
 
 from zoo.distil.layermap import LayerMap, mapped
 from zoo.distil.method import Method, MisfitError, Setting
+from zoo.distil.soften import soft_loss
 from zoo.distil.stage import Masking, Stage
 from zoo.distil.term import Term
 from zoo.losses.attention import attention_mse
 from zoo.losses.hidden import hidden_mse
-from zoo.losses.logits import hard_labels, soft_labels
+from zoo.losses.logits import hard_labels
 from zoo.models.tap import EMBEDDINGS, LOGITS, Site, Tap
 
 
@@ -87,8 +88,7 @@ class TinyBert(Method):
     def _prediction(self, setting: Setting) -> Term:
         if setting.kind == "regression" and self.stsb_target == "gold":
             return Term("labels", hard_labels, LOGITS)
-        over = self.soft_over if setting.kind == "classification" else "rows"
-        soft = partial(soft_labels, temperature=1.0, scaled=False, over=over)
+        soft = soft_loss(setting.kind, temperature=1.0, scaled=False, over=self.soft_over)
         return Term("soft", soft, LOGITS, LOGITS)
 
     def _check_heads(self, setting: Setting) -> None:
