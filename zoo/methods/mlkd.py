@@ -42,8 +42,8 @@ class Mlkd(Method):
     Choices, no source settles them: the 2b vectors of L_SC are the student's and the teacher's
     (not two dropout views), normalised; L_SC is off without classes; one W_h with bias serves all
     layers, at equal widths too (from the identity), and L_SC where widths differ; MSE is the mean
-    over elements; padding never counts; equal budgets of the stages; no augmentation; projections
-    of the corpus stages before it are not kept.
+    over elements; padding never counts; equal budgets of the stages; no augmentation; W_h begins as
+    the W_h of the entry that the student starts from, where its teacher is the same.
     Published: 4/312/1200 and 6/768/3072 started from the general TinyBERT of that shape; epochs,
     rates and batches are unknown (TinyBERT's: 20 epochs at 5e-5, then 3 at 1e-5 to 3e-5).
     """

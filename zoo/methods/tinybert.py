@@ -29,8 +29,8 @@ class TinyBert(Method):
 
     Choices: the family's own classifier (the code's reads relu of the pooled vector); equal
     budgets of the task stages where the entry states none; the teacher never drops out (the
-    code's does); in `soft_over: elements` span rows are still averaged as rows; projections of the
-    corpus stage are not kept, new ones start on the task.
+    code's does); in `soft_over: elements` span rows are still averaged as rows. W_e and W_h of the
+    corpus stage go on being learnt on the task, as in the code.
     Published: students 4/312/1200 and 6/768/3072 from random weights (`start: fresh`); general
     3 epochs at 5e-5, batch 256, length 128; intermediate 20 epochs (10 on MNLI, QQP and QNLI, 50
     on CoLA) at a constant 5e-5, batch 32; prediction 3 epochs at 1e-5 to 3e-5, batch 16 or 32.

@@ -27,13 +27,15 @@ class Job(Spec):
 class PretrainJob(Job, Grown):
     """Bring first weights: from the hub, a folder, another entry, or by pretraining."""
 
-    later: ClassVar[tuple[str, ...]] = ("origin", "teacher")
+    later: ClassVar[tuple[str, ...]] = ("origin", "teacher", "projections")
 
     source: ResolvedSource
     origin: str | None = None
     """The entry whose transferred weights these are, for a distilled source."""
     teacher: str | None = None
     """Whose tokenizer the weights must have, where a student starts from them."""
+    projections: bool = False
+    """Whether the origin learnt projections, which come with its weights."""
 
     @property
     def digest(self) -> str:
@@ -44,7 +46,7 @@ class PretrainJob(Job, Grown):
 class TransferJob(Job, Grown):
     """Train a student on the corpus, before any task: nothing here speaks of tasks."""
 
-    later: ClassVar[tuple[str, ...]] = ("stages",)
+    later: ClassVar[tuple[str, ...]] = ("stages", "projections")
 
     teacher: str
     source: ResolvedSource
@@ -54,19 +56,27 @@ class TransferJob(Job, Grown):
     optimise: Optimise
     stages: Stages = Field(default_factory=dict)
     seed: int
+    projections: bool = False
+    """Whether projections that came with the given weights are taken up."""
 
     @property
     def digest(self) -> str:
-        """Identity of the transferred weights: where they stand plays no part."""
-        return digest(self.model_dump(mode="json", exclude={"suite", "entry", "teacher"}))
+        """Identity of the transferred weights: where they stand plays no part.
+
+        Whether projections are taken up follows from the student's start and the source.
+        """
+        apart = {"suite", "entry", "teacher", "projections"}
+        return digest(self.model_dump(mode="json", exclude=apart))
 
 
 class TrainJob(Job, Grown):
     """Train some runs of an entry on their tasks."""
 
-    later: ClassVar[tuple[str, ...]] = ("start",)
+    later: ClassVar[tuple[str, ...]] = ("start", "projections")
 
     teacher: str
     runs: tuple[RunRecipe, ...]
     start: str | None = None
     """The entry whose first weights they start from, where these are made once for several."""
+    projections: bool = False
+    """Whether projections learnt with these first weights are taken up."""

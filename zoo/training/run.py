@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.data.augment import augmented_size
@@ -38,6 +39,7 @@ from zoo.training.given import given_weights
 from zoo.training.journal import Journal
 from zoo.training.loop import Outcome, Work, train
 from zoo.training.plan import Phase, pretraining_plan, task_plan, transfer_plan
+from zoo.training.projections import load_projections, save_projections
 from zoo.training.resume import Scratch
 from zoo.training.vocabulary import make_tokenizer
 
@@ -58,6 +60,10 @@ def pretrain(project: Project, job: PretrainJob) -> None:
         suite=job.suite, entry=job.entry, stage="pretrained", seed=seed, digest=job.digest
     )
     save_checkpoint(folder.pretrained, model, tokenizer, identity)
+    if job.projections:
+        assert job.origin is not None
+        learnt = load_projections(project.entry(job.suite, job.origin).transferred)
+        save_projections(folder.pretrained, learnt, job.digest)
     scratch.clear()
 
 
@@ -82,12 +88,15 @@ def transfer(project: Project, job: TransferJob) -> None:
         journal=_journal(project, job.suite, job.entry, "transfer"),
         scratch=scratch,
         device=training_device(),
+        projections=load_projections(folder.pretrained) if job.projections else {},
     )
     outcome = _run(work)
     identity = Identity(
         suite=job.suite, entry=job.entry, stage="transferred", seed=job.seed, digest=job.digest
     )
     save_checkpoint(folder.transferred, outcome.model.cpu(), tokenizer, identity)
+    if outcome.projections:
+        save_projections(folder.transferred, outcome.projections, job.digest)
     record = TransferRecord(
         suite=job.suite,
         entry=job.entry,
@@ -137,6 +146,7 @@ def _train_run(project: Project, job: TrainJob, run: RunRecipe, scratch: Scratch
         journal=_journal(project, job.suite, job.entry, run.key),
         scratch=scratch,
         device=training_device(),
+        projections=_learnt(project, job, run) if job.projections else {},
     )
     outcome = _run(work)
     identity = Identity(
@@ -214,6 +224,12 @@ def _seated(
     pretrained = project.entry(job.suite, job.teacher).pretrained
     teacher = load_weights(pretrained, head, seed=run.seed)
     return _started(recipe.student, head, teacher, run.seed), load_tokenizer(pretrained)
+
+
+def _learnt(project: Project, job: TrainJob, run: RunRecipe) -> dict[str, Tensor]:
+    """The projections that were learnt with a run's first weights."""
+    own = project.entry(job.suite, job.start or job.entry)
+    return load_projections(own.pretrained if run.recipe.corpus is None else own.transferred)
 
 
 def _started(
