@@ -46,6 +46,9 @@ class Term:
     vanishes: bool = True
     """Whether it is zero between equal sides; a contrast with other samples is not."""
 
+    over_samples: bool = False
+    """Whether it compares the samples of a batch with each other: it must see whole batches."""
+
     def weight_at(self, progress: float) -> float:
         """The weight when `progress` (0 to 1) of the stage is done."""
         if isinstance(self.weight, Ramp):

@@ -58,6 +58,12 @@ class DistilBert(Method):
                 f"the cosine term compares widths {student.hidden} and {teacher.hidden}",
                 "0, or a student as wide as its teacher",
             )
+        if not (self.soft_weight or self.mlm_weight or self.cosine_weight):
+            raise MisfitError(
+                "soft_weight",
+                "mlm_weight and cosine_weight are 0 too: nothing is learnt on the corpus",
+                "more than 0 for one of them",
+            )
         last = Tap(Site.HIDDEN, student.layers - 1), Tap(Site.HIDDEN, teacher.layers - 1)
         soft = partial(soft_labels, temperature=self.temperature, scaled=True)
         terms = (

@@ -100,11 +100,20 @@ class Mlkd(Method):
         student, teacher = setting.student, setting.teacher
         last = Tap(Site.HIDDEN, student.layers - 1), Tap(Site.HIDDEN, teacher.layers - 1)
         soft = soft_loss(setting.kind, temperature=self.temperature, scaled=self.scaled)
-        terms = [Term("sample_relation", sample_relation_kl, *last)]
+        terms = [Term("sample_relation", sample_relation_kl, *last, over_samples=True)]
         if setting.kind not in _NO_CLASSES:
             contrast = partial(label_contrast, temperature=self.contrast_temperature)
             mapping = None if student.hidden == teacher.hidden else "states"
-            terms.append(Term("sample_contrast", contrast, *last, project=mapping, vanishes=False))
+            terms.append(
+                Term(
+                    "sample_contrast",
+                    contrast,
+                    *last,
+                    project=mapping,
+                    vanishes=False,
+                    over_samples=True,
+                )
+            )
         terms.append(Term("soft", soft, LOGITS, LOGITS))
         if self.hard_label_weight:
             terms.append(Term("labels", hard_labels, LOGITS, weight=self.hard_label_weight))

@@ -30,7 +30,7 @@ class Wid(Method):
     labels only.
 
     The optimisation of the corpus is the compactors': the code has 400,000 steps at 5e-5, epsilon
-    1e-6, warm-up 0.01 and no clipping. A student starts from nothing: state `start: fresh`.
+    1e-6, warm-up 0.01 and no clipping. No first weights of a student are used: state no `start`.
 
     Choices: exactly the scheduled number is pruned among equal norms; moments are edited with the
     optimiser's own beta1; a schedule that is not through at the end is cut short (the report says

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from zoo.distil.stage import Data
+from zoo.errors import Problem, TrainingError
 from zoo.records.training import PhaseRecord
 from zoo.training.phase import History, PhaseRun, Start, Work, closed, opened
 from zoo.training.projections import take_up
@@ -37,8 +38,10 @@ def train(work: Work) -> Outcome:
     the last step and a saved checkpoint.
 
     Raises:
-        TrainingError: a loss is not finite, a capture is empty, or a teacher would be trained.
+        TrainingError: a loss is not finite, a capture is empty, a teacher would be trained, or a
+            stage does not fit its batches or its budget.
     """
+    _refuse_misfits(work)
     torch.manual_seed(work.seed)
     saved = work.scratch.place() if work.scratch else None
     behind = len(saved.finished) if saved else 0
@@ -59,6 +62,29 @@ def train(work: Work) -> Outcome:
         work.scratch.save(history.place(), _left(start), None)
     learnt = {name: value.cpu() for name, value in start.projections.state_dict().items()}
     return Outcome(start.student.eval(), tuple(history.finished), history.seconds, learnt)
+
+
+def _refuse_misfits(work: Work) -> None:
+    """Refuse before the first step what a spec's check could not know or did not see."""
+    problems = []
+    for phase in work.phases:
+        stage, place = phase.stage, f"stage {phase.stage.name!r}"
+        over = [term.name for term in stage.terms if term.over_samples]
+        if over and phase.optimise.accumulate > 1:
+            given = f"{' and '.join(over)} would compare the samples of a part of a batch only"
+            problems.append(Problem(place, given, "accumulate: 1"))
+        if stage.leave is not None:
+            epoch = work.feed(phase).batches_per_epoch
+            steps = phase.steps(epoch)
+            if steps <= epoch:
+                given = (
+                    f"{steps} steps are over before it is asked whether {stage.leave.term} is below"
+                    f" {stage.leave.threshold:g}, at the end of an epoch of {epoch}"
+                )
+                allowed = f"more than {epoch} steps"
+                problems.append(Problem(place, given, allowed, "give it more, or no threshold"))
+    if problems:
+        raise TrainingError(*problems)
 
 
 def _left(start: Start) -> dict[str, nn.Module]:
