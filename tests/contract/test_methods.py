@@ -330,6 +330,30 @@ def test_padding_and_order_change_no_term(setup: tiny.Setup) -> None:
 
 
 @every_case
+def test_only_terms_that_say_so_compare_samples(setup: tiny.Setup) -> None:
+    """A row's gradient depends on other rows where a term compares samples, and only there.
+
+    Such a term is another loss over the parts of a batch; all others may be accumulated.
+    """
+    student = tiny.build_student(setup).double().eval()
+    teacher = copy.deepcopy(setup.teacher).double()
+    for stage in setup.stages:
+        batch = setup.feed(Phase(stage, setup.optimise)).batch(0)
+        for term in stage.terms:
+            place, target = _sides(term, student, teacher, batch)
+            other = place.clone()
+            other[1:] += torch.randn(
+                place[1:].shape, dtype=place.dtype, generator=tiny.generator(4)
+            )
+            gradients = []
+            for each in (place, other):
+                each.requires_grad_(True)
+                gradients += torch.autograd.grad(term.loss(each, target, batch), each)
+            alike = torch.allclose(*(found[0] for found in gradients), rtol=1e-9, atol=1e-12)
+            assert alike is not term.over_samples, term.name
+
+
+@every_case
 def test_half_precision_gives_nearly_the_same_loss(setup: tiny.Setup) -> None:
     """bf16 autocast: the first step's losses within 3 % (or 0.02) of fp32."""
     found = {}
