@@ -83,7 +83,7 @@ def transfer(project: Project, job: TransferJob) -> None:
         if job.student.given
         else _started(job.student, MASKED_LM, teacher, job.seed),
         teacher=lambda _data: _frozen(teacher),
-        feed=_corpus_feed(project, job.corpus, tokenizer, job.seed),
+        feed=_corpus_feed(project, job.corpus, tokenizer, job.seed, pair=_both_see_segments(job)),
         seed=job.seed,
         journal=_journal(project, job.suite, job.entry, "transfer"),
         scratch=scratch,
@@ -204,7 +204,7 @@ def _pretrained(
         phases=pretraining_plan(source),
         student=model,
         teacher=_no_teacher,
-        feed=_corpus_feed(project, source.corpus, tokenizer, source.seed),
+        feed=_corpus_feed(project, source.corpus, tokenizer, source.seed, pair=True),
         seed=source.seed,
         journal=_journal(project, job.suite, job.entry, "pretrain"),
         scratch=scratch,
@@ -269,12 +269,17 @@ def _frozen(model: PreTrainedModel) -> PreTrainedModel:
     return model.eval().requires_grad_(requires_grad=False)
 
 
+def _both_see_segments(job: TransferJob) -> bool:
+    """Whether teacher and student both tell segments apart: neither must know what one cannot."""
+    return min(shape.token_types for shape in (job.student.shape, job.source.shape)) > 1
+
+
 def _corpus_feed(
-    project: Project, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, seed: int
+    project: Project, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, seed: int, *, pair: bool
 ) -> Callable[[Phase], CorpusFeed]:
     def feed(phase: Phase) -> CorpusFeed:
         length = phase.optimise.max_length
-        blocks = corpus_blocks(corpus, tokenizer, project.scratch, length=length, pair=True)
+        blocks = corpus_blocks(corpus, tokenizer, project.scratch, length=length, pair=pair)
         masking = phase.stage.masking
         return CorpusFeed(
             blocks,
