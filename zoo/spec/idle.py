@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import ValidationError
 
+from zoo.spec.augment import Augment
 from zoo.spec.cross import Catalogue
 from zoo.spec.entry import Entry
 from zoo.spec.finding import Finding
@@ -44,6 +45,7 @@ def idle_of_entry(
     if entry.augment is not None and all(stage.data != "augmented" for stage in stages):
         given = "no stage of this entry reads augmented data"
         yield Finding(("augment",), given, remedy="remove it")
+    yield from _idle_draws(entry.augment)
     yield from _idle_tasks(entry, suite, outlines)
     uses = uses_of(entry, suite, outlines)
     yield from _idle_keys(use for table in uses.values() for use in table)
@@ -77,12 +79,21 @@ def idle_of_suite(suite: Suite) -> Iterator[Finding]:
                 yield Finding(("tasks", task, key), given, remedy="remove it")
     if "max_length" in suite.optimise.model_fields_set:
         yield Finding(("optimise", "max_length"), _REASONS["max_length"], remedy="remove it")
+    yield from _idle_draws(suite.augment)
 
 
 _REASONS = {
     "max_length": "tasks state their own max_length, in suite.yaml",
     "teacher_precision": "no teacher runs beside what this trains",
 }
+
+
+def _idle_draws(augment: Augment | None) -> Iterator[Finding]:
+    """What words are replaced by, where none is."""
+    if augment is not None and augment.probability == 0.0:
+        for key in sorted(augment.model_fields_set & {"candidates", "seed", "word_vectors"}):
+            given = "with probability 0 no word is replaced"
+            yield Finding(("augment", key), given, remedy="remove it")
 
 
 def _decides(key: str, stage: Outline) -> bool:
