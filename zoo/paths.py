@@ -110,6 +110,16 @@ class EntryFolder:
         """A student's weights after its corpus stages."""
         return self.root / "transferred"
 
+    @property
+    def pretrained_projections(self) -> Path:
+        """Projections that came with the weights a student is given."""
+        return projections_beside(self.pretrained)
+
+    @property
+    def transferred_projections(self) -> Path:
+        """Projections that a student's corpus stages learnt."""
+        return projections_beside(self.transferred)
+
     def transfer(self, seed: str) -> Path:
         """The record of its corpus stages."""
         return self.root / f"transfer-{seed}.json"
@@ -155,6 +165,11 @@ class EntryFolder:
     def submission(self) -> Path:
         """Prediction files for the official servers."""
         return self.root / "submission"
+
+
+def projections_beside(weights: Path) -> Path:
+    """Where the projections lie that were learnt with some weights: outside of their folder."""
+    return weights.with_name(f"{weights.name}.projections.safetensors")
 
 
 def onnx_name(task: str, precision: str) -> str:

@@ -120,7 +120,7 @@ def test_stages_are_valid(name: str, kind: Kind, teacher: Shape) -> None:
     table = stages_of(method_class(name)(), setting)
     order = [ORDER[stage.data] for stage in table]
     assert order == sorted(order)
-    assert table[-1].data == "task"
+    assert table[-1].data != "corpus"
     assert ("corpus" in {stage.data for stage in table}) == method_class(name).reads_corpus
     assert len({stage.name for stage in table}) == len(table)
     for group in set(order):
@@ -327,6 +327,30 @@ def test_padding_and_order_change_no_term(setup: tiny.Setup) -> None:
         for changed in (noisy, _reversed(batch)):
             for term, value in _terms(stage, student, setup.teacher, changed).items():
                 assert value == pytest.approx(expected[term], rel=1e-4, abs=1e-6), term
+
+
+@every_case
+def test_only_terms_that_say_so_compare_samples(setup: tiny.Setup) -> None:
+    """A row's gradient depends on other rows where a term compares samples, and only there.
+
+    Such a term is another loss over the parts of a batch; all others may be accumulated.
+    """
+    student = tiny.build_student(setup).double().eval()
+    teacher = copy.deepcopy(setup.teacher).double()
+    for stage in setup.stages:
+        batch = setup.feed(Phase(stage, setup.optimise)).batch(0)
+        for term in stage.terms:
+            place, target = _sides(term, student, teacher, batch)
+            other = place.clone()
+            other[1:] += torch.randn(
+                place[1:].shape, dtype=place.dtype, generator=tiny.generator(4)
+            )
+            gradients = []
+            for each in (place, other):
+                each.requires_grad_(True)
+                gradients += torch.autograd.grad(term.loss(each, target, batch), each)
+            alike = torch.allclose(*(found[0] for found in gradients), rtol=1e-9, atol=1e-12)
+            assert alike is not term.over_samples, term.name
 
 
 @every_case

@@ -1,5 +1,6 @@
 """A document a sequence: framed, in segments, cut at the length, padded in batches."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,15 @@ def test_the_first_sentence_is_segment_zero(documents: Documents) -> None:
         ids, segments = block.input_ids.tolist(), block.token_type_ids.tolist()
         first = ids.index(tokenizer.sep_token_id) + 1
         assert segments == [0] * first + [1] * (len(ids) - first)
+
+
+def test_without_a_pair_all_is_segment_zero(documents: Documents) -> None:
+    """The same pieces, separators too, for models that cannot tell segments apart."""
+    alone = replace(documents, pair=False)
+    for number in range(len(documents)):
+        block = alone[number]
+        assert block.input_ids.tolist() == documents[number].input_ids.tolist()
+        assert not block.token_type_ids.any()
 
 
 def test_there_is_no_document_beyond_the_last(documents: Documents) -> None:

@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests import tiny
 from tests.losses.conftest import Case, MakeCase
 from tests.reference import losses as reference
 from zoo.losses.batch import Batch, Layout
-from zoo.losses.logits import hard_labels, rows, soft_labels
+from zoo.losses.logits import hard_labels, output_mse, rows, soft_labels
 
 SIZES = ((2, 3, 4), (3, 5, 7))
 every_layout = pytest.mark.parametrize("layout", list(Layout))
@@ -219,3 +220,14 @@ def test_without_answerable_positions_stated_all_real_ones_are(case: MakeCase) -
 
 def _logits(at: Case) -> tuple[Tensor, Batch]:
     return at.student, at.batch
+
+
+def test_outputs_are_drawn_together_by_their_squared_difference() -> None:
+    """Numbers have no distribution: the loss is the plain mean, and carries no teacher gradient."""
+    student = torch.tensor([[1.0], [2.0], [4.0]], requires_grad=True)
+    teacher = torch.tensor([[2.0], [2.0], [1.0]], requires_grad=True)
+    found = output_mse(student, teacher, tiny.batch(Layout.VALUE, rows=3))
+    found.backward()
+    assert float(found.detach()) == pytest.approx(10.0 / 3)
+    torch.testing.assert_close(student.grad, torch.tensor([[-2.0], [0.0], [6.0]]) / 3)
+    assert teacher.grad is None

@@ -46,7 +46,10 @@ def test_the_second_distillation_is_on_spans_alone(tmp_path: Path) -> None:
     assert weights(stage) == {"labels": 0.5, "soft": 0.5}
     soft = stage.terms[1]
     assert isinstance(soft.loss, partial)
-    assert (soft.loss.keywords, soft.teacher) == ({"temperature": 2.0, "scaled": True}, LOGITS)
+    assert (soft.loss.keywords, soft.teacher) == (
+        {"temperature": 2.0, "scaled": True, "over": "rows"},
+        LOGITS,
+    )
     assert weights(stages_of(method, SPAN._replace(kind="classification"))[-1]) == {"labels": 1.0}
     setup = tiny.Setup(tmp_path, (stage,), "span")
     setup.optimise = Optimise(steps=40, batch_size=8, learning_rate=4e-3, dropout=0.0)

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from tests import tiny
 from zoo.distil.method import Setting
 from zoo.distil.stage import Below, Stage
+from zoo.errors import TrainingError
 from zoo.losses.batch import Batch
 from zoo.methods import stages_of
 from zoo.methods.internal import Internal
@@ -153,8 +154,28 @@ def test_a_threshold_ends_a_stage_at_an_epochs_end(tmp_path: Path, schedule: str
         *((f"layer[{layer}]", BATCHES, reason) for layer, reason in enumerate(reasons)),
         ("classifier", 2 * BATCHES, "its budget is used"),
     ]
-    phases = train(setup(tmp_path, 1, schedule=schedule, threshold=1e-6).work()).phases
+    phases = train(setup(tmp_path, 2, schedule=schedule, threshold=1e-6).work()).phases
     assert {phase.left for phase in phases} == {"its budget is used"}
+
+
+@phased
+@pytest.mark.parametrize("stated", ["steps", "epochs"])
+def test_a_threshold_that_is_never_asked_is_refused(
+    tmp_path: Path, schedule: str, stated: str
+) -> None:
+    """A stage of one epoch or less ends before its rule could end it: told before any step."""
+    made = setup(tmp_path, 1, schedule=schedule, threshold=2.5)
+    if stated == "steps":
+        made.optimise = made.optimise.model_copy(update={"epochs": None, "steps": 4 * BATCHES})
+    with pytest.raises(TrainingError) as raised:
+        train(made.work())
+    assert str(raised.value) == "\n".join(
+        f"stage 'layer[{layer}]': {BATCHES} steps are over before it is asked whether"
+        f" cosine[{layer}] is below 2.5, at the end of an epoch of {BATCHES}\n"
+        f"  allowed: more than {BATCHES} steps\n"
+        "  do: give it more, or no threshold"
+        for layer in range(DEPTH)
+    )
 
 
 @phased

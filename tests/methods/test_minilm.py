@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.methods import terms as at
+from tests.reference import losses as reference
 from zoo.distil.method import MisfitError
 from zoo.distil.stage import Stage
 from zoo.losses.batch import Batch
@@ -68,6 +69,31 @@ def test_equals_the_equations() -> None:
     rows = 12 * int(batch.real.sum())
     expected = {"attention": attention / rows, "value_relation": value / rows}
     assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("mean", ["tokens", "samples"])
+def test_both_means_are_the_loops(mean: str) -> None:
+    """Over all tokens of a batch, or over samples of each one's: both terms follow the field."""
+    batch, student, teacher = at.labelled(0, 1, 1), at.model(at.STUDENT, 1), at.teacher()
+    stage = relations(mean=mean)
+    found = at.plain(at.values(stage, student, teacher, batch))
+    loops = {"attention": reference.attention_kl, "value_relation": reference.relation_kl}
+    for term in stage.terms:
+        ours = at.captured(student, batch, {term.student})[term.student].detach()
+        theirs = at.captured(teacher, batch, {term.teacher})[term.teacher]
+        expected = loops[term.name](ours, theirs, batch, mean=mean)
+        assert found[term.name] == pytest.approx(expected, rel=1e-9), term.name
+
+
+def test_the_mean_is_over_tokens_unless_stated() -> None:
+    """The default, and that the two differ where rows are differently long."""
+    batch, student, teacher = at.labelled(0, 1, 1), at.model(at.STUDENT, 1), at.teacher()
+    default, tokens, samples = (
+        at.plain(at.values(relations(**fields), student, teacher, batch))
+        for fields in ({}, {"mean": "tokens"}, {"mean": "samples"})
+    )
+    assert default == tokens
+    assert all(abs(default[name] - samples[name]) > 1e-4 for name in default)
 
 
 def test_a_student_that_equals_its_teacher_is_at_rest() -> None:

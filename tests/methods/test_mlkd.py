@@ -2,19 +2,23 @@
 
 import copy
 from itertools import pairwise
+from pathlib import Path
 from typing import get_args
 
 import pytest
 import torch
 
+from tests import tiny
 from tests.methods import terms as at
 from zoo.distil.layermap import LayerMap, mapped
 from zoo.distil.method import Kind, MisfitError
+from zoo.errors import TrainingError
 from zoo.losses.batch import Layout
 from zoo.methods import stages_of
 from zoo.methods.mlkd import Mlkd
 from zoo.models.anatomy import part_parameters
 from zoo.models.tap import EMBEDDINGS, Site, Tap
+from zoo.training.loop import train
 
 TOKENS = ("embeddings", "attention[0]", "attention[1]", "hidden[0]", "hidden[1]")
 SAMPLES = ("sample_relation", "sample_contrast", "soft")
@@ -393,3 +397,20 @@ def test_fine_tuning_at_the_end_is_off_unless_asked_for(*, one_stage: bool) -> N
     assert [stage.name for stage in after] == [*(stage.name for stage in before), "labels"]
     for table in (before, after):
         assert {stage.share for stage in table} == {1.0 / len(table)}
+
+
+@pytest.mark.parametrize("parts", [2, 8])
+def test_samples_are_never_compared_in_parts(tmp_path: Path, parts: int) -> None:
+    """With as many parts as samples both terms would be exactly 0: refused before any step."""
+    table = stages_of(Mlkd(), at.setting(tiny.STUDENT, tiny.TEACHER))
+    setup = tiny.Setup(tmp_path, table)
+    setup.optimise = setup.optimise.model_copy(update={"batch_size": 8, "accumulate": parts})
+    with pytest.raises(TrainingError) as raised:
+        train(setup.work())
+    assert str(raised.value) == (
+        "stage 'samples': sample_relation and sample_contrast would compare the samples of a part"
+        " of a batch only\n"
+        "  allowed: accumulate: 1"
+    )
+    setup.stages = table[:1]
+    assert train(setup.work()).phases[0].name == "tokens"

@@ -1,5 +1,6 @@
 """BERT-of-Theseus: what its two stages train, and what they leave alone (methods.md 5.8)."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,9 @@ def test_rate_1_is_plain_fine_tuning(tmp_path: Path) -> None:
 
 def test_rate_0_teaches_nothing(tmp_path: Path) -> None:
     """Without any use in replacing, its successors are still the teacher's first layers."""
-    made = setup(tmp_path, schedule="constant", base_rate=0.0)
-    made.stages = made.stages[:1]
+    made = setup(tmp_path, schedule="constant")
+    unused = Replacement("predecessor", base_rate=0.0, slope=0.0)
+    made.stages = (replace(made.stages[0], surgery=unused),)
     model = train(made.work()).model
     for ours, theirs in zip(layers_of(model), layers_of(made.teacher), strict=False):
         assert tiny.same_weights(ours, theirs)

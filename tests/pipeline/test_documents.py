@@ -54,7 +54,7 @@ def write(house: tuple[Project, Mapping[str, LoadedSuite]]) -> Write:
     ("mark", "shown"),
     [
         ("board: pocket", "| kd-2l | kd |"),
-        ("show: pocket/kd-2l", "soft_labels(temperature=2.0, scaled=True)"),
+        ("show: pocket/kd-2l", "soft_labels(temperature=2.0, scaled=True, over=rows)"),
         ("show: pocket/teacher-4l", "teacher: bert 4 x 64"),
         ("numbers: kd", "| pocket | kd-2l | sentiment | accuracy |"),
     ],

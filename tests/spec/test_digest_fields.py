@@ -44,6 +44,10 @@ OPTIMISE = {
     "dropout": "0.0",
     "max_length": "32",
 }
+ON_A_TASK = {key: value for key, value in OPTIMISE.items() if key != "max_length"}
+"""What decides on a task, whose settings state the length."""
+ALONE = {key: value for key, value in ON_A_TASK.items() if key != "teacher_precision"}
+"""What decides without a teacher beside it."""
 STUDENT = {
     "family": "distilbert",
     "layers": "3",
@@ -52,7 +56,12 @@ STUDENT = {
     "intermediate": "64",
     "start": "last",
 }
-KD = {"temperature": "5", "soft_weight": "0.5", "leave_out": "[labels]"}
+KD = {
+    "temperature": "5",
+    "soft_weight": "0.5",
+    "soft_over": "elements",
+    "leave_out": "[labels]",
+}
 DISTIL = {
     "temperature": "3",
     "soft_weight": "4",
@@ -148,7 +157,7 @@ def flow(values: dict[str, str]) -> str:
     return "{" + ", ".join(f"{key}: {value}" for key, value in values.items()) + "}"
 
 
-@pytest.mark.parametrize("field", OPTIMISE)
+@pytest.mark.parametrize("field", ON_A_TASK)
 def test_optimise_decides(load: Load, edit: Edit, digests: Look, field: str) -> None:
     """A student's own optimisation changes its runs and nobody else's; span has its own rate."""
     stated = {} if field == "steps" else {"epochs": "3"}
@@ -167,7 +176,7 @@ def test_the_corpus_budget_decides(load: Load, edit: Edit, digests: Look, field:
     assert touched(digests(load({})), digests(after)) == of("distil")
 
 
-@pytest.mark.parametrize("field", OPTIMISE)
+@pytest.mark.parametrize("field", ALONE)
 def test_the_teachers_fine_tuning_decides(
     load: Load, edit: Edit, digests: Look, field: str
 ) -> None:
@@ -201,7 +210,8 @@ def test_kd_decides(load: Load, edit: Edit, digests: Look, field: str) -> None:
 
 @pytest.mark.parametrize("field", DISTIL)
 def test_distilbert_decides(load: Load, edit: Edit, digests: Look, field: str) -> None:
-    new = f"  name: distilbert\n  {field}: {DISTIL[field]}\n"
+    switch = "  second_distillation: true\n" if field == "second_weight" else ""
+    new = f"  name: distilbert\n{switch}  {field}: {DISTIL[field]}\n"
     after = edit("distil.yaml", "  name: distilbert\n", new)
     assert touched(digests(load({})), digests(after)) == of("distil")
 
@@ -242,13 +252,12 @@ def _recipe(method: Spec) -> Recipe:
 @pytest.mark.parametrize("field", TASK)
 def test_a_tasks_settings_decide(edit: Edit, digests: Look, field: str) -> None:
     """They change the runs on that task, of everyone."""
-    old = "  sentiment:\n    train: 64\n    dev: 32\n    max_length: 32\n"
-    base = {"train": "64", "dev": "32", "max_length": "32"}
+    old, base = "    max_length: 64\n    max_query: 16\n", {"max_length": "64", "max_query": "16"}
     before, after = (
-        digests(edit("suite.yaml", old, f"  sentiment: {flow(stated)}\n"))
+        digests(edit("suite.yaml", f"  span:\n{old}", f"  span: {flow(stated)}\n"))
         for stated in (base, base | {field: TASK[field]})
     )
-    assert touched(before, after) == of(*EVERYONE, task="sentiment")
+    assert touched(before, after) == of(*EVERYONE, task="span")
 
 
 @pytest.mark.parametrize("field", CHANGE)
@@ -289,6 +298,7 @@ def test_the_datas_revision_decides(
         files["suite.yaml"]
         .replace("  sentiment:\n", f"  {task}:\n")
         .replace("    max_length: 32\n", "    max_length: 64\n    max_query: 16\n")
+        .replace("    max_query: 16\n", "" if task == "sst2" else "    max_query: 16\n", 1)
     )
     teacher = files["teachers/t.yaml"].partition("gates:")[0]
     changes = {"suite.yaml": suite, "teachers/t.yaml": teacher}

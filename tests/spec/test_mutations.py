@@ -15,7 +15,13 @@ from zoo.methods import names
 
 LINEAGE = "mutations-lineage.txt"
 """Its cases break the suite whose entries are made of each other's weights."""
-TABLES = ("mutations.txt", "mutations-across.txt", "mutations-yaml.txt", LINEAGE)
+TABLES = (
+    "mutations.txt",
+    "mutations-across.txt",
+    "mutations-idle.txt",
+    "mutations-yaml.txt",
+    LINEAGE,
+)
 
 
 class Case(NamedTuple):

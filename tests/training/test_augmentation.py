@@ -248,7 +248,7 @@ def test_a_training_reads_copies_and_records_how_many(
     assert (record.examples, record.augmented_examples) == (10, 30)
     assert [(phase.name, phase.steps) for phase in record.phases] == [
         ("intermediate", 6),
-        ("prediction", 2),
+        ("prediction", 6),
     ]
 
 

@@ -20,6 +20,7 @@ from zoo.pipeline.compile import PipelineStage, compile_suite
 from zoo.spec.load import load_suite
 from zoo.spec.shape import Shape
 from zoo.training import run
+from zoo.training.loop import Outcome, Work, train
 
 SUITE = """\
 seeds: [1]
@@ -154,6 +155,37 @@ def test_a_student_starts_from_an_entrys_weights(project: Project) -> None:
     assert same_encoder(folder.pretrained, theirs)
     stage(project, "started/train-sentiment-1")
     assert same_encoder(folder.checkpoint("sentiment-1"), theirs, tolerance=1e-7)
+
+
+@pytest.mark.parametrize("packing", ["documents", "blocks"])
+@pytest.mark.parametrize(("family", "segments"), [("bert", {0, 1}), ("distilbert", {0})])
+def test_teacher_and_student_read_the_same_segments(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    family: str,
+    segments: set[int],
+    packing: str,
+) -> None:
+    """A student without token types is not taught by a teacher that reads two segments."""
+    seen: list[Work] = []
+
+    def watched(work: Work) -> Outcome:
+        seen.append(work)
+        return train(work)
+
+    monkeypatch.setattr(run, "train", watched)
+    suite = SUITE.replace("documents: 40}", f"documents: 40, packing: {packing}}}")
+    write(
+        project,
+        {"suite.yaml": suite, "read.yaml": TRANSFER.replace("distilbert, l", f"{family}, l")},
+    )
+    try:
+        stage(project, "read/transfer")
+    finally:
+        write(project, {"suite.yaml": SUITE})
+    (work,) = seen
+    batch = work.feed(work.phases[0]).batch(0)
+    assert set(batch.token_type_ids.unique().tolist()) == segments
 
 
 @pytest.fixture

@@ -30,7 +30,15 @@ class Compaction(Continue):
     rescale_query: bool = True
     report_updates: int = 64
 
-    reads_teacher = True
+    @property
+    def reads_teacher(self) -> bool:
+        """Yes: it is what is trained."""
+        return True
+
+    @property
+    def reads_student(self) -> bool:
+        """No: the student is cut out of the teacher."""
+        return False
 
     def open(self, seat: Seat) -> PreTrainedModel:
         """A copy of the teacher with identity compactors: it answers as the teacher does."""

@@ -11,12 +11,13 @@ from zoo.data.shards import Block, Shards
 class Documents:
     """Documents by index: [CLS] sentence [SEP] sentence ... [SEP], at most `length` pieces.
 
-    Separators between sentences are part of the tokenised text. The first sentence is segment 0,
-    all that follows segment 1, as in pairs.
+    Separators between sentences are part of the tokenised text. With `pair` the first sentence is
+    segment 0 and all that follows segment 1, as in pairs; without, all is segment 0.
     """
 
     shards: Shards
     length: int
+    pair: bool
 
     def __len__(self) -> int:
         """How many documents there are."""
@@ -32,5 +33,6 @@ class Documents:
         text = self.shards.pieces(begin, min(end, begin + self.length - 2))
         ids = np.concatenate([[self.shards.cls_id], text, [self.shards.sep_id]]).astype(np.int64)
         separators = ids == self.shards.sep_id
-        segments = (np.cumsum(separators) - separators > 0).astype(np.int64)
+        behind = np.cumsum(separators) - separators > 0
+        segments = (behind & self.pair).astype(np.int64)
         return Block(ids, segments)

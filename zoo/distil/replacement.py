@@ -25,7 +25,15 @@ class Replacement(Continue):
     slope: float | None = None
     full_after: float = 1.0
 
-    reads_teacher = True
+    @property
+    def reads_teacher(self) -> bool:
+        """Yes: its layers are replaced."""
+        return True
+
+    @property
+    def reads_student(self) -> bool:
+        """Whether successors start as the student's layers."""
+        return self.successors == "student"
 
     def rate(self, step: int, steps: int) -> float:
         """The probability p in a step, counted from 1."""

@@ -53,6 +53,11 @@ class Surgery(Protocol):
         """Whether `open` asks for the teacher."""
         ...
 
+    @property
+    def reads_student(self) -> bool:
+        """Whether `open` uses the student's weights, not only its shape."""
+        ...
+
     def open(self, seat: Seat) -> PreTrainedModel:
         """The model that this stage trains."""
         ...
@@ -74,10 +79,19 @@ class Surgery(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class Continue:
     """No surgery: the stage trains the model it is given. The base of all that do less than all."""
 
-    reads_teacher: bool = False
+    @property
+    def reads_teacher(self) -> bool:
+        """No: the student is all there is."""
+        return False
+
+    @property
+    def reads_student(self) -> bool:
+        """Yes: it is what is trained."""
+        return True
 
     def open(self, seat: Seat) -> PreTrainedModel:
         """The student itself."""

@@ -33,7 +33,8 @@ class Term:
     `name` is a family (`soft`), with the student's layer where there is one a layer (`hidden[0]`).
     `teacher` is None for losses against the batch's labels. `project` names a learnt linear map
     from the student's width to the teacher's that is applied to the student's side first; terms
-    that name the same one share it. The engine owns it and never saves it with the student.
+    that name the same one share it. The engine owns it: it is never part of the student, and what
+    the corpus stages learnt of it is where the stages on a task begin.
     """
 
     name: str
@@ -44,6 +45,9 @@ class Term:
     project: str | None = None
     vanishes: bool = True
     """Whether it is zero between equal sides; a contrast with other samples is not."""
+
+    over_samples: bool = False
+    """Whether it compares the samples of a batch with each other: it must see whole batches."""
 
     def weight_at(self, progress: float) -> float:
         """The weight when `progress` (0 to 1) of the stage is done."""

@@ -36,7 +36,7 @@ def soft_labels(
     positions, pieces), as the released code of PKD and of TinyBERT has it.
     """
     if batch.layout is Layout.VALUE:
-        return (full(student) - full(teacher.detach())).square().mean()
+        return output_mse(student, teacher, batch)
     student_rows, teacher_rows = rows(student, batch), rows(teacher.detach(), batch)
     student_log = torch.log_softmax(full(student_rows) / temperature, dim=-1)
     teacher_log = torch.log_softmax(full(teacher_rows) / temperature, dim=-1)
@@ -46,6 +46,11 @@ def soft_labels(
     if over == "elements":
         divergence = divergence / _choices(student, batch)
     return divergence * temperature**2 if scaled else divergence
+
+
+def output_mse(student: Tensor, teacher: Tensor, batch: Batch) -> Tensor:  # noqa: ARG001  (as every loss)
+    """Mean squared difference of (B, 1) outputs; scalar (methods.md 5.2, tasks of numbers)."""
+    return (full(student) - full(teacher.detach())).square().mean()
 
 
 def hard_labels(student: Tensor, labels: Tensor, batch: Batch) -> Tensor:

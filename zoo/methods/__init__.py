@@ -9,11 +9,13 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import get_args
 
+from zoo.distil.effect import idle_settings
 from zoo.distil.method import Kind, Method, MisfitError, Setting
 from zoo.distil.stage import Stage
 from zoo.models.tap import LOGITS
 from zoo.spec.base import Spec
 from zoo.spec.finding import Finding
+from zoo.spec.outline import Outline
 from zoo.spec.shape import Shape
 from zoo.spec.task import Task
 
@@ -68,6 +70,33 @@ class Methods:
                 found |= {stage.name: stage.data for stage in table}
         return found
 
+    def idle(
+        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task]
+    ) -> list[Finding]:
+        """Settings of the method that decide nothing on these tasks; paths are below `method`."""
+        assert isinstance(method, Method)
+        settings = [
+            Setting(student, teacher, kind.value) for kind in sorted({t.kind for t in tasks})
+        ]
+        given = {
+            1: "it decides nothing here: with any other value the same is trained",
+            2: "the method has no such term on the tasks of this entry",
+        }
+        return [
+            Finding(path, given[len(path)], remedy="remove it")
+            for path in idle_settings(method, settings, stages_of)
+        ]
+
+    def outlines(
+        self, method: Spec, student: Shape, teacher: Shape, task: Task
+    ) -> tuple[Outline, ...]:
+        """Its stages on a task, for budgets and starts to fit; none where it does not fit."""
+        try:
+            table = stages_of(method, Setting(student, teacher, task.kind.value))
+        except MisfitError:
+            return ()
+        return tuple(map(_outline, table))
+
     def reads_corpus(self, method: Spec) -> bool:
         """Whether the method declares a corpus stage."""
         return isinstance(method, Method) and method.reads_corpus
@@ -82,7 +111,7 @@ def stages_of(method: Spec, setting: Setting) -> tuple[Stage, ...]:
     whole = _whole(method, setting)
     leave_out = getattr(method, "leave_out")  # noqa: B009  (every method has it, Spec does not)
     if not leave_out:
-        return whole
+        return _refuse_weightless(whole, "name")
     families = _families(method, setting)
     unknown = [name for name in leave_out if name not in families]
     if unknown:
@@ -92,7 +121,35 @@ def stages_of(method: Spec, setting: Setting) -> tuple[Stage, ...]:
     left = [stage.without(leave_out) for stage in whole]
     kept = tuple(stage for stage in left if stage.terms)
     _refuse_gaps(whole, kept)
-    return _sharing_all(kept)
+    return _refuse_weightless(_sharing_all(kept), "leave_out")
+
+
+def _refuse_weightless(stages: tuple[Stage, ...], key: str) -> tuple[Stage, ...]:
+    """The stages, if each has something to learn.
+
+    Raises:
+        MisfitError: all terms of a stage have weight 0.
+    """
+    for stage in stages:
+        if not any(term.weight for term in stage.terms):
+            names = ", ".join(term.name for term in stage.terms)
+            given = f"nothing is trained in stage {stage.name!r}: {names} has weight 0"
+            raise MisfitError(key, given, "a weight above 0 for one of its terms")
+    return stages
+
+
+def _outline(stage: Stage) -> Outline:
+    over = dict.fromkeys(term.family for term in stage.terms if term.over_samples)
+    return Outline(
+        stage.name,
+        stage.data,
+        stage.share,
+        any(term.teacher is not None for term in stage.terms),
+        tuple(over),
+        stage.leave.term if stage.leave else None,
+        stage.frozen,
+        stage.surgery.reads_student,
+    )
 
 
 def _whole(method: Spec, setting: Setting) -> tuple[Stage, ...]:

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, final
 from pydantic import Field
 
 from zoo.distil.method import Method, MisfitError, Setting
+from zoo.distil.soften import soft_loss
 from zoo.distil.stage import Masking, Stage
 from zoo.distil.term import Term
 from zoo.losses.hidden import token_cosine
@@ -57,6 +58,12 @@ class DistilBert(Method):
                 f"the cosine term compares widths {student.hidden} and {teacher.hidden}",
                 "0, or a student as wide as its teacher",
             )
+        if not (self.soft_weight or self.mlm_weight or self.cosine_weight):
+            raise MisfitError(
+                "soft_weight",
+                "mlm_weight and cosine_weight are 0 too: nothing is learnt on the corpus",
+                "more than 0 for one of them",
+            )
         last = Tap(Site.HIDDEN, student.layers - 1), Tap(Site.HIDDEN, teacher.layers - 1)
         soft = partial(soft_labels, temperature=self.temperature, scaled=True)
         terms = (
@@ -76,12 +83,7 @@ class DistilBert(Method):
         labels = Term("labels", hard_labels, LOGITS)
         if not (self.second_distillation and setting.kind == "span"):
             return Stage("labels", "task", (labels,))
-        soft = Term(
-            "soft",
-            partial(soft_labels, temperature=self.temperature, scaled=True),
-            LOGITS,
-            LOGITS,
-            weight=self.second_weight,
-        )
+        softened = soft_loss(setting.kind, temperature=self.temperature, scaled=True)
+        soft = Term("soft", softened, LOGITS, LOGITS, weight=self.second_weight)
         hard = Term("labels", hard_labels, LOGITS, weight=1.0 - self.second_weight)
         return Stage("second distillation", "task", (hard, soft))

@@ -1,17 +1,16 @@
 """Internal representations: attention and [CLS] vectors, layer after layer, then the logits."""
 
-from functools import partial
 from typing import Literal, final
 
 from pydantic import Field
 
 from zoo.distil.layermap import LayerMap, mapped
 from zoo.distil.method import Method, MisfitError, Setting
+from zoo.distil.soften import soft_loss
 from zoo.distil.stage import Below, Stage
 from zoo.distil.term import Term
 from zoo.losses.attention import attention_kl
 from zoo.losses.hidden import first_cosine
-from zoo.losses.logits import soft_labels
 from zoo.models.tap import LOGITS, Site, Tap
 
 Layers = tuple[tuple[Term, ...], ...]
@@ -56,7 +55,7 @@ class Internal(Method):
     def stages(self, setting: Setting) -> tuple[Stage, ...]:
         """One stage in all, or one for every layer and one for the classifier."""
         layers = self._layers(setting)
-        soft = partial(soft_labels, temperature=self.temperature, scaled=self.scaled)
+        soft = soft_loss(setting.kind, temperature=self.temperature, scaled=self.scaled)
         logits = Term("soft", soft, LOGITS, LOGITS)
         if self.schedule == "all":
             self._refuse_phases()

@@ -1,5 +1,6 @@
 """MiniLM: the last layer's attention and value relations, on text only."""
 
+from functools import partial
 from typing import ClassVar, Literal, final
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from zoo.distil.method import Method, MisfitError, Setting
 from zoo.distil.stage import Masking, Stage
 from zoo.distil.term import Term
 from zoo.losses.attention import attention_kl
+from zoo.losses.divergence import Mean
 from zoo.losses.logits import hard_labels
 from zoo.losses.relations import relation_kl
 from zoo.models.tap import LOGITS, Site, Tap
@@ -25,7 +27,8 @@ class MiniLm(Method):
 
     Where M <= L/2 and H_S <= H_T/2 the paper first distils a teacher assistant of the teacher's
     depth and the student's width: an entry of its own, which the student's entry then names as
-    its teacher. Choices: the mean is over all tokens of a batch; the text is not masked.
+    its teacher. Choices: the mean is over all tokens of a batch unless `mean` says otherwise; the
+    text is not masked.
     Published: random weights (`start: fresh`); 400,000 steps, 4,000 of them warm-up, linear decay,
     weight decay 0.01, length 512; 6x768 batch 1024 at 5e-4, others batch 256 at 3e-4. Tasks: batch
     32, 2e-5 to 5e-5, 3 to 5 epochs; SQuAD 2.0 6e-5, 3 epochs.
@@ -34,6 +37,9 @@ class MiniLm(Method):
     reads_corpus: ClassVar[bool] = True
 
     name: Literal["minilm"] = "minilm"
+    mean: Mean = "tokens"
+    """Over all tokens of a batch, or over samples of each one's mean: the paper's |x| is one
+    sample's, and its blocks are equally long, which makes both the same (a choice)."""
     mask_fraction: float = Field(0.0, ge=0, lt=1)
     """Share of pieces masked in the text; the paper says nothing of masks."""
 
@@ -51,8 +57,8 @@ class MiniLm(Method):
         scores = Tap(Site.SCORES, ours), Tap(Site.SCORES, theirs)
         values = Tap(Site.VALUE, ours), Tap(Site.VALUE, theirs)
         terms = (
-            Term("attention", attention_kl, *scores),
-            Term("value_relation", relation_kl, *values),
+            Term("attention", partial(attention_kl, mean=self.mean), *scores),
+            Term("value_relation", partial(relation_kl, mean=self.mean), *values),
         )
         masking = Masking(self.mask_fraction)
         return (

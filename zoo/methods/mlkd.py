@@ -8,11 +8,12 @@ from pydantic import Field
 
 from zoo.distil.layermap import LayerMap, mapped
 from zoo.distil.method import Method, MisfitError, Setting
+from zoo.distil.soften import soft_loss
 from zoo.distil.stage import Stage
 from zoo.distil.term import Term
 from zoo.losses.contrast import label_contrast
 from zoo.losses.hidden import hidden_mse
-from zoo.losses.logits import hard_labels, soft_labels
+from zoo.losses.logits import hard_labels
 from zoo.losses.relations import relation_kl, sample_relation_kl
 from zoo.models.tap import EMBEDDINGS, LOGITS, Site, Tap
 from zoo.spec.base import PositiveInt
@@ -41,8 +42,8 @@ class Mlkd(Method):
     Choices, no source settles them: the 2b vectors of L_SC are the student's and the teacher's
     (not two dropout views), normalised; L_SC is off without classes; one W_h with bias serves all
     layers, at equal widths too (from the identity), and L_SC where widths differ; MSE is the mean
-    over elements; padding never counts; equal budgets of the stages; no augmentation; projections
-    of the corpus stages before it are not kept.
+    over elements; padding never counts; equal budgets of the stages; no augmentation; W_h begins as
+    the W_h of the entry that the student starts from, where its teacher is the same.
     Published: 4/312/1200 and 6/768/3072 started from the general TinyBERT of that shape; epochs,
     rates and batches are unknown (TinyBERT's: 20 epochs at 5e-5, then 3 at 1e-5 to 3e-5).
     """
@@ -98,12 +99,21 @@ class Mlkd(Method):
     def _sample_terms(self, setting: Setting) -> tuple[Term, ...]:
         student, teacher = setting.student, setting.teacher
         last = Tap(Site.HIDDEN, student.layers - 1), Tap(Site.HIDDEN, teacher.layers - 1)
-        soft = partial(soft_labels, temperature=self.temperature, scaled=self.scaled)
-        terms = [Term("sample_relation", sample_relation_kl, *last)]
+        soft = soft_loss(setting.kind, temperature=self.temperature, scaled=self.scaled)
+        terms = [Term("sample_relation", sample_relation_kl, *last, over_samples=True)]
         if setting.kind not in _NO_CLASSES:
             contrast = partial(label_contrast, temperature=self.contrast_temperature)
             mapping = None if student.hidden == teacher.hidden else "states"
-            terms.append(Term("sample_contrast", contrast, *last, project=mapping, vanishes=False))
+            terms.append(
+                Term(
+                    "sample_contrast",
+                    contrast,
+                    *last,
+                    project=mapping,
+                    vanishes=False,
+                    over_samples=True,
+                )
+            )
         terms.append(Term("soft", soft, LOGITS, LOGITS))
         if self.hard_label_weight:
             terms.append(Term("labels", hard_labels, LOGITS, weight=self.hard_label_weight))

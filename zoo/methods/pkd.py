@@ -7,10 +7,11 @@ from pydantic import Field
 
 from zoo.distil.layermap import mapped
 from zoo.distil.method import Method, MisfitError, Setting
+from zoo.distil.soften import soft_loss
 from zoo.distil.stage import Stage
 from zoo.distil.term import Term
 from zoo.losses.hidden import first_mse
-from zoo.losses.logits import hard_labels, soft_labels
+from zoo.losses.logits import hard_labels
 from zoo.models.tap import LOGITS, Site, Tap
 from zoo.spec.base import Fraction
 
@@ -45,9 +46,9 @@ class Pkd(Method):
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:
         """One stage on the task."""
-        # Over elements, a span's loss would depend on the padding of its batch.
-        over = self.soft_over if setting.kind == "classification" else "rows"
-        soft = partial(soft_labels, temperature=self.temperature, scaled=True, over=over)
+        soft = soft_loss(
+            setting.kind, temperature=self.temperature, scaled=True, over=self.soft_over
+        )
         patience = self._patience(setting)
         alone = self.patience_weight > 0 and not patience
         return (

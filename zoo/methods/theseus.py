@@ -44,10 +44,12 @@ class Theseus(Method):
     def stages(self, setting: Setting) -> tuple[Stage, ...]:
         """Two stages on the task: replacing, and fine-tuning the successors."""
         self._refuse_shapes(setting)
-        self._refuse_slopes()
+        self._refuse_rates()
         labels = Term("labels", hard_labels, LOGITS)
-        slope = 0.0 if self.schedule == "constant" else self.slope
-        surgery = Replacement(self.successors, self.base_rate, slope, self.full_after)
+        # At rate 1 nothing is left to grow.
+        grows = self.schedule == "linear" and self.base_rate < 1.0
+        slope, full_after = (self.slope, self.full_after) if grows else (0.0, 1.0)
+        surgery = Replacement(self.successors, self.base_rate, slope, full_after)
         kept: tuple[Part, ...] = ("embeddings", "head")
         return (
             Stage("replacing", "task", (labels,), surgery, share=0.5, frozen=kept),
@@ -75,7 +77,13 @@ class Theseus(Method):
                 "a student that differs from its teacher in depth only",
             )
 
-    def _refuse_slopes(self) -> None:
+    def _refuse_rates(self) -> None:
+        if not self.base_rate:
+            raise MisfitError(
+                "base_rate",
+                "with probability 0 no module uses its successor, and nothing is trained",
+                "more than 0, up to 1",
+            )
         if self.schedule == "constant" and self.slope is not None:
             raise MisfitError("slope", "a constant rate does not grow", "null")
         if self.schedule == "constant" and self.full_after != 1.0:

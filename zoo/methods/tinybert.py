@@ -7,11 +7,12 @@ from pydantic import Field
 
 from zoo.distil.layermap import LayerMap, mapped
 from zoo.distil.method import Method, MisfitError, Setting
+from zoo.distil.soften import soft_loss
 from zoo.distil.stage import Masking, Stage
 from zoo.distil.term import Term
 from zoo.losses.attention import attention_mse
 from zoo.losses.hidden import hidden_mse
-from zoo.losses.logits import hard_labels, soft_labels
+from zoo.losses.logits import hard_labels
 from zoo.models.tap import EMBEDDINGS, LOGITS, Site, Tap
 
 
@@ -23,13 +24,13 @@ class TinyBert(Method):
     L_hidn = MSE(H_S W_h, H_T) and L_attn = (1/A) sum_a MSE(S_S,a, S_T,a) on attention scores
     before the softmax; L_pred = CE(softmax(z_T), softmax(z_S)), logged as KL (the same gradient).
     Stage "general": all but L_pred, on text, after the pretrained teacher. Then, after the
-    fine-tuned one, stage "intermediate": the same, on augmented task data ("task" data for spans,
-    as in the paper), and stage "prediction": L_pred alone.
+    fine-tuned one, stage "intermediate": the same, and stage "prediction": L_pred alone, both on
+    augmented task data, on a span's original data (as in the paper).
 
     Choices: the family's own classifier (the code's reads relu of the pooled vector); equal
     budgets of the task stages where the entry states none; the teacher never drops out (the
-    code's does); in `soft_over: elements` span rows are still averaged as rows; projections of the
-    corpus stage are not kept, new ones start on the task.
+    code's does); in `soft_over: elements` span rows are still averaged as rows. W_e and W_h of the
+    corpus stage go on being learnt on the task, as in the code.
     Published: students 4/312/1200 and 6/768/3072 from random weights (`start: fresh`); general
     3 epochs at 5e-5, batch 256, length 128; intermediate 20 epochs (10 on MNLI, QQP and QNLI, 50
     on CoLA) at a constant 5e-5, batch 32; prediction 3 epochs at 1e-5 to 3e-5, batch 16 or 32.
@@ -41,7 +42,7 @@ class TinyBert(Method):
     layers: LayerMap = "uniform"
     """g; `top` and `bottom` are the paper's ablation."""
     augment: bool = True
-    """Whether the stage "intermediate" reads augmented data."""
+    """Whether the stages on a task read augmented data."""
     projections: Literal["one", "two"] = "two"
     """W_e and W_h (the paper), or one for both (the code's `fit_dense`)."""
     padding: Literal["left out", "counted"] = "left out"
@@ -63,7 +64,7 @@ class TinyBert(Method):
         return (
             Stage("general", "corpus", terms, frozen=("head",), masking=masking),
             Stage("intermediate", data, terms, share=0.5, frozen=("head",)),
-            Stage("prediction", "task", (self._prediction(setting),), share=0.5),
+            Stage("prediction", data, (self._prediction(setting),), share=0.5),
         )
 
     def _layer_terms(self, setting: Setting) -> tuple[Term, ...]:
@@ -87,8 +88,7 @@ class TinyBert(Method):
     def _prediction(self, setting: Setting) -> Term:
         if setting.kind == "regression" and self.stsb_target == "gold":
             return Term("labels", hard_labels, LOGITS)
-        over = self.soft_over if setting.kind == "classification" else "rows"
-        soft = partial(soft_labels, temperature=1.0, scaled=False, over=over)
+        soft = soft_loss(setting.kind, temperature=1.0, scaled=False, over=self.soft_over)
         return Term("soft", soft, LOGITS, LOGITS)
 
     def _check_heads(self, setting: Setting) -> None:

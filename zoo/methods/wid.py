@@ -30,7 +30,7 @@ class Wid(Method):
     labels only.
 
     The optimisation of the corpus is the compactors': the code has 400,000 steps at 5e-5, epsilon
-    1e-6, warm-up 0.01 and no clipping. A student starts from nothing: state `start: fresh`.
+    1e-6, warm-up 0.01 and no clipping. No first weights of a student are used: state no `start`.
 
     Choices: exactly the scheduled number is pruned among equal norms; moments are edited with the
     optimiser's own beta1; a schedule that is not through at the end is cut short (the report says
@@ -94,21 +94,30 @@ class Wid(Method):
         return teacher.model_copy(update=halved)
 
     def _corpus_stage(self, setting: Setting) -> Stage:
+        # The table holds what decides: of two ways to do a thing, the settings of the one taken.
+        by_head, at_once = self.strategy == "head", self.fuse == "reference"
         schedule = Schedule(
             setting.teacher,
             setting.student,
             self.strategy,
             self.window,
-            self.dim_updates,
-            self.linear_updates,
-            self.updates_per_head,
+            linear_updates=self.linear_updates,
+            **(
+                {"updates_per_head": self.updates_per_head}
+                if by_head
+                else {"dim_updates": self.dim_updates}
+            ),
         )
         surgery = Compaction(
             schedule,
-            Fuse(self.fuse, self.penalty, self.l2_lambda, self.decay),
-            self.weights_pace,
+            Fuse(
+                self.fuse,
+                self.penalty,
+                **({"strength": self.l2_lambda} if at_once else {"decay": self.decay}),
+            ),
+            1.0 if self.only_compactors else self.weights_pace,
             self.only_compactors,
-            self.rescale_query,
+            by_head or self.rescale_query,
             self.report_updates,
         )
         return Stage(

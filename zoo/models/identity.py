@@ -38,6 +38,12 @@ class Identity(Spec):
     """What it was made of."""
     files: dict[str, Sha256] = Field(default_factory=dict)
     """Every other file of the folder."""
+    projections: Sha256 | None = None
+    """Of the projections beside the folder, where some were learnt with it."""
+
+    def beside(self, projections: str) -> "Identity":
+        """The same checkpoint with projections beside it."""
+        return self.model_copy(update={"projections": projections})
 
     @property
     def weights_sha256(self) -> str:

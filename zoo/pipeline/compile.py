@@ -7,6 +7,12 @@ from pathlib import Path
 from zoo.methods import method_name
 from zoo.paths import Project
 from zoo.pipeline.inputs import InputFiles, inputs_job
+from zoo.pipeline.projections import (
+    brought_to,
+    learnt_on_corpus,
+    taken_up_on_corpus,
+    taken_up_on_tasks,
+)
 from zoo.pipeline.recipes import entry_recipe, is_taught, run_recipes, teacher_run, transfer_job
 from zoo.spec.jobs import Job, PretrainJob, TrainJob
 from zoo.spec.lineage import build_order, origin_of
@@ -51,7 +57,7 @@ def compile_suite(loaded: LoadedSuite) -> list[Pipeline]:
         for stage in pipeline.stages
         for output in stage.outputs
         if stage.kind in ("transfer", "train", "score", "export", "latency")
-        if not output.endswith(("/checkpoint", "/transferred"))
+        if not output.endswith(("/checkpoint", "/transferred", ".safetensors"))
     ]
     return [*pipelines, _board_pipeline(loaded, tuple(measured))]
 
@@ -106,20 +112,32 @@ def _pretrain_stages(loaded: LoadedSuite, name: str) -> Iterator[PipelineStage]:
         return
     origin = origin_of(entry or loaded.teachers[name])
     teacher = entry.teacher if entry else None
-    job = PretrainJob(suite=loaded.name, entry=name, source=source, origin=origin, teacher=teacher)
+    job = PretrainJob(
+        suite=loaded.name,
+        entry=name,
+        source=source,
+        origin=origin,
+        teacher=teacher,
+        projections=bool(brought_to(loaded, name)),
+    )
+    ours = _Outputs(loaded.name, name)
     dependencies = [*InputFiles(loaded.name).of_source(name, source)]
     if origin:
         dependencies.append(_Outputs(loaded.name, origin).of("transferred"))
+    outputs = [ours.of("pretrained")]
+    if origin and job.projections:
+        dependencies.append(_Outputs(loaded.name, origin).of("transferred_projections"))
+        outputs.append(ours.of("pretrained_projections"))
     if teacher:
         dependencies.append(_Outputs(loaded.name, teacher).of("pretrained"))
-    outputs = (_Outputs(loaded.name, name).of("pretrained"),)
-    yield PipelineStage("pretrain", "pretrain", job, tuple(dependencies), outputs)
+    yield PipelineStage("pretrain", "pretrain", job, tuple(dependencies), tuple(outputs))
 
 
 def _transfer_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[PipelineStage]:
     job = transfer_job(loaded, name)
     if job is None:
         return
+    job = job.model_copy(update={"projections": taken_up_on_corpus(loaded, name)})
     ours = _Outputs(loaded.name, name)
     dependencies = [
         *InputFiles(loaded.name).of_corpus(job.corpus),
@@ -127,15 +145,18 @@ def _transfer_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[P
     ]
     if job.student.given is not None:
         dependencies.append(ours.of("pretrained"))
-    outputs = (ours.of("transferred"), ours.of("transfer", str(job.seed)))
+    if job.projections:
+        dependencies.append(ours.of("pretrained_projections"))
+    outputs = [ours.of("transferred"), ours.of("transfer", str(job.seed))]
+    if learnt_on_corpus(loaded, name):
+        outputs.append(ours.of("transferred_projections"))
     method = method_name(job.method)
-    yield PipelineStage("transfer", "transfer", job, tuple(dependencies), outputs, method)
+    yield PipelineStage("transfer", "transfer", job, tuple(dependencies), tuple(outputs), method)
 
 
 def _train_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[PipelineStage]:
-    runs, transfer = run_recipes(loaded, name), None
-    if name in loaded.entries:
-        transfer = transfer_job(loaded, name)
+    runs, projections = run_recipes(loaded, name), taken_up_on_tasks(loaded, name)
+    transfer = transfer_job(loaded, name) if name in loaded.entries else None
     for stage_name, chunk in _chunks(loaded, runs):
         job = TrainJob(
             suite=loaded.name,
@@ -148,6 +169,7 @@ def _train_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[Pipe
                 for run in chunk
                 if is_taught(run.recipe, run.task)
             },
+            projections=projections,
         )
         out = _Outputs(loaded.name, name)
         outputs = [out.of(what, run.key) for run in chunk for what in ("checkpoint", "training")]
@@ -155,7 +177,7 @@ def _train_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[Pipe
             "train",
             stage_name,
             job,
-            _train_dependencies(loaded, name, teacher, chunk),
+            _train_dependencies(loaded, job, chunk),
             tuple(outputs),
             _method(chunk[0].recipe),
         )
@@ -178,9 +200,9 @@ def _chunks(loaded: LoadedSuite, runs: list[RunRecipe]) -> Iterator[tuple[str, l
 
 
 def _train_dependencies(
-    loaded: LoadedSuite, name: str, teacher: str, chunk: list[RunRecipe]
+    loaded: LoadedSuite, job: TrainJob, chunk: list[RunRecipe]
 ) -> tuple[str, ...]:
-    theirs, ours = _Outputs(loaded.name, teacher), _Outputs(loaded.name, name)
+    theirs, ours = _Outputs(loaded.name, job.teacher), _Outputs(loaded.name, job.entry)
     recipe = chunk[0].recipe
     read = [path for run in chunk for path in InputFiles(loaded.name).of_training(run)]
     if recipe.student is None:
@@ -195,6 +217,9 @@ def _train_dependencies(
     gate = [theirs.of("gate")] if distilled else []
     augments = any(run.recipe.augment is not None for run in chunk)
     first = dict.fromkeys([*read, start, *([theirs.of("pretrained")] if augments else [])])
+    if job.projections:
+        learnt = "pretrained" if recipe.corpus is None else "transferred"
+        first[ours.of(f"{learnt}_projections")] = None
     return (*first, *gate, *distilled)
 
 

@@ -6,7 +6,6 @@ from zoo.spec.load import LoadedSuite
 from zoo.spec.optimise import Stages
 from zoo.spec.recipe import Recipe, RunRecipe, StudentRecipe, TeacherRecipe, TransferredSource
 from zoo.spec.shape import Shape
-from zoo.spec.student import Student
 from zoo.spec.task import TASKS
 from zoo.spec.teacher import DistilledSource, FolderSource, HubSource
 from zoo.spec.weights import DistilledWeights, FolderWeights, HubWeights
@@ -23,7 +22,7 @@ def entry_recipe(loaded: LoadedSuite, name: str) -> Recipe:
     reads_corpus = METHODS.reads_corpus(entry.method)
     recipe = Recipe(
         teacher=_teacher_recipe(loaded, entry.teacher),
-        student=_student_recipe(loaded, entry.student, teacher.shape),
+        student=_student_recipe(loaded, name, teacher.shape),
         method=entry.method,
         optimise=entry.optimise or suite.optimise,
         tasks=entry.tasks,
@@ -142,8 +141,14 @@ def _teacher_recipe(loaded: LoadedSuite, name: str) -> TeacherRecipe:
     )
 
 
-def _student_recipe(loaded: LoadedSuite, student: Student, teacher: Shape) -> StudentRecipe:
+def _student_recipe(loaded: LoadedSuite, name: str, teacher: Shape) -> StudentRecipe:
+    entry = loaded.entries[name]
+    student = entry.student
     shape, start = student.shape(teacher), student.start
+    outlines = METHODS.outlines(entry.method, shape, teacher, TASKS[entry_tasks(loaded, name)[0]])
+    if not outlines[0].reads_student:
+        # Nothing is copied into it: its first stage makes it of the teacher.
+        return StudentRecipe(shape=shape, start="fresh")
     if isinstance(start, HubWeights):
         return StudentRecipe(shape=shape, start=HubSource(**start.model_dump(), shape=shape))
     if isinstance(start, FolderWeights):

@@ -54,6 +54,8 @@ def _start(entry: Entry, recipe: Recipe) -> str:
     start = entry.student.start
     assert recipe.student is not None
     assert isinstance(start, str | tuple)
+    if not whole_plan(recipe, next(iter(TASKS)))[0].stage.surgery.reads_student:
+        return "made of the teacher by the first stage"
     layers = copied_layers(start, recipe.student.shape.layers, depth)
     if not layers:
         return "fresh"

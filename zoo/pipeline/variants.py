@@ -159,7 +159,7 @@ def _records(stages: Sequence[PipelineStage], study: Study) -> Iterator[str]:
     kinds = ("transfer", "train", "score", *(("latency",) if study.latency else ()))
     for stage in stages:
         if stage.kind in kinds:
-            weights = ("/checkpoint", "/transferred")
+            weights = ("/checkpoint", "/transferred", ".safetensors")
             yield from (path for path in stage.outputs if not path.endswith(weights))
 
 

@@ -8,9 +8,11 @@ from pydantic import ValidationError
 from zoo.errors import suggestion
 from zoo.spec.base import Spec
 from zoo.spec.bench import sizes
+from zoo.spec.cross_stages import stage_findings, use_findings
 from zoo.spec.entry import Entry
 from zoo.spec.finding import Finding
-from zoo.spec.optimise import Optimise
+from zoo.spec.levels import uses_of
+from zoo.spec.outline import Outline
 from zoo.spec.shape import Shape
 from zoo.spec.student import Student, copied_layers
 from zoo.spec.suite import Suite
@@ -40,6 +42,18 @@ class Catalogue(Protocol):
         self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task]
     ) -> Mapping[str, str]:
         """The names of its stages on any of the tasks, and which data each reads."""
+        ...
+
+    def idle(
+        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task]
+    ) -> list[Finding]:
+        """Settings of the method that decide nothing on these tasks; paths are below `method`."""
+        ...
+
+    def outlines(
+        self, method: Spec, student: Shape, teacher: Shape, task: Task
+    ) -> tuple[Outline, ...]:
+        """What its stages on a task are, without those it leaves out; none where it misfits."""
         ...
 
 
@@ -140,14 +154,19 @@ def entry_findings(
     except ValidationError as error:
         yield _heads_finding(entry.student, teacher.shape, error.errors()[0]["ctx"])
         return
-    if entry.student.given is None:
+    tasks = [TASKS[name] for name in entry.only or suite.tasks if name in TASKS]
+    outlines = {
+        task.name: catalogue.outlines(entry.method, shape, teacher.shape, task) for task in tasks
+    }
+    made_of_teacher = any(table and not table[0].reads_student for table in outlines.values())
+    if entry.student.given is None and not made_of_teacher:
         yield from _copy_findings(entry, shape, teacher.shape)
     yield from _tokenizer_findings(shape, teacher.shape)
-    tasks = [TASKS[name] for name in entry.only or suite.tasks if name in TASKS]
     for finding in catalogue.misfits(entry.method, shape, teacher.shape, tasks):
         yield finding._replace(path=("method", *finding.path))
     stages = catalogue.stages(entry.method, shape, teacher.shape, tasks)
-    yield from _stage_findings(entry, suite, stages)
+    yield from stage_findings(entry, suite, stages)
+    yield from use_findings(entry, uses_of(entry, suite, outlines))
 
 
 def _heads_finding(student: Student, teacher: Shape, misfit: Mapping[str, str]) -> Finding:
@@ -191,53 +210,6 @@ def _corpus_findings(entry: Entry, suite: Suite, catalogue: Catalogue) -> Iterat
             ("method",),
             "this method's corpus stage has no budget",
             remedy="declare `corpus_optimise` here or in suite.yaml",
-        )
-
-
-def _stage_findings(entry: Entry, suite: Suite, stages: Mapping[str, str]) -> Iterator[Finding]:
-    for name, change in entry.stages.items():
-        yield from _stage_change(("stages", name), name, stages)
-        on_corpus = stages.get(name) == "corpus"
-        ours = entry.corpus_optimise if on_corpus else entry.optimise
-        theirs = suite.corpus_optimise if on_corpus else suite.optimise
-        yield from _uneven_parts(("stages", name), ours or theirs, change.batch_size)
-    for task, on_task in entry.tasks.items():
-        yield from _uneven_parts(
-            ("tasks", task), entry.optimise or suite.optimise, on_task.batch_size
-        )
-        for name, change in on_task.stages.items():
-            path = ("tasks", task, "stages", name)
-            yield from _stage_change(path, name, stages)
-            yield from _uneven_parts(path, entry.optimise or suite.optimise, change.batch_size)
-            if stages.get(name) == "corpus":
-                yield Finding(
-                    path,
-                    "this stage reads the corpus, once for all tasks",
-                    remedy="state it under `stages` of the entry",
-                )
-    if "augmented" in stages.values() and entry.augment is None and suite.augment is None:
-        yield Finding(
-            ("method",),
-            "this method reads augmented task data",
-            remedy="declare `augment` here or in suite.yaml",
-        )
-
-
-def _stage_change(path: tuple[str, ...], name: str, stages: Mapping[str, str]) -> Iterator[Finding]:
-    if stages and name not in stages:
-        yield Finding(
-            path, "the method has no such stage", ", ".join(stages), suggestion(name, stages)
-        )
-
-
-def _uneven_parts(
-    path: tuple[str, ...], optimise: Optimise | None, batch_size: int | None
-) -> Iterator[Finding]:
-    if batch_size is not None and optimise is not None and batch_size % optimise.accumulate:
-        yield Finding(
-            (*path, "batch_size"),
-            f"{optimise.accumulate} parts (accumulate) do not divide a batch of {batch_size}",
-            f"a multiple of {optimise.accumulate}",
         )
 
 

@@ -13,6 +13,7 @@ from zoo.spec.cross import Catalogue, entry_findings
 from zoo.spec.entry import Entry
 from zoo.spec.explain import findings_of
 from zoo.spec.finding import Finding
+from zoo.spec.idle import idle_of_entry
 from zoo.spec.study import TRAIN, Study
 from zoo.spec.suite import Suite
 from zoo.spec.teacher import Teacher
@@ -128,7 +129,17 @@ def _entry_findings(study: Study, base: Base, beside: Neighbours) -> Iterator[Fi
             found = entry_findings(
                 entry, base.suite, base.teachers, beside.catalogue, beside.entries
             )
+            found = (*found, *_idle_values(point, entry, base, beside))
         yield from (_placed(point, finding) for finding in found)
+
+
+def _idle_values(point: Point, entry: Entry, base: Base, beside: Neighbours) -> Iterator[Finding]:
+    """What the point itself states without effect: an ablation may idle keys of its entry."""
+    for finding in idle_of_entry(entry, base.suite, base.teachers, beside.catalogue):
+        for axis in point:
+            path = axis_path(axis)
+            if finding.path[: len(path)] == path:
+                yield finding
 
 
 def _placed(point: Point, finding: Finding) -> Finding:

@@ -82,6 +82,8 @@ class PretrainJob(Job):
     """The entry whose transferred weights these are, for a distilled source."""
     teacher: str | None = None
     """Whose tokenizer the weights must have, where a student starts from them."""
+    projections: bool = False
+    """Whether the origin learnt projections, which come with its weights."""
 
     @property
     def declared(self) -> str:
@@ -105,11 +107,17 @@ class TransferJob(Job):
     optimise: Optimise
     stages: Stages = Field(default_factory=dict)
     seed: int
+    projections: bool = False
+    """Whether projections that came with the given weights are taken up."""
 
     @property
     def declared(self) -> str:
-        """sha256 of what is declared of the transfer: where it stands plays no part."""
-        return digest(self.model_dump(mode="json", exclude={"suite", "entry", "teacher"}))
+        """sha256 of what is declared of the transfer: where it stands plays no part.
+
+        Whether projections are taken up follows from the student's start and the source.
+        """
+        apart = {"suite", "entry", "teacher", "projections"}
+        return digest(self.model_dump(mode="json", exclude=apart))
 
     def digest(self, inputs: Inputs) -> str:
         """Identity of the transferred weights, made of these inputs."""
@@ -136,3 +144,5 @@ class TrainJob(Job):
     """What is declared of the transfer that they start from, if any."""
     taught: dict[str, str] = Field(default_factory=dict)
     """What is declared of the teacher that they are distilled from, by task."""
+    projections: bool = False
+    """Whether projections learnt with these first weights are taken up."""

@@ -18,6 +18,7 @@ from zoo.spec.data import TaskSettings
 from zoo.spec.entry import Entry, entry_model
 from zoo.spec.explain import explain
 from zoo.spec.finding import Finding
+from zoo.spec.idle import idle_of_entry, idle_of_suite, idle_of_teacher
 from zoo.spec.lineage import Lineage
 from zoo.spec.study import Study
 from zoo.spec.suite import Suite
@@ -144,17 +145,19 @@ def _fit_together(
 ) -> None:
     """Note what does not fit between files; the names are of all files, also broken ones."""
     suite, teachers = loaded.suite, loaded.teachers
-    found = suite_findings(suite, entry_names, teacher_names, teachers)
+    found = chain(suite_findings(suite, entry_names, teacher_names, teachers), idle_of_suite(suite))
     reader.note(folder / "suite.yaml", found)
     lineage = Lineage(teachers, loaded.entries, entry_names, reader.catalogue)
     for key, teacher in teachers.items():
-        found = chain(teacher_findings(teacher, suite), lineage.of_teacher(key))
+        idle = idle_of_teacher(teacher, suite)
+        found = chain(teacher_findings(teacher, suite), lineage.of_teacher(key), idle)
         reader.note(folder / f"teachers/{key}.yaml", found)
     for key, entry in loaded.entries.items():
         broken = entry.teacher in teacher_names and entry.teacher not in teachers
         if not broken:  # a broken teacher is reported in its own file
-            found = entry_findings(entry, suite, teachers, reader.catalogue, entry_names)
-            reader.note(folder / f"{key}.yaml", chain(found, lineage.of_entry(key)))
+            own = entry_findings(entry, suite, teachers, reader.catalogue, entry_names)
+            idle = idle_of_entry(entry, suite, teachers, reader.catalogue)
+            reader.note(folder / f"{key}.yaml", chain(own, lineage.of_entry(key), idle))
 
 
 def _fit_studies(

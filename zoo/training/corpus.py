@@ -40,7 +40,10 @@ def corpus_blocks(
     length: int,
     pair: bool,
 ) -> Blocks | Documents:
-    """The corpus in blocks of `length` pieces; `pair` cuts each into two segments."""
+    """The corpus in blocks of `length` pieces; `pair` cuts each into two segments.
+
+    Packed blocks without `pair` have no separator within; documents keep those of their sentences.
+    """
     cut = content(declared)
     identity = digest([cut, corpus_sha256(declared), tokenizer_digest(tokenizer)])
     folder = scratch / "shards" / identity[:16]
@@ -51,7 +54,7 @@ def corpus_blocks(
         texts = _texts(declared, tokenizer)
         shards = corpus.write_shards(texts, tokenizer, folder, max_tokens=limit)
     if declared.packing == "documents":
-        return Documents(shards, length)
+        return Documents(shards, length, pair)
     return shards.blocks(length, pair)
 
 

@@ -1,15 +1,17 @@
 """The training of one student: its phases one after the other, resumed where they stood."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from zoo.distil.stage import Data
+from zoo.errors import Problem, TrainingError
 from zoo.records.training import PhaseRecord
 from zoo.training.phase import History, PhaseRun, Start, Work, closed, opened
+from zoo.training.projections import take_up
 from zoo.training.resume import Place
 from zoo.training.trainee import make_projections
 
@@ -18,11 +20,15 @@ __all__ = ["Outcome", "Work", "train"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training left: the model, how its phases went, and the seconds of all attempts."""
+    """What a training left: the model, how its phases went, and the seconds of all attempts.
+
+    `projections` are what its terms learnt beside the model, as tensors on the CPU.
+    """
 
     model: PreTrainedModel
     phases: Sequence[PhaseRecord]
     seconds: float
+    projections: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def train(work: Work) -> Outcome:
@@ -32,8 +38,10 @@ def train(work: Work) -> Outcome:
     the last step and a saved checkpoint.
 
     Raises:
-        TrainingError: a loss is not finite, a capture is empty, or a teacher would be trained.
+        TrainingError: a loss is not finite, a capture is empty, a teacher would be trained, or a
+            stage does not fit its batches or its budget.
     """
+    _refuse_misfits(work)
     torch.manual_seed(work.seed)
     saved = work.scratch.place() if work.scratch else None
     behind = len(saved.finished) if saved else 0
@@ -49,10 +57,38 @@ def train(work: Work) -> Outcome:
         history.finished.append(run.run())
         start = Start(run.close(), start.projections, run.optimiser)
     if work.scratch is not None and behind == len(work.phases):
-        work.scratch.restore({"trainee": start.student}, None)
+        work.scratch.restore(_left(start), None)
     elif work.scratch is not None:
-        work.scratch.save(history.place(), {"trainee": start.student}, None)
-    return Outcome(start.student.eval(), tuple(history.finished), history.seconds)
+        work.scratch.save(history.place(), _left(start), None)
+    learnt = {name: value.cpu() for name, value in start.projections.state_dict().items()}
+    return Outcome(start.student.eval(), tuple(history.finished), history.seconds, learnt)
+
+
+def _refuse_misfits(work: Work) -> None:
+    """Refuse before the first step what a spec's check could not know or did not see."""
+    problems = []
+    for phase in work.phases:
+        stage, place = phase.stage, f"stage {phase.stage.name!r}"
+        over = [term.name for term in stage.terms if term.over_samples]
+        if over and phase.optimise.accumulate > 1:
+            given = f"{' and '.join(over)} would compare the samples of a part of a batch only"
+            problems.append(Problem(place, given, "accumulate: 1"))
+        if stage.leave is not None:
+            epoch = work.feed(phase).batches_per_epoch
+            steps = phase.steps(epoch)
+            if steps <= epoch:
+                given = (
+                    f"{steps} steps are over before it is asked whether {stage.leave.term} is below"
+                    f" {stage.leave.threshold:g}, at the end of an epoch of {epoch}"
+                )
+                allowed = f"more than {epoch} steps"
+                problems.append(Problem(place, given, allowed, "give it more, or no threshold"))
+    if problems:
+        raise TrainingError(*problems)
+
+
+def _left(start: Start) -> dict[str, nn.Module]:
+    return {"trainee": start.student, "projections": start.projections}
 
 
 def _projections(work: Work) -> nn.ModuleDict:
@@ -61,4 +97,6 @@ def _projections(work: Work) -> nn.ModuleDict:
 
     stages = [phase.stage for phase in work.phases]
     width = int(work.student.config.hidden_size)
-    return make_projections(stages, width, teacher_width).to(work.device)
+    made = make_projections(stages, width, teacher_width)
+    take_up(made, work.projections)
+    return made.to(work.device)

@@ -35,7 +35,10 @@ LOOKS = 50
 
 @dataclass
 class Work:
-    """Everything a training needs; `teacher` is asked for only by stages that look at one."""
+    """Everything a training needs; `teacher` is asked for only by stages that look at one.
+
+    `projections` are those that an earlier training of the student learnt, as it left them.
+    """
 
     phases: Sequence[Phase]
     student: PreTrainedModel
@@ -45,6 +48,7 @@ class Work:
     journal: Journal
     scratch: Scratch | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    projections: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.data.augment import augmented_size
@@ -47,6 +48,7 @@ from zoo.training.made_of import (
     transfer_inputs,
 )
 from zoo.training.plan import Phase, pretraining_plan, task_plan, transfer_plan
+from zoo.training.projections import load_projections, save_projections
 from zoo.training.resume import Scratch
 from zoo.training.vocabulary import make_tokenizer
 
@@ -74,6 +76,10 @@ def pretrain(project: Project, job: PretrainJob) -> None:
         digest=digest,
         inputs=inputs,
     )
+    if job.projections:
+        assert job.origin is not None
+        learnt = load_projections(project.entry(job.suite, job.origin).transferred)
+        identity = identity.beside(save_projections(folder.pretrained, learnt, digest))
     save_checkpoint(folder.pretrained, brought.model, brought.tokenizer, identity, brought.invented)
     scratch.clear()
 
@@ -102,11 +108,12 @@ def transfer(project: Project, job: TransferJob) -> None:
         phases=phases,
         student=student,
         teacher=lambda _data: _frozen(teacher),
-        feed=_corpus_feed(project, job.corpus, tokenizer, job.seed),
+        feed=_corpus_feed(project, job.corpus, tokenizer, job.seed, pair=_both_see_segments(job)),
         seed=job.seed,
         journal=_journal(project, job.suite, job.entry, "transfer"),
         scratch=scratch,
         device=training_device(),
+        projections=load_projections(folder.pretrained) if job.projections else {},
     )
     outcome = _run(work)
     identity = Identity(
@@ -118,6 +125,9 @@ def transfer(project: Project, job: TransferJob) -> None:
         digest=digest,
         inputs=inputs,
     )
+    if outcome.projections:
+        beside = save_projections(folder.transferred, outcome.projections, digest)
+        identity = identity.beside(beside)
     save_checkpoint(folder.transferred, outcome.model.cpu(), tokenizer, identity, untrained)
     record = TransferRecord(
         suite=job.suite,
@@ -166,6 +176,7 @@ def _train_run(project: Project, job: TrainJob, made: Made) -> None:
         journal=_journal(project, job.suite, job.entry, run.key),
         scratch=made.scratch,
         device=training_device(),
+        projections=_learnt(project, job, run) if job.projections else {},
     )
     outcome = _run(work)
     identity = Identity(
@@ -231,7 +242,7 @@ def _pretrained(
         phases=pretraining_plan(source),
         student=model,
         teacher=_no_teacher,
-        feed=_corpus_feed(project, source.corpus, tokenizer, source.seed),
+        feed=_corpus_feed(project, source.corpus, tokenizer, source.seed, pair=True),
         seed=source.seed,
         journal=_journal(project, job.suite, job.entry, "pretrain"),
         scratch=scratch,
@@ -250,6 +261,12 @@ def _seated(
     if recipe.corpus is None and recipe.student is not None and recipe.student.given is None:
         model = _started(recipe.student, head, model, run.seed)
     return model, load_tokenizer(folder)
+
+
+def _learnt(project: Project, job: TrainJob, run: RunRecipe) -> dict[str, Tensor]:
+    """The projections that were learnt with a run's first weights."""
+    own = project.entry(job.suite, job.start or job.entry)
+    return load_projections(own.pretrained if run.recipe.corpus is None else own.transferred)
 
 
 def _started(
@@ -288,12 +305,17 @@ def _frozen(model: PreTrainedModel) -> PreTrainedModel:
     return model.eval().requires_grad_(requires_grad=False)
 
 
+def _both_see_segments(job: TransferJob) -> bool:
+    """Whether teacher and student both tell segments apart: neither must know what one cannot."""
+    return min(shape.token_types for shape in (job.student.shape, job.source.shape)) > 1
+
+
 def _corpus_feed(
-    project: Project, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, seed: int
+    project: Project, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, seed: int, *, pair: bool
 ) -> Callable[[Phase], CorpusFeed]:
     def feed(phase: Phase) -> CorpusFeed:
         length = phase.optimise.max_length
-        blocks = corpus_blocks(corpus, tokenizer, project.scratch, length=length, pair=True)
+        blocks = corpus_blocks(corpus, tokenizer, project.scratch, length=length, pair=pair)
         masking = phase.stage.masking
         return CorpusFeed(
             blocks,
