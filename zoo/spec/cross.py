@@ -10,7 +10,7 @@ from zoo.spec.base import Spec
 from zoo.spec.bench import sizes
 from zoo.spec.entry import Entry
 from zoo.spec.finding import Finding
-from zoo.spec.optimise import Optimise
+from zoo.spec.optimise import Budgets, Optimise
 from zoo.spec.shape import Shape
 from zoo.spec.student import Student, copied_layers
 from zoo.spec.suite import Suite
@@ -27,9 +27,9 @@ class Catalogue(Protocol):
         ...
 
     def misfits(
-        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task]
+        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task], budgets: Budgets
     ) -> list[Finding]:
-        """Why this method cannot be used between these shapes; paths are below `method`."""
+        """Why it cannot be used between these shapes or in these budgets; paths below `method`."""
         ...
 
     def reads_corpus(self, method: Spec) -> bool:
@@ -144,7 +144,9 @@ def entry_findings(
         yield from _copy_findings(entry, shape, teacher.shape)
     yield from _tokenizer_findings(shape, teacher.shape)
     tasks = [TASKS[name] for name in entry.only or suite.tasks if name in TASKS]
-    for finding in catalogue.misfits(entry.method, shape, teacher.shape, tasks):
+    on_corpus = entry.corpus_optimise or suite.corpus_optimise
+    budgets = Budgets(entry.optimise or suite.optimise, on_corpus, entry.stages)
+    for finding in catalogue.misfits(entry.method, shape, teacher.shape, tasks, budgets):
         yield finding._replace(path=("method", *finding.path))
     stages = catalogue.stages(entry.method, shape, teacher.shape, tasks)
     yield from _stage_findings(entry, suite, stages)

@@ -47,7 +47,7 @@ def train(work: Work) -> Outcome:
         if saved is not None and len(history.finished) == behind:
             run.restore(saved)
         history.finished.append(run.run())
-        start = Start(run.close(), start.projections, run.optimiser)
+        start = Start(run.student, start.projections, run.optimiser)
     if work.scratch is not None and behind == len(work.phases):
         work.scratch.restore({"trainee": start.student}, None)
     elif work.scratch is not None:
