@@ -49,8 +49,8 @@ class Compaction(Continue):
         """
         fitting = self._fitted(budget)
         if not self.allow_cut:
-            fitting._refuse_late(budget)
-            fitting._refuse_weak(budget)
+            self._refuse_late(fitting.schedule, budget)
+            self._refuse_weak(fitting, budget)
         return fitting
 
     def note(self, budget: Budget | None) -> str:
@@ -81,29 +81,28 @@ class Compaction(Continue):
         """The setting that says how strongly pruned entries are drawn to 0."""
         return "l2_lambda" if self.fuse.mode == "reference" else "decay"
 
-    def _refuse_late(self, budget: Budget) -> None:
-        schedule, steps = self.schedule, budget.steps
-        if schedule.full_step <= steps:
+    def _refuse_late(self, schedule: Schedule, budget: Budget) -> None:
+        if schedule.full_step <= budget.steps:
             return
-        longest = steps // schedule.updates
+        longest = budget.steps // schedule.updates
         raise MisfitError(
             "window" if "window" in self.stated else "name",
-            f"the student's size is reached at step {schedule.full_step}, the stage ends at {steps}",
+            f"the student's size is chosen at step {schedule.full_step} of {budget.steps}",
             f"a window of up to {longest}" if longest else f"{schedule.updates} steps or more",
-            "give the stage more steps, leave window to its steps, or state allow_cut: true",
+            "give the stage more steps, leave window to them, or state allow_cut: true",
         )
 
-    def _refuse_weak(self, budget: Budget) -> None:
-        fade = fading(self.fuse, self.schedule, budget)
+    def _refuse_weak(self, fitting: Compaction, budget: Budget) -> None:
+        fade = fading(fitting.fuse, fitting.schedule, budget)
         if fade.left < NEAR_ZERO:
             return
+        chosen = fitting.schedule.full_step
         raise MisfitError(
             next((key for key in ("window", self._pull) if key in self.stated), "name"),
-            f"what is pruned at step {self.schedule.full_step} is still {fade.left:.2g} of itself"
-            f" when the stage ends at {budget.steps}",
+            f"{fade.left:.2g} of what is pruned at step {chosen} is left at step {budget.steps}",
             f"less than {NEAR_ZERO:g}",
-            f"give the stage more steps, leave window and {self._pull} to its steps,"
-            " or state allow_cut: true",
+            f"give the stage more steps, leave window and {self._pull} to them, or state"
+            " allow_cut: true",
         )
 
     def open(self, seat: Seat) -> PreTrainedModel:

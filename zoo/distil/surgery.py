@@ -51,10 +51,10 @@ class Seam(NamedTuple):
 class Surgery(Protocol):
     """Opens a stage's trainee, may edit it at every step, and closes it to a plain model.
 
-    The engine asks `within` for the surgery that fits the stage's budget, before the first step,
-    and lets that one edit and close. `edit` runs after backward and clipping, before the optimiser's step: what it adds is not
-    clipped. The trainee answers to `forward` and to the anatomy of its family as any student does.
-    What an edit must remember between steps stands in the trainee's buffers, so that resuming
+    Before the first step the engine asks for the surgery `within` the stage's budget, and lets that
+    one edit. `edit` runs after backward and clipping, before the optimiser's step: what it adds is
+    not clipped. The trainee answers to `forward` and to the anatomy of its family as any student
+    does. What an edit must remember between steps stands in the trainee's buffers, so that resuming
     restores it. Parameters that `open` sets to need no gradient are not trained.
     """
 

@@ -15,7 +15,6 @@ from zoo.models.tap import LOGITS
 from zoo.spec.base import PositiveInt
 from zoo.spec.shape import Shape
 
-
 _BY_BUDGET = ("window", "l2_lambda", "decay")
 """Settings that the budget of the corpus stage decides where they are not stated."""
 
@@ -41,9 +40,9 @@ class Wid(Method):
     1e-6, warm-up 0.01 and no clipping. A student starts from nothing: state `start: fresh`.
 
     Choices: exactly the scheduled number is pruned among equal norms; moments are edited with the
-    optimiser's own beta1; what is not near 0 at the end is not cut unless `allow_cut` says so; layer
-    norms keep the models' own variance and epsilon, the reference's (unbiased, outside the root)
-    are not offered.
+    optimiser's own beta1; what is not near 0 at the end is only cut where `allow_cut` says
+    so; layer norms keep the models' own variance and epsilon, the reference's (unbiased, outside
+    the root) are not offered.
     """
 
     reads_corpus: ClassVar[bool] = True

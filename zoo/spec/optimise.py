@@ -89,7 +89,7 @@ Stages = dict[str, StageChange]
 
 
 class Budgets(NamedTuple):
-    """What an entry states, or its suite for it: on a task, on the corpus, and for single stages."""
+    """What an entry or its suite states: on a task, on the corpus, and for single stages."""
 
     task: Optimise | None
     corpus: Optimise | None
