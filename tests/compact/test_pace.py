@@ -1,4 +1,4 @@
-"""What a budget decides: a window and a pull that bring the student to its size within the steps."""
+"""What a budget decides: a window and a pull that bring the student to its size in time."""
 
 import pytest
 import torch

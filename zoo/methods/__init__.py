@@ -9,6 +9,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import get_args
 
+from pydantic import ValidationError
+
 from zoo.distil.budget import apportioned, budget_of
 from zoo.distil.method import Kind, Method, MisfitError, Setting
 from zoo.distil.stage import Stage
@@ -110,10 +112,11 @@ def _refuse_budgets(stages: tuple[Stage, ...], budgets: Budgets) -> None:
     """
     for optimise, corpus in ((budgets.corpus, True), (budgets.task, False)):
         ours = [stage for stage in stages if (stage.data == "corpus") is corpus]
-        for stage, own in apportioned(ours, optimise, budgets.stages) if optimise else ():
-            budget = budget_of(own, stage.share)
-            if budget is not None:
-                stage.surgery.within(budget)
+        with suppress(ValidationError):  # a stage's change that cannot be; `entry_findings` tells
+            for stage, own in apportioned(ours, optimise, budgets.stages) if optimise else ():
+                budget = budget_of(own, stage.share)
+                if budget is not None:
+                    stage.surgery.within(budget)
 
 
 def _whole(method: Spec, setting: Setting) -> tuple[Stage, ...]:
