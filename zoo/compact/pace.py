@@ -5,22 +5,23 @@ All of it follows one entry of 1, as the identity's are, that no task moves.
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from zoo.compact.fuse import TINY, Fuse
 from zoo.compact.schedule import Schedule
 from zoo.distil.budget import Budget
 
-NEAR_ZERO = 0.01
+NEAR_ZERO = 0.1
 """What is left of pruned rows and columns, beside those kept, when they count as gone."""
 
-_CHOSEN, _GONE = 0.2, 0.5
+_CHOSEN, _GONE = 0.4, 0.9
 """Shares of the steps: when the student's size is chosen, and when its last entries are gone."""
 _SETTLED = 200
 """Steps after which an entry that is gone does not come back."""
-_WALK = 2.5
+_WALK = 1.2
 """How far the pull of `reference` must carry: 1, and Adam's slowing down on the way."""
-_FOLDS = math.log(1e4)
-"""How often a decoupled entry must fall by e to be 1e-4."""
+_FOLDS = math.log(100.0)
+"""How often a decoupled entry must fall by e to be a hundredth."""
 
 
 def window_within(schedule: Schedule, steps: int) -> Schedule:
@@ -72,15 +73,16 @@ class Fading:
     """What is left of it after the last step."""
 
 
+@lru_cache(maxsize=64)
 def fading(fuse: Fuse, schedule: Schedule, budget: Budget) -> Fading:
     """Follow a unit entry through the budget, step by step."""
     if not schedule.updates:
         return Fading(0, 0.0)
     entry = _Entry(fuse, budget)
-    gone: int | None = None
+    full_step, gone = schedule.full_step, None
     for step in range(1, budget.steps + 1):
         drawn = step <= schedule.window
-        pruned = step >= schedule.full_step and not drawn
+        pruned = step >= full_step and not drawn
         entry.step(step, drawn=drawn, pruned=pruned)
         if not pruned or abs(entry.value) >= NEAR_ZERO:
             gone = None

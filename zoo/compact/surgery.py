@@ -58,7 +58,7 @@ class Compaction(Continue):
         if budget is None:
             if "window" in self.stated:
                 return f"the student's size is chosen at step {self.schedule.full_step}"
-            return "the student's size is chosen in the first fifth of the steps"
+            return "the student's size is chosen in the first two fifths of the steps"
         fitting = self._fitted(budget)
         schedule, steps = fitting.schedule, budget.steps
         if schedule.full_step > steps:

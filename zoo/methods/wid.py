@@ -32,9 +32,8 @@ class Wid(Method):
     At the end W' = C_r[out] W C_l[in] is the student, whose decoder is not tied. Then, on a task,
     labels only.
 
-    Window and pull are the code's where the corpus stage has steps enough, else what lets the
-    student's size be chosen in the first fifth of the steps and the last pruned entries be gone by
-    half of them.
+    Window and pull are the code's where the corpus stage has steps enough; else the student's size
+    is chosen in its first two fifths, and the last pruned entries are near 0 by nine tenths.
 
     The optimisation of the corpus is the compactors': the code has 400,000 steps at 5e-5, epsilon
     1e-6, warm-up 0.01 and no clipping. A student starts from nothing: state `start: fresh`.
