@@ -110,6 +110,7 @@ class _Entry:
             if pruned:
                 size = 1.0 if self.fuse.penalty == "l2" else max(abs(self.value), TINY)
                 self.value *= max(0.0, 1.0 - rate * self.fuse.decay / size)
+            self.value *= 1.0 - rate * optimise.weight_decay
             return
         penalty = self.value
         if self.fuse.penalty == "group_lasso":
