@@ -25,10 +25,11 @@ from zoo.data.batches import CorpusFeed, Feed, TaskFeed
 from zoo.distil.effect import alternatives
 from zoo.distil.method import Kind, Method, MisfitError, Setting
 from zoo.distil.stage import Stage
+from zoo.errors import TrainingError
 from zoo.methods import METHODS, method_class, stages_of
 from zoo.records.training import PhaseRecord
 from zoo.spec.corpus import PocketCorpus
-from zoo.spec.optimise import Optimise
+from zoo.spec.optimise import Budgets, Optimise
 from zoo.spec.shape import Shape
 from zoo.spec.task import TASKS
 from zoo.training.corpus import corpus_blocks
@@ -102,7 +103,7 @@ def planned(method: Method, setting: Setting) -> tuple[Stage, ...]:
 def refused(method: Method, shape: Shape) -> list[str]:
     """The keys that a spec's check would name, on tasks of every kind."""
     tasks = [TASKS[task] for task in KINDS.values()]
-    found = METHODS.misfits(method, shape, TEACHER, tasks)
+    found = METHODS.misfits(method, shape, TEACHER, tasks, Budgets(None, None, {}))
     found = found or METHODS.idle(method, shape, TEACHER, tasks)
     return [str(finding.path[0]) for finding in found]
 
@@ -195,7 +196,10 @@ def trained(plan: Plan, shape: Shape, task: str | None, folder: Path) -> str:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PhaseRun, "_step", watched)
-        outcome = train(work)
+        try:
+            outcome = train(work)
+        except TrainingError as refusal:  # a budget that the settings do not fit
+            return str(refusal)
     left.append(digest(outcome.model.state_dict()))
     return json.dumps([*left, *map(report, outcome.phases)])
 

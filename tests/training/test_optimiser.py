@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from tests import tiny
+from zoo.distil.budget import Budget
 from zoo.spec.optimise import Optimise
-from zoo.training.optimiser import Trained, carried, clip_gradients, learning_rate, make_optimiser
+from zoo.training.optimiser import Trained, carried, clip_gradients, make_optimiser
 
 
 def steady(*modules: nn.Module) -> Trained:
@@ -31,7 +32,7 @@ def test_the_rate_of_every_step(
 ) -> None:
     """Linear up to the peak, then linear towards 0 (never at 0: no step is wasted) or constant."""
     optimise = Optimise(steps=steps, learning_rate=0.1, warmup=warmup, decay=decay)
-    rates = [learning_rate(optimise, step, steps) for step in range(1, steps + 1)]
+    rates = [Budget(optimise, steps).rate(step) for step in range(1, steps + 1)]
     assert rates == pytest.approx([0.1 * rate for rate in expected])
 
 

@@ -69,12 +69,16 @@ class Schedule:
         return self.cut(group, ENOUGH)
 
     @property
-    def full_step(self) -> int:
-        """The step at which every group has the student's size."""
+    def updates(self) -> int:
+        """The number of the update at which every group has the student's size."""
         names: tuple[GroupName, ...] = ("hidden", "attention", "inner", "head")
         final = [self.final(name) for name in names]
-        update = next(n for n in count() if [self.cut(name, n) for name in names] == final)
-        return update * self.window
+        return next(n for n in count() if [self.cut(name, n) for name in names] == final)
+
+    @property
+    def full_step(self) -> int:
+        """The step at which every group has the student's size."""
+        return self.updates * self.window
 
     def _linear(self, surplus: int, update: int) -> Cut:
         return Cut(1, min(update * surplus // self.linear_updates, surplus))

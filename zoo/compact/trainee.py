@@ -2,6 +2,8 @@
 
 import copy
 
+import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from zoo.compact.compactors import insert
@@ -9,6 +11,7 @@ from zoo.compact.fuse import Piece
 from zoo.compact.groups import places_of
 from zoo.compact.ledger import Ledger, Masks, select
 from zoo.compact.schedule import ENOUGH, Schedule
+from zoo.losses.precision import full
 
 LEDGER = "compaction"
 """The name under which a trainee holds its ledger."""
@@ -46,6 +49,26 @@ def pieces(trainee: PreTrainedModel, step: int) -> list[Piece]:
         for group in ledger.groups
         for member in group.members
     ]
+
+
+def largest_cut(trainee: PreTrainedModel, schedule: Schedule) -> float:
+    """The largest norm of a pruned row or column of a compactor, beside the mean of those kept."""
+    masks = final_masks(trainee, schedule)
+    shares = [
+        _cut_share(trainee.get_parameter(member.parameter), masks[group.key], member.axis)
+        for group in ledger_of(trainee).groups
+        for member in group.members
+    ]
+    return float(torch.stack(shares).max())
+
+
+def _cut_share(parameter: Tensor, mask: Tensor, axis: int) -> Tensor:
+    """0 for vectors: what they hold at pruned places reaches nothing that is kept."""
+    if parameter.ndim == 1 or bool(mask.all()):
+        return torch.zeros((), device=parameter.device)
+    norms = torch.linalg.vector_norm(full(parameter.detach()), dim=1 - axis)
+    share: Tensor = norms[~mask].max() / norms[mask].mean()
+    return share
 
 
 def final_masks(trainee: PreTrainedModel, schedule: Schedule) -> Masks:

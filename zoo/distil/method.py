@@ -8,10 +8,10 @@ from zoo.spec.shape import Shape
 
 
 class MisfitError(ValueError):
-    """A method cannot be used between two shapes; `key` is the hyper-parameter that decides."""
+    """A method cannot be used between two shapes, or within a budget; `key` is what decides."""
 
-    def __init__(self, key: str, given: str, allowed: str = "") -> None:
-        self.key, self.given, self.allowed = key, given, allowed
+    def __init__(self, key: str, given: str, allowed: str = "", remedy: str = "") -> None:
+        self.key, self.given, self.allowed, self.remedy = key, given, allowed, remedy
         super().__init__(given)
 
 

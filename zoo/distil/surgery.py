@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
     from transformers import PreTrainedModel
+
+    from zoo.distil.budget import Budget
 
 Columns = Mapping[str, Sequence[float | int | str]]
 """A table: names of columns, and their values, equally many in each."""
@@ -39,12 +41,20 @@ class Progress:
         return (self.step - 1) / self.steps
 
 
+class Seam(NamedTuple):
+    """What `close` is about to lose, as a share of what it keeps, and up to where that is none."""
+
+    cut: float
+    near_zero: float
+
+
 class Surgery(Protocol):
     """Opens a stage's trainee, may edit it at every step, and closes it to a plain model.
 
-    `edit` runs after backward and clipping, before the optimiser's step: what it adds is not
-    clipped. The trainee answers to `forward` and to the anatomy of its family as any student does.
-    What an edit must remember between steps stands in the trainee's buffers, so that resuming
+    Before the first step the engine asks for the surgery `within` the stage's budget, and lets that
+    one edit. `edit` runs after backward and clipping, before the optimiser's step: what it adds is
+    not clipped. The trainee answers to `forward` and to the anatomy of its family as any student
+    does. What an edit must remember between steps stands in the trainee's buffers, so that resuming
     restores it. Parameters that `open` sets to need no gradient are not trained.
     """
 
@@ -58,12 +68,32 @@ class Surgery(Protocol):
         """Whether `open` uses the student's weights, not only its shape."""
         ...
 
+    def within(self, budget: Budget) -> Surgery:
+        """The same surgery, with what its settings leave open decided by the stage's budget.
+
+        Raises:
+            MisfitError: it cannot come to its end within that budget.
+        """
+        ...
+
+    def note(self, budget: Budget | None) -> str:
+        """When it does what, for people; empty where there is nothing to tell."""
+        ...
+
     def open(self, seat: Seat) -> PreTrainedModel:
         """The model that this stage trains."""
         ...
 
     def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: Progress) -> None:
         """Change gradients, moments or structure before the optimiser steps."""
+        ...
+
+    def seam(self, trainee: PreTrainedModel) -> Seam | None:
+        """What closing loses, asked after the last step; None where closing changes nothing.
+
+        Raises:
+            MisfitError: more than its settings allow.
+        """
         ...
 
     def close(self, trainee: PreTrainedModel) -> PreTrainedModel:
@@ -93,12 +123,24 @@ class Continue:
         """Yes: it is what is trained."""
         return True
 
+    def within(self, budget: Budget) -> Surgery:  # noqa: ARG002
+        """As it is: it fits every budget."""
+        return self
+
+    def note(self, budget: Budget | None) -> str:  # noqa: ARG002
+        """Nothing to tell."""
+        return ""
+
     def open(self, seat: Seat) -> PreTrainedModel:
         """The student itself."""
         return seat.student
 
     def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: Progress) -> None:
         """Leave everything as it is."""
+
+    def seam(self, trainee: PreTrainedModel) -> Seam | None:  # noqa: ARG002
+        """Nothing is lost."""
+        return None
 
     def close(self, trainee: PreTrainedModel) -> PreTrainedModel:
         """The student itself."""

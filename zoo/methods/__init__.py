@@ -9,12 +9,16 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import get_args
 
+from pydantic import ValidationError
+
+from zoo.distil.budget import apportioned, budget_of
 from zoo.distil.effect import idle_settings
 from zoo.distil.method import Kind, Method, MisfitError, Setting
 from zoo.distil.stage import Stage
 from zoo.models.tap import LOGITS
 from zoo.spec.base import Spec
 from zoo.spec.finding import Finding
+from zoo.spec.optimise import Budgets
 from zoo.spec.outline import Outline
 from zoo.spec.shape import Shape
 from zoo.spec.task import Task
@@ -48,15 +52,20 @@ class Methods:
         return MappingProxyType({name: method_class(name) for name in names()})
 
     def misfits(
-        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task]
+        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task], budgets: Budgets
     ) -> list[Finding]:
-        """Why this method cannot be used between these shapes; paths are below `method`."""
+        """Why this method cannot be used between these shapes, or within these budgets.
+
+        Paths are below `method`. A budget of epochs is held when its training starts.
+        """
         found: dict[str, Finding] = {}
         for kind in sorted({task.kind for task in tasks}):
             try:
-                stages_of(method, Setting(student, teacher, kind.value))
+                stages = stages_of(method, Setting(student, teacher, kind.value))
+                _refuse_budgets(stages, budgets)
             except MisfitError as error:
-                found[error.key] = Finding((error.key,), error.given, error.allowed)
+                path = (error.key,)
+                found[error.key] = Finding(path, error.given, error.allowed, error.remedy)
         return list(found.values())
 
     def stages(
@@ -150,6 +159,21 @@ def _outline(stage: Stage) -> Outline:
         stage.frozen,
         stage.surgery.reads_student,
     )
+
+
+def _refuse_budgets(stages: tuple[Stage, ...], budgets: Budgets) -> None:
+    """Refuse budgets in steps that a stage's surgery cannot do with.
+
+    Raises:
+        MisfitError: what the surgery says.
+    """
+    for optimise, corpus in ((budgets.corpus, True), (budgets.task, False)):
+        ours = [stage for stage in stages if (stage.data == "corpus") is corpus]
+        with suppress(ValidationError):  # a stage's change that cannot be; `entry_findings` tells
+            for stage, own in apportioned(ours, optimise, budgets.stages) if optimise else ():
+                budget = budget_of(own, stage.share)
+                if budget is not None:
+                    stage.surgery.within(budget)
 
 
 def _whole(method: Spec, setting: Setting) -> tuple[Stage, ...]:

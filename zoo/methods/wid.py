@@ -15,6 +15,9 @@ from zoo.models.tap import LOGITS
 from zoo.spec.base import PositiveInt
 from zoo.spec.shape import Shape
 
+_BY_BUDGET = ("window", "l2_lambda", "decay")
+"""Settings that the budget of the corpus stage decides where they are not stated."""
+
 
 @final
 class Wid(Method):
@@ -29,13 +32,16 @@ class Wid(Method):
     At the end W' = C_r[out] W C_l[in] is the student, whose decoder is not tied. Then, on a task,
     labels only.
 
+    Window and pull are the code's where the corpus stage has steps enough; else the student's size
+    is chosen in its first two fifths, and the last pruned entries are near 0 by nine tenths.
+
     The optimisation of the corpus is the compactors': the code has 400,000 steps at 5e-5, epsilon
     1e-6, warm-up 0.01 and no clipping. No first weights of a student are used: state no `start`.
 
     Choices: exactly the scheduled number is pruned among equal norms; moments are edited with the
-    optimiser's own beta1; a schedule that is not through at the end is cut short (the report says
-    what that costs); layer norms keep the models' own variance and epsilon, the reference's
-    (unbiased, outside the root) are not offered.
+    optimiser's own beta1; what is not near 0 at the end is only cut where `allow_cut` says
+    so; layer norms keep the models' own variance and epsilon, the reference's (unbiased, outside
+    the root) are not offered.
     """
 
     reads_corpus: ClassVar[bool] = True
@@ -49,26 +55,32 @@ class Wid(Method):
     the optimiser and decay."""
     penalty: Penalty = "l2"
     """What draws entries to 0: themselves (the code) or their row's or column's direction."""
-    l2_lambda: float = Field(20.0, gt=0)
-    """Strength of the penalty with `fuse: reference`."""
-    decay: float = Field(40.0, gt=0)
-    """With `fuse: decoupled`: a pruned entry shrinks by `decay` times the learning rate a step."""
-    window: PositiveInt = 500
-    """Steps between two choices of masks; the README's command (the code's default is 1000)."""
-    dim_updates: PositiveInt = 8
+    l2_lambda: float | None = Field(None, gt=0)
+    """Strength of the penalty with `fuse: reference`; null: 20 as in the code, or more where the
+    steps are few."""
+    decay: float | None = Field(None, gt=0)
+    """With `fuse: decoupled`: a pruned entry shrinks by `decay` times the learning rate a step;
+    null: 40, or more where the steps are few."""
+    window: PositiveInt | None = None
+    """Steps between two choices of masks; null: 500 as in the README's command (the code's default
+    is 1000), or fewer where the steps are few."""
+    dim_updates: PositiveInt | None = None
     """Updates in which `dim` cuts hidden and head dimensions; where their number is no multiple of
-    it, a few more."""
+    it, a few more; null: 8 as in the code."""
     linear_updates: PositiveInt = 16
     """Updates in which the feed-forward networks and the head are cut."""
-    updates_per_head: PositiveInt = 2
-    """Updates after which `head` cuts the next head."""
-    weights_pace: float = Field(0.02, ge=0)
-    """Learning rate of everything but compactors, relative to theirs: 1e-6 beside 5e-5."""
+    updates_per_head: PositiveInt | None = None
+    """Updates after which `head` cuts the next head; null: 2 as in the code."""
+    weights_pace: float | None = Field(None, gt=0)
+    """Learning rate of everything but compactors, relative to theirs; null: 0.02, the code's 1e-6
+    beside 5e-5."""
     only_compactors: bool = False
     """Whether nothing but compactors is trained, the code's `comp_only`."""
     rescale_query: bool = True
     """Whether merged queries make up for narrower heads; false as in the code, whose student then
     answers differently from what was trained."""
+    allow_cut: bool = False
+    """Whether merging may cut away rows and columns that are not near 0. It is marked then."""
     mask_fraction: float = Field(0.15, gt=0, lt=1)
     """Share of real pieces that is masked."""
     report_updates: PositiveInt = 64
@@ -77,6 +89,7 @@ class Wid(Method):
     def stages(self, setting: Setting) -> tuple[Stage, ...]:
         """The teacher made compact on the corpus, then a stage on the task."""
         self._refuse_shapes(setting)
+        self._refuse_idle(setting)
         return (
             self._corpus_stage(setting),
             Stage("labels", "task", (Term("labels", hard_labels, LOGITS),)),
@@ -84,8 +97,8 @@ class Wid(Method):
 
     @classmethod
     def trial(cls) -> Self:
-        """With a choice of masks at every step, and weights that learn as fast as compactors."""
-        return cls(window=1, weights_pace=1.0)
+        """With a choice of masks at every step, weights as fast as compactors, however short."""
+        return cls(window=1, weights_pace=1.0, allow_cut=True)
 
     @classmethod
     def example(cls, teacher: Shape) -> Shape:
@@ -94,31 +107,24 @@ class Wid(Method):
         return teacher.model_copy(update=halved)
 
     def _corpus_stage(self, setting: Setting) -> Stage:
-        # The table holds what decides: of two ways to do a thing, the settings of the one taken.
-        by_head, at_once = self.strategy == "head", self.fuse == "reference"
         schedule = Schedule(
             setting.teacher,
             setting.student,
             self.strategy,
-            self.window,
-            linear_updates=self.linear_updates,
-            **(
-                {"updates_per_head": self.updates_per_head}
-                if by_head
-                else {"dim_updates": self.dim_updates}
-            ),
+            self.window or 500,
+            self.dim_updates or 8,
+            self.linear_updates,
+            self.updates_per_head or 2,
         )
         surgery = Compaction(
             schedule,
-            Fuse(
-                self.fuse,
-                self.penalty,
-                **({"strength": self.l2_lambda} if at_once else {"decay": self.decay}),
-            ),
-            1.0 if self.only_compactors else self.weights_pace,
+            Fuse(self.fuse, self.penalty, self.l2_lambda or 20.0, self.decay or 40.0),
+            self.weights_pace or 0.02,
             self.only_compactors,
-            by_head or self.rescale_query,
+            self.rescale_query,
             self.report_updates,
+            frozenset(key for key in _BY_BUDGET if getattr(self, key) is not None),
+            self.allow_cut,
         )
         return Stage(
             "compact",
@@ -126,8 +132,25 @@ class Wid(Method):
             (Term("mlm", hard_labels, LOGITS),),
             surgery,
             masking=Masking(self.mask_fraction),
-            note=f"the student's size is reached at step {schedule.full_step}",
         )
+
+    def _refuse_idle(self, setting: Setting) -> None:
+        """Refuse what is stated and decides nothing beside the other settings."""
+        student, teacher = setting.student, setting.teacher
+        widths = student.hidden // student.heads, teacher.hidden // teacher.heads
+        idle = {
+            "l2_lambda": (self.fuse == "decoupled", "fuse: decoupled draws by decay"),
+            "decay": (self.fuse == "reference", "fuse: reference draws by l2_lambda"),
+            "dim_updates": (self.strategy == "head", "strategy: head cuts no dimensions of heads"),
+            "updates_per_head": (self.strategy == "dim", "strategy: dim cuts no heads"),
+            "weights_pace": (self.only_compactors, "only_compactors trains nothing else"),
+        }
+        for key, (without_effect, why) in idle.items():
+            if without_effect and getattr(self, key) is not None:
+                raise MisfitError(key, f"it decides nothing: {why}", "null", "remove it")
+        if not self.rescale_query and len(set(widths)) == 1:
+            why = "the student's heads are as wide as the teacher's"
+            raise MisfitError("rescale_query", f"it decides nothing: {why}", "true", "remove it")
 
     def _refuse_shapes(self, setting: Setting) -> None:
         student, teacher = setting.student, setting.teacher

@@ -81,7 +81,7 @@ def _phase_lines(phase: Phase) -> list[str]:
     stage = phase.stage
     rows = [("term", "loss", "student", "teacher", "weight"), *map(_term_row, stage.terms)]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    told = [_budget(phase), stage.note, _surgery(stage)]
+    told = [_budget(phase), stage.note, stage.surgery.note(phase.stated_budget), _surgery(stage)]
     table = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows

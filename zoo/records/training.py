@@ -6,6 +6,29 @@ from zoo.records.measured import Amount, Count, Measure, MeasuredRun
 from zoo.spec.base import Inputs, Spec
 
 
+class ClosingRecord(Spec):
+    """What it cost to close a stage's surgery to a plain model."""
+
+    cut: float
+    """What was cut away, at most: a norm beside the mean of those kept; 0 is nothing."""
+    near_zero: float
+    """Below this a cut counts as nothing."""
+    before: dict[str, float]
+    """Each term before, a mean over the batches that would have come next, without dropout."""
+    after: dict[str, float]
+    """Each term after, on the same batches."""
+
+    @property
+    def mark(self) -> str:
+        """What a board shows beside the entry: that it was cut, not compressed; else empty."""
+        if self.cut < self.near_zero:
+            return ""
+        terms = ", ".join(
+            f"{name} {self.before[name]:.2f} to {self.after[name]:.2f}" for name in self.before
+        )
+        return f"cut where {self.cut:.2g} of the kept norm was left: {terms}"
+
+
 class PhaseRecord(Spec):
     """One phase of a training as it went."""
 
@@ -19,6 +42,8 @@ class PhaseRecord(Spec):
     """Each term's last value."""
     report: dict[str, list[float | int | str]] | None = None
     """What the stage's surgery noted on its way, as equally long columns."""
+    closing: ClosingRecord | None = None
+    """What closing the surgery cost; None where it changes nothing."""
 
 
 class TransferRecord(MeasuredRun):

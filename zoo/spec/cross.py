@@ -12,6 +12,7 @@ from zoo.spec.cross_stages import stage_findings, use_findings
 from zoo.spec.entry import Entry
 from zoo.spec.finding import Finding
 from zoo.spec.levels import uses_of
+from zoo.spec.optimise import Budgets
 from zoo.spec.outline import Outline
 from zoo.spec.shape import Shape
 from zoo.spec.student import Student, copied_layers
@@ -29,9 +30,9 @@ class Catalogue(Protocol):
         ...
 
     def misfits(
-        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task]
+        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task], budgets: Budgets
     ) -> list[Finding]:
-        """Why this method cannot be used between these shapes; paths are below `method`."""
+        """Why it cannot be used between these shapes or in these budgets; paths below `method`."""
         ...
 
     def reads_corpus(self, method: Spec) -> bool:
@@ -162,7 +163,9 @@ def entry_findings(
     if entry.student.given is None and not made_of_teacher:
         yield from _copy_findings(entry, shape, teacher.shape)
     yield from _tokenizer_findings(shape, teacher.shape)
-    for finding in catalogue.misfits(entry.method, shape, teacher.shape, tasks):
+    on_corpus = entry.corpus_optimise or suite.corpus_optimise
+    budgets = Budgets(entry.optimise or suite.optimise, on_corpus, entry.stages)
+    for finding in catalogue.misfits(entry.method, shape, teacher.shape, tasks, budgets):
         yield finding._replace(path=("method", *finding.path))
     stages = catalogue.stages(entry.method, shape, teacher.shape, tasks)
     yield from stage_findings(entry, suite, stages)

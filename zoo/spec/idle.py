@@ -9,6 +9,7 @@ from zoo.spec.cross import Catalogue
 from zoo.spec.entry import Entry
 from zoo.spec.finding import Finding
 from zoo.spec.levels import BUDGET, Level, Path, Use, level, uses_of
+from zoo.spec.optimise import Budgets
 from zoo.spec.outline import Outline
 from zoo.spec.suite import Suite
 from zoo.spec.task import TASKS, TaskKind
@@ -29,7 +30,9 @@ def idle_of_entry(
         return
     if teacher is None or shape is None or not tasks:
         return
-    if catalogue.misfits(entry.method, shape, teacher.shape, tasks):
+    on_corpus = entry.corpus_optimise or suite.corpus_optimise
+    budgets = Budgets(entry.optimise or suite.optimise, on_corpus, entry.stages)
+    if catalogue.misfits(entry.method, shape, teacher.shape, tasks, budgets):
         return
     for finding in catalogue.idle(entry.method, shape, teacher.shape, tasks):
         yield finding._replace(path=("method", *finding.path))

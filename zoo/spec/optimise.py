@@ -1,6 +1,6 @@
 """How a model is trained: budget, optimiser, schedule, precision."""
 
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -86,6 +86,14 @@ class StageChange(Spec):
 
 Stages = dict[str, StageChange]
 """Changes by the name of the stage."""
+
+
+class Budgets(NamedTuple):
+    """What an entry or its suite states: on a task, on the corpus, and for single stages."""
+
+    task: Optimise | None
+    corpus: Optimise | None
+    stages: Stages
 
 
 class TaskChange(Spec):

@@ -55,7 +55,7 @@ def train(work: Work) -> Outcome:
         if saved is not None and len(history.finished) == behind:
             run.restore(saved)
         history.finished.append(run.run())
-        start = Start(run.close(), start.projections, run.optimiser)
+        start = Start(run.student, start.projections, run.optimiser)
     if work.scratch is not None and behind == len(work.phases):
         work.scratch.restore(_left(start), None)
     elif work.scratch is not None:
@@ -75,7 +75,7 @@ def _refuse_misfits(work: Work) -> None:
             problems.append(Problem(place, given, "accumulate: 1"))
         if stage.leave is not None:
             epoch = work.feed(phase).batches_per_epoch
-            steps = phase.steps(epoch)
+            steps = phase.budget(epoch).steps
             if steps <= epoch:
                 given = (
                     f"{steps} steps are over before it is asked whether {stage.leave.term} is below"

@@ -1,4 +1,4 @@
-"""AdamW over parameter groups that cover every trained parameter once, and its schedule."""
+"""AdamW over parameter groups that cover every trained parameter once."""
 
 from collections.abc import Iterable
 
@@ -41,16 +41,6 @@ def carried(optimiser: AdamW, before: AdamW) -> AdamW:
             if parameter in before.state:
                 optimiser.state[parameter] = before.state[parameter]
     return optimiser
-
-
-def learning_rate(optimise: Optimise, step: int, steps: int) -> float:
-    """The rate of a step (from 1): linear warm-up, then linear decay to 0 or constant."""
-    warmup = int(optimise.warmup * steps)
-    if step <= warmup:
-        return optimise.learning_rate * step / warmup
-    if optimise.decay == "constant":
-        return optimise.learning_rate
-    return optimise.learning_rate * (steps - step + 1) / (steps - warmup)
 
 
 def clip_gradients(optimiser: torch.optim.Optimizer, limit: float | None) -> None:

@@ -22,9 +22,10 @@ from zoo.distil.surgery import Progress, Seat
 from zoo.errors import Problem, TrainingError
 from zoo.losses.batch import Batch
 from zoo.models.capture import Capture, Captured
-from zoo.records.training import PhaseRecord
+from zoo.records.training import ClosingRecord, PhaseRecord
+from zoo.training.closing import HELD, summed, told
 from zoo.training.journal import Journal
-from zoo.training.optimiser import carried, clip_gradients, learning_rate, make_optimiser
+from zoo.training.optimiser import carried, clip_gradients, make_optimiser
 from zoo.training.plan import Phase
 from zoo.training.resume import Place, Scratch
 from zoo.training.trainee import cut, freeze, set_dropout
@@ -109,6 +110,11 @@ class PhaseRun:
         history: History,
     ) -> None:
         stage, optimise = phase.stage, phase.optimise
+        self._feed = work.feed(phase)
+        self._budget = phase.budget(self._feed.batches_per_epoch)
+        self._steps = self._budget.steps
+        with told(stage.name):
+            self._surgery = stage.surgery.within(self._budget)
         self._work, self._phase, self._history = work, phase, history
         self._trainee = opened(work, phase, start.student).train()
         freeze(self._trainee, stage)
@@ -117,8 +123,6 @@ class PhaseRun:
         self.optimiser = make_optimiser(self._trained(), optimise)
         if start.optimiser is not None and stage.optimiser == "carry":
             self.optimiser = carried(self.optimiser, start.optimiser)
-        self._feed = work.feed(phase)
-        self._steps = phase.steps(self._feed.batches_per_epoch)
         # A stage reads on where those before it stopped: two half epochs read the two halves.
         self._first = round(history.passes(work.phases, stage.data) * self._feed.batches_per_epoch)
         self._done = 0
@@ -137,7 +141,7 @@ class PhaseRun:
         losses: dict[str, float] = {}
         reason = None
         with ExitStack() as hooks:
-            student, teacher = self._captures(hooks)
+            student, teacher = self._captures(hooks, self._trainee)
             while reason is None:
                 values = self._step(student, teacher)
                 self._done += 1
@@ -153,29 +157,47 @@ class PhaseRun:
             left=reason,
             passes=self._done / self._feed.batches_per_epoch,
             losses=losses,
-            report=self._phase.stage.surgery.report(self._trainee),
+            report=self._surgery.report(self._trainee),
+            closing=self._close(),
         )
 
-    def close(self) -> PreTrainedModel:
-        """The plain model this phase leaves behind."""
-        return closed(self._phase, self._trainee)
+    def _close(self) -> ClosingRecord | None:
+        """Leave the plain model as `student`, and look at what that costs, if it costs anything."""
+        with told(self._phase.stage.name):
+            seam = self._surgery.seam(self._trainee)
+        before = self._held(self._trainee) if seam else {}
+        self.student = closed(self._phase, self._trainee)
+        after = self._held(self.student) if seam else {}
+        return seam and ClosingRecord(**seam._asdict(), before=before, after=after)
 
-    def _captures(self, hooks: ExitStack) -> tuple[Capture, Capture | None]:
+    @torch.no_grad()
+    def _held(self, model: PreTrainedModel) -> dict[str, float]:
+        """Each term's mean over the batches that would come next, without dropout."""
+        ahead, parts = self._first + self._done, self._phase.optimise.accumulate
+        with ExitStack() as hooks:
+            sides = self._captures(hooks, model.eval())
+            return summed(
+                (self._losses(part.to(self._work.device), *sides), share / HELD)
+                for number in range(HELD)
+                for part, share in cut(self._feed.batch(ahead + number), parts)
+            )
+
+    def _captures(self, hooks: ExitStack, model: PreTrainedModel) -> tuple[Capture, Capture | None]:
         terms = self._phase.stage.terms
-        student = Capture(self._trainee, {term.student for term in terms})
+        student = Capture(model, {term.student for term in terms})
         hooks.enter_context(student)
         taps = {term.teacher for term in terms if term.teacher is not None}
         if not taps:
             return student, None
-        model = _teacher(self._work, self._phase)
+        looked_at = _teacher(self._work, self._phase)
         if self._phase.optimise.teacher_precision == "bf16":
             # A copy: surgery of this or a later phase reads the weights as they are.
-            model = copy.deepcopy(model).to(torch.bfloat16)
-        return student, hooks.enter_context(Capture(model, taps))
+            looked_at = copy.deepcopy(looked_at).to(torch.bfloat16)
+        return student, hooks.enter_context(Capture(looked_at, taps))
 
     def _step(self, student: Capture, teacher: Capture | None) -> dict[str, Tensor]:
         optimise, step = self._phase.optimise, self._done + 1
-        rate = learning_rate(optimise, step, self._steps)
+        rate = self._budget.rate(step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["pace"]
         self.optimiser.zero_grad(set_to_none=True)
@@ -191,7 +213,7 @@ class PhaseRun:
             for name, value in values.items():
                 totals[name] = totals.get(name, 0.0) + value.detach() * share
         clip_gradients(self.optimiser, optimise.clip)
-        self._phase.stage.surgery.edit(self._trainee, self.optimiser, progress)
+        self._surgery.edit(self._trainee, self.optimiser, progress)
         self.optimiser.step()
         return totals
 
@@ -260,9 +282,8 @@ class PhaseRun:
 
     def _trained(self) -> Iterator[tuple[nn.Parameter, float]]:
         """Every parameter of this phase, with the pace of its learning rate."""
-        surgery = self._phase.stage.surgery
         for name, parameter in self._trainee.named_parameters():
-            yield parameter, surgery.pace(name)
+            yield parameter, self._surgery.pace(name)
         for name in sorted({term.project for term in self._phase.stage.terms if term.project}):
             yield from ((parameter, 1.0) for parameter in self._projections[name].parameters())
 

@@ -1,7 +1,8 @@
 """The plan of a training: a method's stages with their budgets, before anything is loaded."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from zoo.distil.budget import Budget, apportioned, budget_of
 from zoo.distil.method import Setting
 from zoo.distil.stage import Masking, Stage
 from zoo.distil.term import Term
@@ -9,7 +10,7 @@ from zoo.losses.logits import hard_labels
 from zoo.methods import stages_of
 from zoo.models.tap import LOGITS
 from zoo.spec.jobs import TransferJob
-from zoo.spec.optimise import Optimise, Stages, changed
+from zoo.spec.optimise import Optimise
 from zoo.spec.recipe import Recipe
 from zoo.spec.task import TASKS
 from zoo.spec.teacher import PretrainedSource
@@ -22,10 +23,16 @@ class Phase:
     stage: Stage
     optimise: Optimise
 
-    def steps(self, batches_per_epoch: int) -> int:
-        """Optimiser steps of this phase."""
-        whole = self.optimise.steps or self.optimise.epochs * batches_per_epoch  # type: ignore[operator]  # one is stated
-        return max(1, round(whole * self.stage.share))
+    @property
+    def stated_budget(self) -> Budget | None:
+        """The budget of this phase; None where it is epochs of data that nobody has read yet."""
+        return budget_of(self.optimise, self.stage.share)
+
+    def budget(self, batches_per_epoch: int) -> Budget:
+        """The budget of this phase over data of that length."""
+        found = budget_of(self.optimise, self.stage.share, batches_per_epoch)
+        assert found is not None
+        return found
 
 
 def pretraining_plan(source: PretrainedSource) -> tuple[Phase, ...]:
@@ -51,7 +58,7 @@ def transfer_plan(job: TransferJob) -> tuple[Phase, ...]:
     """The corpus stages of a student's entry; they do not depend on a task's kind."""
     setting = Setting(job.student.shape, job.source.shape, "classification")
     stages = [stage for stage in stages_of(job.method, setting) if stage.data == "corpus"]
-    return _phases(stages, job.optimise, job.stages)
+    return tuple(Phase(*pair) for pair in apportioned(stages, job.optimise, job.stages))
 
 
 def task_plan(recipe: Recipe, task: str) -> tuple[Phase, ...]:
@@ -61,7 +68,8 @@ def task_plan(recipe: Recipe, task: str) -> tuple[Phase, ...]:
         stage = Stage("fine-tuning", "task", (Term("labels", hard_labels, LOGITS),))
         return (Phase(stage, optimise),)
     stages = [stage for stage in student_stages(recipe, task) if stage.data != "corpus"]
-    return _phases(stages, optimise, recipe.task_stages(task))
+    changes = recipe.task_stages(task)
+    return tuple(Phase(*pair) for pair in apportioned(stages, optimise, changes))
 
 
 def whole_plan(recipe: Recipe, task: str) -> tuple[Phase, ...]:
@@ -69,17 +77,5 @@ def whole_plan(recipe: Recipe, task: str) -> tuple[Phase, ...]:
     corpus = [stage for stage in student_stages(recipe, task) if stage.data == "corpus"]
     if recipe.corpus_optimise is None:
         return task_plan(recipe, task)
-    return (*_phases(corpus, recipe.corpus_optimise, recipe.stages), *task_plan(recipe, task))
-
-
-def _phases(stages: list[Stage], optimise: Optimise, changes: Stages) -> tuple[Phase, ...]:
-    """Stages with their budgets: their own, or their share of what the entry states."""
-    stated = {name for name, change in changes.items() if change.has_budget}
-    sharing = sum(stage.share for stage in stages if stage.name not in stated)
-    return tuple(
-        Phase(
-            replace(stage, share=1.0 if stage.name in stated else stage.share / sharing),
-            changed(optimise, changes.get(stage.name)),
-        )
-        for stage in stages
-    )
+    pairs = apportioned(corpus, recipe.corpus_optimise, recipe.stages)
+    return (*(Phase(*pair) for pair in pairs), *task_plan(recipe, task))

@@ -307,7 +307,7 @@ def _frozen(model: PreTrainedModel) -> PreTrainedModel:
 
 def _both_see_segments(job: TransferJob) -> bool:
     """Whether teacher and student both tell segments apart: neither must know what one cannot."""
-    return min(shape.token_types for shape in (job.student.shape, job.source.shape)) > 1
+    return min(shape.segments for shape in (job.student.shape, job.source.shape)) > 1
 
 
 def _corpus_feed(

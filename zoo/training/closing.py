@@ -1,0 +1,35 @@
+"""The seam between a stage's trainee and the plain model it leaves: refused, or measured."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from torch import Tensor
+
+from zoo.distil.method import MisfitError
+from zoo.errors import Problem, TrainingError
+
+HELD = 8
+"""Batches on which a trainee is compared with the plain model."""
+
+
+@contextmanager
+def told(stage: str) -> Iterator[None]:
+    """Tell of what does not fit a stage's surgery as of an error of the training.
+
+    Raises:
+        TrainingError: what the surgery says.
+    """
+    try:
+        yield
+    except MisfitError as error:
+        problem = Problem(f"stage {stage!r}", error.given, error.allowed, error.remedy)
+        raise TrainingError(problem) from error
+
+
+def summed(parts: Iterable[tuple[Mapping[str, Tensor], float]]) -> dict[str, float]:
+    """Each term over parts of data, each with its share."""
+    totals: dict[str, float] = {}
+    for values, share in parts:
+        for name, value in values.items():
+            totals[name] = totals.get(name, 0.0) + float(value) * share
+    return totals
