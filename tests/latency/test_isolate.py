@@ -160,6 +160,19 @@ def test_threads_are_pinned_before_the_engine_starts(
         run_isolated(_small(asked, threads=3))
 
 
+def test_engine_runs_the_code_that_asked(
+    asked: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not another `zoo` that lies where the command was started."""
+    other = tmp_path / "zoo"
+    other.mkdir()
+    (other / "__init__.py").write_text("raise SystemExit('another zoo')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    (found,) = run_isolated(_small(asked))
+    assert found.cell == _SMALL
+
+
 def test_crashed_engine_is_reported_with_its_last_lines(
     asked: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:

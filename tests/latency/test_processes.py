@@ -16,6 +16,7 @@ linux = pytest.mark.skipif(not _HAS_PROC, reason="needs Linux's /proc")
 
 _PARENT = """
 import sys
+sys.path = sys.argv[3:]
 from tests.latency import test_processes
 from zoo.latency import processes
 processes.start_method = lambda: sys.argv[1]
@@ -120,7 +121,8 @@ def test_death_after_the_answer_does_not_undo_it() -> None:
 def test_process_does_not_outlive_a_killed_parent(tmp_path: Path, start: str) -> None:
     """Not even where the parent had no time to stop it."""
     note = tmp_path / "note"
-    parent = subprocess.Popen([sys.executable, "-c", _PARENT, start, str(note)])
+    command = [sys.executable, "-c", _PARENT, start, str(note), *sys.path]
+    parent = subprocess.Popen(command)
     child = _wait_for(note)
     parent.kill()
     parent.wait()
