@@ -85,7 +85,7 @@ def test_a_closed_gate_stops_before_anything_is_left(project: Project) -> None:
     """Only what would be distilled: who trains on labels alone asks nobody."""
     big, kd = project.entry("small", "big"), project.entry("small", "kd")
     write_gate(big.gate, {"sentiment": False, "span": True})
-    with pytest.raises(TrainingError, match="^teacher big on sentiment: it did not reach"):
+    with pytest.raises(TrainingError, match=r"^teacher big on sentiment: it did not reach"):
         stage(project, "kd/train-sentiment-1")
     assert not kd.checkpoint("sentiment-1").exists()
     write(project, {"plain.yaml": KD.replace("kd", "finetune")})
@@ -126,9 +126,7 @@ def test_fresh_heads_are_the_seeds(
     assert torch.equal(layers[1], layers[2])
 
 
-def test_the_corpus_is_read_with_the_suites_first_seed(
-    project: Project, works: list[Work]
-) -> None:
+def test_the_corpus_is_read_with_the_suites_first_seed(project: Project, works: list[Work]) -> None:
     """Fresh weights, the order of the blocks and what training draws."""
     minilm = "teacher: big\nstudent: {layers: 1, start: fresh}\nmethod: {name: minilm}\n"
     found = []
