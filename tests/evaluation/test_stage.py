@@ -1,12 +1,13 @@
 """The score stage: records from which everything comes back, and students in a wrong order."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests import tiny
-from zoo.data.sources import load_evaluation
+from zoo.data.sources import content_sha256, load_evaluation, load_train
 from zoo.errors import MeasurementError
 from zoo.evaluation.predictions import read_predictions
 from zoo.evaluation.scoring import score_predictions
@@ -14,6 +15,7 @@ from zoo.evaluation.stage import score_runs
 from zoo.models.checkpoint import Identity, save_checkpoint
 from zoo.paths import Project
 from zoo.records.score import ScoreRecord
+from zoo.records.size import SizeRecord
 from zoo.records.store import read_records
 from zoo.spec.data import DataSource, TaskSettings
 from zoo.spec.measuring import Measured, ScoreJob
@@ -95,3 +97,60 @@ def test_a_student_with_swapped_classes_is_not_scored(tmp_path: Path, monkeypatc
     assert not project.entry("s", "e").score.exists()
     score_runs(project, job.model_copy(update={"method": "teacher"}))
     assert records(project)[0].metrics == {"accuracy": 0.0}
+
+
+def test_a_record_says_what_was_scored(tmp_path: Path) -> None:
+    """Data and examples of the dev split; the constant answer is the one that training suggests."""
+    project, job, model = entry(tmp_path, "sentiment", "kd", SMALL)
+    score_runs(project, job.model_copy(update={"teacher": "t", "twin": "f"}))
+    (record,) = records(project)
+    train = load_train(TASKS["sentiment"], SMALL, DataSource())
+    dev = load_evaluation(TASKS["sentiment"], SMALL, DataSource())["dev"]
+    assert (record.method, record.teacher, record.twin) == ("kd", "t", "f")
+    assert (record.examples, record.data_sha256) == (48, content_sha256(dev))
+    # A label that is the rarer one where models are scored.
+    common = Counter(example.label for example in train.examples).most_common(1)[0][0]
+    right = sum(example.label == common for example in dev.examples)
+    assert record.majority == {"accuracy": pytest.approx(right / 48, abs=1e-6)}
+    (size,) = [r for r in read_records(project.entry("s", "e").score) if isinstance(r, SizeRecord)]
+    encoder = sum(p.numel() for n, p in model.named_parameters() if ".layer." in n)
+    assert size.parameters == size.embedding + size.non_embedding
+    assert size.embedding < size.parameters
+    assert size.non_embedding >= encoder
+    assert size.flops_length == 48
+
+
+def test_every_run_is_scored_from_its_own_checkpoint(tmp_path: Path) -> None:
+    """Two seeds, each of which says something else to everything."""
+    project, job, model = entry(tmp_path, "sentiment", "kd", SMALL)
+    runs = tuple(
+        job.runs[0].model_copy(update={"seed": seed, "digest": str(seed) * 64}) for seed in (1, 2)
+    )
+    for run in runs:
+        made = Identity(
+            suite="s", entry="e", stage="trained", task=run.task, seed=run.seed, digest=run.digest
+        )
+        with torch.no_grad():
+            model.classifier.weight.zero_()
+            model.classifier.bias.copy_(torch.eye(2)[run.seed - 1])
+        save_checkpoint(project.entry("s", "e").checkpoint(run.key), model, tiny.tokenizer(), made)
+    score_runs(project, job.model_copy(update={"runs": runs}))
+    found = {record.seed: record for record in records(project)}
+    folder = project.entry("s", "e").score / "predictions"
+    for run in runs:
+        record = found[run.seed]
+        assert (record.digest, record.constant) == (run.digest, True)
+        told = read_predictions(folder / record.predictions, run.digest)
+        assert set(told.answers) == {run.seed - 1}
+
+
+def test_two_answers_are_no_constant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few there are."""
+
+    def forward_of(_: object) -> object:
+        return lambda batch: torch.eye(2)[[int(row == 0) for row in batch.rows]]
+
+    monkeypatch.setattr("zoo.evaluation.stage.forward_of", forward_of)
+    project, job, _ = entry(tmp_path, "sentiment", "teacher", SMALL)
+    score_runs(project, job)
+    assert not records(project)[0].constant

@@ -110,56 +110,6 @@ def test_kd_waits_for_the_teacher_of_every_task_of_its_stage(
     ]
 
 
-def test_the_first_seed_is_distilled_gated_exported_and_timed(
-    load: Any, files: dict[str, str]
-) -> None:
-    """Wherever it stands among numbers; every seed is trained and scored."""
-    suite = files["suite.yaml"].replace("seeds: [1]", "seeds: [7, 3, 9]")
-    found = stages(compile_suite(load(suite=suite)))
-    assert found["teacher/gate"].job.seed == 7
-    assert {run.teacher_seed for run in found["kd/train"].job.runs} == {7}
-    teachers = [d for d in found["kd/train"].dependencies if "/runs/" in d]
-    assert teachers == ["build/tiny/teacher/runs/sentiment-7/checkpoint"]
-    assert found["distilbert/transfer"].job.seed == 7
-    for entry in ("teacher", "kd"):
-        assert [run.seed for run in found[f"{entry}/score"].job.runs] == [7, 3, 9]
-        assert [run.seed for run in found[f"{entry}/export"].job.runs] == [7]
-        assert [d for d in found[f"{entry}/export"].dependencies if "/runs/" in d] == [
-            f"build/tiny/{entry}/runs/sentiment-7/checkpoint"
-        ]
-    latency = found["kd/latency"]
-    assert ([run.seed for run in latency.job.runs], latency.job.teacher_seed) == ([7], 7)
-    assert set(latency.dependencies) >= {
-        "build/tiny/kd/runs/sentiment-7/checkpoint",
-        "build/tiny/teacher/runs/sentiment-7/checkpoint",
-        "build/tiny/kd/export",
-        "build/tiny/teacher/export",
-    }
-
-
-def test_only_the_tasks_that_the_bench_names_are_timed(load: Any, files: dict[str, str]) -> None:
-    """All where it names none; every task is exported."""
-    suite = two_tasks(files["suite.yaml"])
-    named = suite.replace("bench:\n", "bench:\n  tasks: [inference]\n")
-    for text, timed in ((suite, ["sentiment", "inference"]), (named, ["inference"])):
-        found = stages(compile_suite(load(suite=text)))
-        assert [run.task for run in found["kd/latency"].job.runs] == timed
-        assert [run.task for run in found["kd/export"].job.runs] == ["sentiment", "inference"]
-
-
-def test_what_an_entry_states_goes_before_the_suites(load: Any, files: dict[str, str]) -> None:
-    """Its twin, and how it is trained on tasks and on the corpus."""
-    own = "twin: kd\noptimise: {steps: 9}\ncorpus_optimise: {steps: 8, max_length: 16}\n"
-    found = stages(compile_suite(load(distilbert=files["distilbert.yaml"] + own)))
-    assert found["distilbert/score"].job.twin == "kd"
-    assert found["distilbert/transfer"].job.optimise.steps == 8
-    (run,) = found["distilbert/train"].job.runs
-    assert (run.recipe.optimise.steps, run.recipe.corpus_optimise.steps) == (9, 8)
-    (other,) = found["kd/train"].job.runs
-    assert (found["kd/score"].job.twin, other.recipe.optimise.steps) == ("finetune", 4)
-    assert found["teacher/score"].job.twin is None
-
-
 @pytest.mark.parametrize(
     ("old", "new", "kinds"),
     [
