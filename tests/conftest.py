@@ -1,7 +1,9 @@
-"""What every test needs: `tests` itself, found after whatever `zoo` is installed."""
+"""What every test needs: `tests` itself, found after whatever `zoo` is installed, and no clock."""
 
 import sys
 from pathlib import Path
+
+from hypothesis import settings
 
 CHECKOUT = str(Path(__file__).parents[1])
 
@@ -9,3 +11,7 @@ CHECKOUT = str(Path(__file__).parents[1])
 # `tests` to whoever imports it without hiding an installed `zoo`.
 if CHECKOUT not in map(str, map(Path, sys.path)):
     sys.path.append(CHECKOUT)
+
+# A busy machine is no counter-example.
+settings.register_profile("zoo", deadline=None)
+settings.load_profile("zoo")

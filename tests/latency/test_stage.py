@@ -113,7 +113,7 @@ def test_replay_is_of_the_first_dev_examples(
         for each in examples  # type: ignore[union-attr]
     ]
     assert (replay.max_length, replay.span) == (48, False)
-    assert asked[0].timeout_seconds == 308.0
+    assert asked[0].timeout_seconds == 1100.0
     assert asked[0].plan.samples == 64
     none = JOB.model_copy(update={"bench": JOB.bench.model_copy(update={"replay": 0})})
     measure_runs(project, none, tmp_path, device="cpu", runtimes=["torch-fp32"], shapes=["3x9"])
