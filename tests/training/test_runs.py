@@ -29,7 +29,6 @@ corpus_optimise: {steps: 2, batch_size: 4, learning_rate: 1.0e-3, max_length: 16
 bench: {shapes: [1x8]}
 """
 KD = "teacher: big\nstudent: {layers: 1}\nmethod: {name: kd}\n"
-PKD = "teacher: big\nstudent: {layers: 1}\nmethod: {name: pkd, layers: [1]}\n"
 FILES = {"suite.yaml": SUITE, "teachers/big.yaml": TEACHER, "kd.yaml": KD}
 
 
@@ -156,14 +155,11 @@ def test_a_tasks_own_budget_is_what_is_trained(
     """Epochs, rate and size of the batches; another task keeps the entry's."""
     own = "tasks: {sentiment: {epochs: 2, learning_rate: 5.0e-4, batch_size: 4}}\n"
     teacher = TEACHER.replace("{steps: 1, batch_size: 4}", "{epochs: 1, batch_size: 8}")
-    write(
-        project,
-        {"kd.yaml": KD + own, "teachers/big.yaml": teacher + own}
-        if whose == "big"
-        else {"kd.yaml": KD + own},
-    )
-    if whose == "kd":
-        write(project, {"kd.yaml": KD.replace("kd", "finetune") + own})
+    changed = {
+        "kd": {"kd.yaml": KD.replace("kd", "finetune") + own},
+        "big": {"teachers/big.yaml": teacher + own},
+    }
+    write(project, changed[whose])
     stage(project, f"{whose}/train-sentiment-1")
     stage(project, f"{whose}/train-span-1")
     sentiment, span = (work.phases[0].optimise for work in works)
@@ -192,6 +188,17 @@ def test_a_task_changes_a_stage_of_its_own(project: Project, works: list[Work]) 
     changed, kept = (work.phases[0].optimise for work in works)
     assert (changed.steps, changed.epochs, changed.learning_rate) == (3, None, 2e-4)
     assert (kept.steps, kept.epochs, kept.learning_rate) == (None, 1, 1e-3)
+
+
+def test_the_wider_of_student_and_teacher_decides_about_threads(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A narrow student waits for its wide teacher at every step."""
+    asked: list[int] = []
+    monkeypatch.setattr(run, "share_threads", lambda hidden: asked.append(hidden) or 1)
+    write(project, {"kd.yaml": KD.replace("layers: 1", "layers: 1, hidden: 16, start: fresh")})
+    stage(project, "kd/train-sentiment-1")
+    assert asked == [32]
 
 
 def test_a_record_tells_what_was_trained(project: Project) -> None:
