@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.pipeline.test_compile import stages, two_tasks
 from zoo.pipeline.compile import compile_suite
 from zoo.pipeline.recipes import entry_recipe
@@ -33,6 +35,21 @@ def test_the_first_seed_is_distilled_gated_exported_and_timed(
         "build/tiny/kd/export",
         "build/tiny/teacher/export",
     }
+
+
+@pytest.mark.parametrize("per", ["run", "task", "entry"])
+def test_every_stage_waits_for_the_teacher_of_the_gate(
+    load: Any, files: dict[str, str], per: str
+) -> None:
+    """However many seeds it trains, and whichever they are."""
+    suite = files["suite.yaml"].replace("seeds: [1]", "seeds: [7, 3]")
+    found = stages(compile_suite(load(suite=suite.replace("per: entry", f"per: {per}"))))
+    trained = {name: stage for name, stage in found.items() if name.startswith("kd/train")}
+    assert sum(len(stage.job.runs) for stage in trained.values()) == 2
+    for stage in trained.values():
+        assert [d for d in stage.dependencies if "/runs/" in d] == [
+            "build/tiny/teacher/runs/sentiment-7/checkpoint"
+        ]
 
 
 def test_only_the_tasks_that_the_bench_names_are_timed(load: Any, files: dict[str, str]) -> None:
