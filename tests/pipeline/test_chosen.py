@@ -90,3 +90,18 @@ def test_a_tasks_own_budget_is_shown(load: Any, files: dict[str, str]) -> None:
     assert (found["sentiment"].steps, found["sentiment"].epochs) == (4, None)
     assert (found["inference"].steps, found["inference"].epochs) == (None, 7)
     assert (found["inference"].learning_rate, found["inference"].batch_size) == (0.25, 3)
+
+
+def test_augmented_data_is_the_entrys_own_and_waits_for_who_makes_it(
+    load: Any, files: dict[str, str]
+) -> None:
+    """The suite's where the entry states none; copies are made by the pretrained teacher."""
+    suite = files["suite.yaml"] + "augment: {copies: 2}\n"
+    tinybert = "teacher: teacher\nstudent: {layers: 1}\nmethod: {name: tinybert}\n"
+    for own, copies in (("", 2), ("augment: {copies: 3}\n", 3)):
+        found = stages(compile_suite(load(suite=suite, tinybert=tinybert + own)))["tinybert/train"]
+        (run,) = found.job.runs
+        assert run.recipe.augment.copies == copies
+        assert {"build/tiny/tinybert/transferred", "build/tiny/teacher/pretrained"} <= set(
+            found.dependencies
+        )
