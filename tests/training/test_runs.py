@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from tests import tiny
-from tests.training.stages import TEACHER, stage, write
+from tests.training.stages import TEACHER, declared, stage, write
 from zoo.errors import CheckpointError, TrainingError
 from zoo.models.build import Head, load_weights
 from zoo.paths import Project
 from zoo.records.store import read_records
 from zoo.records.training import TrainingRecord
+from zoo.spec.jobs import TrainJob
 from zoo.spec.task import TASKS
 from zoo.training import run
 from zoo.training.gates import write_gate
@@ -146,6 +147,20 @@ def test_the_corpus_is_read_with_the_suites_first_seed(project: Project, works: 
         found.append((work.seed, float(first[0]), rows))
     assert found[0] == found[2]
     assert all(one != other for one, other in zip(found[0], found[1], strict=True))
+
+
+def test_a_variant_starts_where_its_job_says(project: Project) -> None:
+    """From weights that another entry made once for several; what it leaves is its own."""
+    minilm = "teacher: big\nstudent: {layers: 1, start: fresh}\nmethod: {name: minilm}\n"
+    write(project, {"minilm.yaml": minilm})
+    stage(project, "minilm/transfer")
+    job = declared(project)["minilm/train-sentiment-1"].job
+    assert isinstance(job, TrainJob)
+    run.train_runs(project, job.model_copy(update={"entry": "s.variant", "start": "minilm"}))
+    made = project.entry("small", "s.variant")
+    assert made.checkpoint("sentiment-1").is_dir()
+    assert not made.transferred.exists()
+    assert not project.entry("small", "minilm").checkpoint("sentiment-1").exists()
 
 
 @pytest.mark.parametrize("whose", ["kd", "big"])
