@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from tests import tiny
+from tests.made import identity
 from tests.training.tables import LABELS, plain, task_stage
 from zoo import disk
 from zoo.data.corpus import write_shards
@@ -23,7 +24,7 @@ from zoo.evaluation.predict import forward_of
 from zoo.export.exam import exam_of
 from zoo.export.onnx import export_onnx
 from zoo.export.parity import Limits, checked
-from zoo.models.checkpoint import Identity, save_checkpoint
+from zoo.models.checkpoint import save_checkpoint
 from zoo.paths import Project, new_folder, write_file
 from zoo.records.durations import note_duration, own_durations
 from zoo.training.journal import Journal
@@ -34,7 +35,7 @@ FULL = (
     "cannot be written: File too large\n"
     "  do: free space or mend the permissions; nothing that stood there was changed"
 )
-IDENTITY = Identity(suite="s", entry="e", stage="trained", task=None, seed=1, digest="0" * 64)
+IDENTITY = identity("e", "trained")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from zoo.board.publish import (
     would_publish,
     write_tables,
 )
-from zoo.errors import ZooError
+from zoo.errors import DataError, ZooError
 from zoo.paths import Project, write_file
 from zoo.records.latency import LatencyRecord
 from zoo.records.text import write_record
@@ -157,3 +157,32 @@ def test_statistics_are_kept_while_their_predictions_stay(
     path.rename(project.results / "tiny/predictions/kd" / path.name)
     assert published_board(project, "tiny").statistics is not None
     assert computed == [1]
+
+
+def test_statistics_are_of_the_twin_that_the_records_name(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept ones are of no use where the same answers are compared with another entry's."""
+    publish_suite(project, JOB)
+    for checked in ("refuse_edited", "refuse_unsound"):
+        monkeypatch.setattr(f"zoo.board.publish.{checked}", lambda *_: None)
+    for path in (project.results / "tiny/records/kd").glob("score-*.json"):
+        path.write_text(path.read_text().replace('"twin": "finetune"', '"twin": "teacher"'))
+    found = published_board(project, "tiny").statistics
+    assert found is not None
+    rivals = {one.entry: one.to_twin.rival for one in found.standings if one.to_twin}
+    assert rivals == {"kd": "teacher"}
+
+
+def test_answers_of_another_run_are_never_taken_for_known(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record of another digest beside kept statistics: its answers are not there."""
+    publish_suite(project, JOB)
+    for checked in ("refuse_edited", "refuse_unsound"):
+        monkeypatch.setattr(f"zoo.board.publish.{checked}", lambda *_: None)
+    for path in (project.results / "tiny/records/kd").glob("*.json"):
+        text = path.read_text()
+        path.write_text(text.replace('"digest": "kd-', '"digest": "ke-'))
+    with pytest.raises(DataError):
+        _ = published_board(project, "tiny").statistics

@@ -351,3 +351,21 @@ def test_values_survive_in_what_is_published(project: Project) -> None:
     text = (project.results / "tiny/studies/s/variants.json").read_bytes()
     stored: Any = StudyJob.model_validate_json(text)
     assert stored == JOB
+
+
+def test_every_row_has_its_own_tasks_and_splits_figures(study: list[Record], make: Make) -> None:
+    """Training examples are the task's; scores by seed are the split's."""
+    sizes = {"sentiment": 48, "inference": 24}
+    apart = [
+        record.model_copy(update={"examples": sizes[record.task]})
+        if isinstance(record, TrainingRecord)
+        else record
+        for record in study
+    ]
+    second = make("kd", 0.25, "inference", 1, split="dev_mismatched")
+    rows = [row for row in study_rows(JOB, [*apart, second]) if row.variant == "base"]
+    assert [(row.task, row.split, row.train_examples, row.scores) for row in rows] == [
+        ("sentiment", "dev", 48, {1: 0.8, 2: 0.9}),
+        ("inference", "dev", 24, {1: 0.5, 2: 0.5}),
+        ("inference", "dev_mismatched", 24, {1: 0.25}),
+    ]

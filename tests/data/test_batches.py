@@ -1,9 +1,11 @@
 """Batches: everything once an epoch, decided by seed and step alone, padded little and right."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -73,6 +75,62 @@ def test_a_corpus_comes_once_an_epoch_with_new_masks(
     assert sum(torch.equal(hidden[0][row], hidden[1][row]) for row in both) < len(both) / 4
 
 
+def test_masks_lie_elsewhere_in_every_epoch(
+    corpus_feed: Callable[[int], CorpusFeed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of blocks that come in the same order again, and at every step of an epoch."""
+    monkeypatch.setattr(
+        "torch.randperm", lambda size, **_: torch.arange(size)
+    )  # no other order hides equal masks
+    feed = corpus_feed(0)
+    steps = feed.batches_per_epoch
+    batches = [feed.batch(step) for step in range(3 * steps)]
+    assert batches[0].rows == batches[steps].rows
+    masks = [tuple((batch.labels != -100).reshape(-1).tolist()) for batch in batches]
+    assert len(set(masks)) == len(masks)
+
+
+def test_a_corpus_is_read_in_another_order_in_every_epoch(
+    corpus_feed: Callable[[int], CorpusFeed],
+) -> None:
+    """And with every seed."""
+    orders = []
+    for feed in (corpus_feed(0), corpus_feed(1)):
+        for epoch in range(2):
+            steps = range(epoch * feed.batches_per_epoch, (epoch + 1) * feed.batches_per_epoch)
+            orders.append(tuple(feed.batch(step).rows for step in steps))
+    assert len(set(orders)) == 4
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.4])
+def test_the_stated_share_is_hidden(tmp_path: Path, fraction: float) -> None:
+    """Of the pieces that are text, in every batch."""
+    feed = CorpusFeed(tiny.blocks(tmp_path), tiny.tokenizer(), 8, 0, (fraction, None))
+    batch = feed.batch(0)
+    text = batch.input_ids.numel() - 3 * len(batch.rows)
+    assert int((batch.labels != -100).sum()) == math.ceil(fraction * text)
+
+
+def test_smoothing_draws_rare_pieces_more_often(tmp_path: Path) -> None:
+    """By their counts in the whole corpus, though it is counted bit by bit."""
+    blocks = tiny.blocks(tmp_path)
+    text = blocks.shards.pieces(0, blocks.shards.tokens)
+    counts = np.bincount(text, minlength=len(tiny.tokenizer()))
+
+    def commonness(smoothing: float | None) -> float:
+        feed = CorpusFeed(blocks, tiny.tokenizer(), 8, 0, (0.15, smoothing))
+        labels = torch.cat([feed.batch(step).labels for step in range(30)])
+        return float(np.log(counts[labels[labels != -100].numpy()]).mean())
+
+    plain = commonness(None)
+    assert commonness(0.7) < plain - 0.5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoo.data.batches.COUNTED_TOKENS", 100)
+        in_parts = CorpusFeed(blocks, tiny.tokenizer(), 8, 0, (0.15, 0.7))
+    at_once = CorpusFeed(blocks, tiny.tokenizer(), 8, 0, (0.15, 0.7))
+    assert all(same(in_parts.batch(step), at_once.batch(step)) for step in range(8))
+
+
 def test_a_step_is_the_same_batch_whenever_it_is_asked_for(
     corpus_feed: Callable[[int], CorpusFeed],
 ) -> None:
@@ -126,6 +184,8 @@ def test_bucketing_spares_padding() -> None:
     unsorted = [collate(encoded, part.tolist()) for part in torch.split(rows, 8)]
     bucketed = [feed.batch(step) for step in range(feed.batches_per_epoch)]
     assert padding(bucketed) < 0.5 * padding(unsorted)
+    lengths = [batch.input_ids.shape[1] for batch in bucketed]
+    assert lengths != sorted(lengths)  # an epoch does not go from short to long
 
 
 def test_prediction_goes_from_long_to_short() -> None:

@@ -10,7 +10,7 @@ from zoo.data import sources, squad
 from zoo.data.examples import SpanExample, Split
 from zoo.errors import DataError
 from zoo.evaluation.submissions import score_file
-from zoo.spec.data import DataSource, TaskSettings
+from zoo.spec.data import SuiteData, TaskSettings
 from zoo.spec.task import TASKS
 
 V1, V2 = TASKS["squad-v1.1"], TASKS["squad-v2.0"]
@@ -166,7 +166,7 @@ def test_moved_answers_are_told(
     assert score_file(V1, file, predictions).moved == 1
     monkeypatch.setenv("ZOO_DATA", str(tmp_path))
     for _again in range(2):
-        sources.load_evaluation(V1, TaskSettings(max_length=32), DataSource())
+        sources.load_evaluation(V1, TaskSettings(max_length=32), SuiteData().of(V1))
     assert capsys.readouterr().err == (
         "  squad-v1.1 dev: 1 answers do not stand at their offsets and were moved to their nearest"
         " occurrence\n"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
@@ -73,7 +73,6 @@ def test_three_classes_against_a_constant_have_no_matthews(labels: list[int], gi
 CLASSES = st.tuples(st.integers(0, 2), st.integers(0, 2))
 
 
-@settings(deadline=None)
 @given(st.lists(CLASSES, min_size=1, max_size=30))
 def test_matthews_of_three_classes_is_gorodkins(rows: list[tuple[int, int]]) -> None:
     """R_K as the correlation of the indicator matrices, summed cell by cell (Gorodkin, 2004)."""

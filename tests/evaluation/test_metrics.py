@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.reference import metrics as reference
@@ -30,7 +30,6 @@ def test_every_metric_a_task_declares_exists() -> None:
     assert set(METRICS) == set(REFERENCES)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40))
 def test_class_metrics_equal_their_definitions(rows: list[tuple[int, int]]) -> None:
     """Accuracy, F1 and Matthews equal the counts, degenerate inputs included."""
@@ -40,7 +39,6 @@ def test_class_metrics_equal_their_definitions(rows: list[tuple[int, int]]) -> N
         assert METRICS[name](labels, predictions) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10), st.integers(-6, 6)), min_size=1, max_size=40))
 def test_correlations_equal_their_definitions(rows: list[tuple[int, int]]) -> None:
     """Pearson and Spearman equal the sums, with ties; None where a side is constant."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.reference import metrics as reference
@@ -81,7 +81,6 @@ def test_normalising_drops_case_punctuation_articles_and_white_space() -> None:
     assert normalise(" The  U.S. a. a-b\tTheatre\xa0of An ") == "us ab theatre of"
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.lists(TEXTS, min_size=1, max_size=3), TEXTS), min_size=1, max_size=6))
 def test_answers_score_by_the_rules_of_version_1_where_all_have_one(
     rows: list[tuple[list[str], str]],
@@ -92,7 +91,6 @@ def test_answers_score_by_the_rules_of_version_1_where_all_have_one(
     assert list(zip(exact, f1, strict=True)) == [pytest.approx(one) for one in expected]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.lists(TEXTS, max_size=3), TEXTS), min_size=1, max_size=6))
 def test_answers_score_by_the_rules_of_version_2_where_one_has_none(
     rows: list[tuple[list[str], str]],
@@ -129,7 +127,6 @@ QUESTIONS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(QUESTIONS)
 def test_best_thresholds_equal_a_search_over_all(rows: list[tuple[list[str], str, int]]) -> None:
     """Both best scores are the highest of all thresholds, and their thresholds reach them."""

@@ -1,5 +1,6 @@
 """The score stage: records from which everything comes back, and students in a wrong order."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from tests import tiny
 from tests.made import HASH, identity
 from zoo.data.batches import Encoded
-from zoo.data.sources import load_evaluation
+from zoo.data.sources import content_sha256, load_evaluation, load_train
 from zoo.errors import MeasurementError
 from zoo.evaluation.predict import predict
 from zoo.evaluation.predictions import Predictions, read_predictions
@@ -17,6 +18,7 @@ from zoo.evaluation.stage import score_runs
 from zoo.models.checkpoint import save_checkpoint
 from zoo.paths import Project
 from zoo.records.score import ScoreRecord
+from zoo.records.size import SizeRecord
 from zoo.records.store import read_records
 from zoo.spec.data import PocketData, TaskSettings
 from zoo.spec.measuring import Measured, ScoreJob
@@ -116,3 +118,59 @@ def test_a_split_made_against_what_is_learnt_is_scored(
         score_runs(project, job)
         (record,) = records(project)
         assert (record.metrics, record.unlike_training) == ({"accuracy": 0.0}, True)
+
+
+def test_a_record_says_what_was_scored(tmp_path: Path) -> None:
+    """Data and examples of the dev split; the constant answer is the one that training suggests."""
+    project, job, model = entry(tmp_path, "sentiment", "kd", SMALL)
+    score_runs(project, job.model_copy(update={"teacher": "t", "twin": "f"}))
+    (record,) = records(project)
+    train = load_train(TASKS["sentiment"], SMALL, PocketData())
+    dev = load_evaluation(TASKS["sentiment"], SMALL, PocketData())["dev"]
+    assert (record.method, record.teacher, record.twin) == ("kd", "t", "f")
+    assert (record.examples, record.data_sha256) == (48, content_sha256(dev))
+    # A label that is the rarer one where models are scored.
+    common = Counter(example.label for example in train.examples).most_common(1)[0][0]
+    right = sum(example.label == common for example in dev.examples)
+    assert record.majority == {"accuracy": pytest.approx(right / 48, abs=1e-6)}
+    (size,) = [r for r in read_records(project.entry("s", "e").score) if isinstance(r, SizeRecord)]
+    encoder = sum(p.numel() for n, p in model.named_parameters() if ".layer." in n)
+    assert size.parameters == size.embedding + size.non_embedding
+    assert size.embedding < size.parameters
+    assert size.non_embedding >= encoder
+    assert size.flops_length == 48
+
+
+def test_every_run_is_scored_from_its_own_checkpoint(tmp_path: Path) -> None:
+    """Two seeds, each of which says something else to everything."""
+    project, job, model = entry(tmp_path, "sentiment", "kd", SMALL)
+    runs = tuple(
+        job.runs[0].model_copy(update={"seed": seed, "declared": str(seed) * 64}) for seed in (1, 2)
+    )
+    for run in runs:
+        about = {"declared": run.declared, "digest": run.declared}
+        made = identity("e", "trained", task=run.task, seed=run.seed, **about)
+        with torch.no_grad():
+            model.classifier.weight.zero_()
+            model.classifier.bias.copy_(torch.eye(2)[run.seed - 1])
+        save_checkpoint(project.entry("s", "e").checkpoint(run.key), model, tiny.tokenizer(), made)
+    score_runs(project, job.model_copy(update={"runs": runs}))
+    found = {record.seed: record for record in records(project)}
+    folder = project.entry("s", "e").score / "predictions"
+    for run in runs:
+        record = found[run.seed]
+        assert (record.digest, record.constant) == (run.declared, True)
+        told = read_predictions(folder / record.predictions, run.declared)
+        assert set(told.answers) == {run.seed - 1}
+
+
+def test_two_answers_are_no_constant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few there are."""
+
+    def forward_of(_: object) -> object:
+        return lambda batch: torch.eye(2)[[int(row == 0) for row in batch.rows]]
+
+    monkeypatch.setattr("zoo.evaluation.stage.forward_of", forward_of)
+    project, job, _ = entry(tmp_path, "sentiment", "teacher", SMALL)
+    score_runs(project, job)
+    assert not records(project)[0].constant

@@ -87,7 +87,7 @@ JOB = LatencyJob(
         shapes=("1x16", "2x64"),
         replay=9,
         samples=64,
-        seconds=2.0,
+        seconds=200.0,
     ),
 )
 """Two runtimes, a shape that fits, one that is cut to the task's 48 pieces, and a replay."""

@@ -146,7 +146,7 @@ def test_unknown_entry_is_refused() -> None:
     ("entry", "file"),
     [
         ("small", f"runs/inference-{JOB.runs[0].seed}/checkpoint/config.json"),
-        ("large", f"runs/inference-{JOB.teacher_seed}/checkpoint/config.json"),
+        ("large", f"runs/inference-{JOB.beside[0].seed}/checkpoint/config.json"),
         ("small", "export/inference-fp32.onnx"),
         ("large", "export/inference-fp32.onnx"),
     ],

@@ -3,7 +3,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from multiprocessing.connection import Connection
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,18 @@ import pytest
 from zoo.latency import processes
 from zoo.latency.processes import Failure, run_apart, start_method, tail
 
+_MOST_SECONDS = 300.0
+"""Until what should have been stopped ends by itself, for the test to fail."""
 _HAS_PROC = Path("/proc/self/task").is_dir()
 linux = pytest.mark.skipif(not _HAS_PROC, reason="needs Linux's /proc")
 
 _PARENT = """
 import sys
+sys.path = sys.argv[3:]
 from tests.latency import test_processes
 from zoo.latency import processes
 processes.start_method = lambda: sys.argv[1]
-processes.run_apart(test_processes.note_and_sleep, (sys.argv[2],), 60)
+processes.run_apart(test_processes.outlive, (sys.argv[2],), 600)
 """
 
 
@@ -45,23 +49,27 @@ def kill_itself() -> bytes:
     return b""
 
 
-def sleep() -> bytes:
-    """A hang."""
+def hang(note: str) -> bytes:
+    """Say something, tell the process's id where `note` is read, and do not end."""
     print("loading", flush=True)  # noqa: T201  (a library that talks)
-    time.sleep(60)
+    Path(note).write_text(str(os.getpid()))
+    threading.Event().wait(_MOST_SECONDS)
     return b""
 
 
 def crash_afterwards() -> bytes:
     """A library that dies while it is torn down."""
-    threading.Thread(target=lambda: (time.sleep(0.05), os._exit(9)), daemon=False).start()
+    Finalize(None, os._exit, args=(9,), exitpriority=0)
     return b"answer"
 
 
-def note_and_sleep(file: str) -> bytes:
-    """Tell the process's id, then outlive everybody."""
-    Path(file).write_text(str(os.getpid()))
-    time.sleep(60)
+def outlive(note: str) -> bytes:
+    """Tell the process's id, hold `note` open as long as the process lives."""
+    with Path(note).open("w") as held:
+        held.write(f"{os.getpid()}\n")
+        held.flush()
+        threading.Event().wait(_MOST_SECONDS)
+        held.write("outlived")
     return b""
 
 
@@ -102,12 +110,24 @@ def test_exception_is_told_with_its_traceback() -> None:
     assert found.reason.endswith("KeyError: 'nobody'")
 
 
-def test_late_process_is_stopped_and_what_it_said_is_shown() -> None:
-    """It does not run on."""
-    before = time.monotonic()
-    found = run_apart(sleep, (), 0.4)
+@linux
+def test_late_process_is_stopped_and_what_it_said_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time is over once it hangs; it does not run on."""
+    note = tmp_path / "note"
+    os.mkfifo(note)
+    told: list[int] = []
+
+    def time_is_over(_: Connection, seconds: float) -> bool:
+        assert seconds == 0.4
+        told.append(int(note.read_text()))  # there once the process hangs
+        return False
+
+    monkeypatch.setattr(Connection, "poll", time_is_over)
+    found = run_apart(hang, (str(note),), 0.4)
     assert found == Failure("not done after 0.4 s; it was stopped\n    loading", late=True)
-    assert time.monotonic() - before < 10
+    assert not _lives(told[0])
 
 
 def test_death_after_the_answer_does_not_undo_it() -> None:
@@ -120,24 +140,25 @@ def test_death_after_the_answer_does_not_undo_it() -> None:
 def test_process_does_not_outlive_a_killed_parent(tmp_path: Path, start: str) -> None:
     """Not even where the parent had no time to stop it."""
     note = tmp_path / "note"
-    parent = subprocess.Popen([sys.executable, "-c", _PARENT, start, str(note)])
-    child = _wait_for(note)
-    parent.kill()
-    parent.wait()
-    deadline = time.monotonic() + 10
-    while _lives(child) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not _lives(child)
+    os.mkfifo(note)
+    command = [sys.executable, "-c", _PARENT, start, str(note), *sys.path]
+    parent = subprocess.Popen(command)
+    with note.open() as told:
+        child = int(told.readline())
+        assert _lives(child)
+        parent.kill()
+        parent.wait()
+        assert told.read() == ""  # ends when nobody holds it any more
 
 
 @linux
 def test_fork_only_where_nothing_else_runs() -> None:
     """A second thread may hold a lock that the child would wait for."""
     program = (
-        "import threading, time\n"
+        "import threading\n"
         "from zoo.latency.processes import start_method\n"
         "print(start_method())\n"
-        "threading.Thread(target=time.sleep, args=(5,), daemon=True).start()\n"
+        "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
         "print(start_method())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
@@ -154,15 +175,6 @@ def test_tail_is_the_last_lines() -> None:
     """Of a long output fifteen lines, of none nothing."""
     assert tail("") == ""
     assert tail("\n".join(map(str, range(40)))).split() == [str(n) for n in range(25, 40)]
-
-
-def _wait_for(note: Path) -> int:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if note.exists() and (text := note.read_text()):
-            return int(text)
-        time.sleep(0.02)
-    raise AssertionError("the process did not start")
 
 
 def _lives(process: int) -> bool:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import onnxruntime
@@ -13,9 +14,11 @@ from transformers import (
 from zoo.errors import MeasurementError
 from zoo.latency import onnx_runner
 from zoo.latency.inputs import Arrays, drawn_inputs
+from zoo.latency.memory import measure_memory
 from zoo.latency.onnx_runner import OnnxRunner
 from zoo.latency.report import Shape, Subject
 from zoo.latency.torch_runner import CudaMeter, TorchRunner, load_torch
+from zoo.records.latency import Memory
 
 _CUDA = torch.cuda.is_available()
 _PROVIDERS = onnxruntime.get_available_providers()
@@ -155,6 +158,29 @@ def test_tensorrt_is_told_the_range_of_lengths(student: Subject) -> None:
             for bound, length in (("min", 4), ("opt", 6), ("max", 9))
         },
     }
+
+
+def test_memory_in_pytorch_on_a_gpu_is_the_most_that_a_model_added(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Since it was loaded: neither what loading alone needed, nor what is left after the calls."""
+    held, most = [100], [0]
+
+    def hold(amount: int) -> None:
+        held[0] = amount
+        most[0] = max(most[0], amount)
+
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: held[0])
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: most[0])
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: most.__setitem__(0, held[0]))
+
+    def load() -> Callable[[int], None]:
+        hold(5000)
+        hold(700)
+        return lambda _: (hold(900), hold(750))[0]
+
+    found = measure_memory(CudaMeter(), load, 0)
+    assert found == Memory(loaded_bytes=600, peak_bytes=800)
 
 
 @pytest.mark.skipif(_CUDA, reason="there is a CUDA device here")

@@ -25,7 +25,7 @@ bench:
   shapes: [1x8]
   replay: 12
   samples: 20
-  seconds: 0.2
+  seconds: 60
   export: {examples: 32, flips: 1.0, int8_flips: 1.0, int8_loss: 1.0}
 train_stage_per: entry
 """

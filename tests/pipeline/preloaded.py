@@ -1,8 +1,9 @@
 """Runs `zoo` in forks of a process that has torch loaded: what a stage does, without its start-up.
 
-`python preloaded.py SOCKET LOG` serves; each request holds arguments, folder and environment, and
-comes with the caller's stdout and stderr. Every call is noted in LOG. A call whose environment has
-ZOO_TEST_KILL kills itself (SIGKILL) at the second step of training.
+`python preloaded.py SOCKET LOG` serves; each request holds arguments, folder, environment and the
+interpreter that the call takes itself to run in, and comes with the caller's stdout and stderr.
+Calls are answered beside each other, and LOG notes where each begins and ends. A call whose
+environment has ZOO_TEST_KILL kills itself (SIGKILL) at the second step of training.
 """
 
 import json
@@ -23,20 +24,31 @@ def serve(address: str, log: Path) -> NoReturn:
     listener.listen()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         connection, _ = listener.accept()
-        payload, streams, *_ = socket.recv_fds(connection, 1 << 20, 2)
-        call = json.loads(payload)
-        with log.open("a", encoding="utf-8") as file:
-            file.write(" ".join(call["arguments"]) + "\n")
-        child = os.fork()
-        if not child:
-            _run(call, streams)
-        _, status = os.waitpid(child, 0)
-        connection.sendall(b"0" if status == 0 else b"1")
+        if not os.fork():
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _answer(connection, log)
         connection.close()
-        for stream in streams:
-            os.close(stream)
+
+
+def _answer(connection: socket.socket, log: Path) -> NoReturn:
+    payload, streams, *_ = socket.recv_fds(connection, 1 << 20, 2)
+    call = json.loads(payload)
+    _note(log, "begin", call)
+    child = os.fork()
+    if not child:
+        _run(call, streams)
+    _, status = os.waitpid(child, 0)
+    _note(log, "end", call)
+    connection.sendall(b"0" if status == 0 else b"1")
+    os._exit(0)
+
+
+def _note(log: Path, event: str, call: dict) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write(" ".join((event, *call["arguments"])) + "\n")
 
 
 def _run(call: dict, streams: list[int]) -> NoReturn:
@@ -48,6 +60,7 @@ def _run(call: dict, streams: list[int]) -> NoReturn:
     if "ZOO_TEST_KILL" in os.environ:
         Journal.progress = _killed
     sys.argv = ["zoo", *call["arguments"]]
+    sys.executable = call["python"]
     code = 1
     try:
         main()

@@ -224,7 +224,7 @@ def test_every_root_is_there_and_the_same_in_every_process() -> None:
     code = f"from zoo.pipeline.fingerprint import *; print({shown})"
     told = {
         subprocess.run(
-            [sys.executable, "-c", code],
+            [sys.executable, "-P", "-c", code],
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(module.PACKAGE.parent)},
             capture_output=True,
             text=True,

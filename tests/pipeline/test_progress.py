@@ -84,6 +84,15 @@ def test_a_slower_machine_is_told_so_by_its_first_stages(
     assert told(project, "t/train", capsys) == "[ 2/6] s/t train, about 15 min left"
 
 
+def test_only_what_both_have_timed_tells_the_pace(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A long stage that has not run here yet makes nobody faster."""
+    publish(project, dict.fromkeys(STAGES, 60.0) | {"kd/train": 6000.0})
+    note_duration(project, "s", "t/pretrain", 120.0)
+    assert told(project, "kd/score", capsys) == "[ 5/6] s/kd score, about 4 min left"
+
+
 def test_times_of_this_machine_go_first(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,6 +68,13 @@ def test_peak_memory_grows_with_what_is_held() -> None:
     assert peak_memory_bytes(torch.device("cpu")) >= max(before, held.numel() * 4)
 
 
+def test_peak_memory_on_a_gpu_is_the_most_that_was_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what is left when the record is written."""
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 900)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 100)
+    assert peak_memory_bytes(torch.device("cuda")) == 900
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
 def test_peak_memory_on_a_gpu_is_that_of_its_tensors() -> None:

@@ -9,15 +9,13 @@ import torch
 from transformers import BertTokenizer, PreTrainedModel
 
 from tests import tiny
+from tests.training.stages import SHAPE, TEACHER, declared, stage, write
 from zoo.errors import CheckpointError
-from zoo.methods import METHODS
 from zoo.models.anatomy import encoder_of
 from zoo.models.build import MASKED_LM, build, load_weights
 from zoo.models.checkpoint import load_tokenizer
 from zoo.models.identity import read_identity
 from zoo.paths import Project
-from zoo.pipeline.compile import PipelineStage, compile_suite
-from zoo.spec.load import load_suite
 from zoo.spec.shape import Shape
 from zoo.training import run
 from zoo.training.loop import Outcome, Work, train
@@ -30,16 +28,6 @@ corpus: {kind: pocket, documents: 40}
 optimise: {steps: 1, batch_size: 4, learning_rate: 1.0e-9, dropout: 0.0}
 corpus_optimise: {steps: 2, batch_size: 4, learning_rate: 1.0e-3, max_length: 16, dropout: 0.0}
 bench: {shapes: [1x8]}
-"""
-SHAPE = "{layers: 2, hidden: 32, heads: 4, intermediate: 64, vocabulary: 352, positions: 16}"
-TEACHER = f"""\
-source:
-  kind: pretrained
-  shape: {SHAPE}
-  vocabulary: {{kind: words}}
-  corpus: {{kind: pocket, documents: 300}}
-  optimise: {{steps: 2, batch_size: 4, max_length: 16}}
-optimise: {{steps: 1, batch_size: 4}}
 """
 TRANSFER = """\
 teacher: big
@@ -82,29 +70,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     stage(project, "big/pretrain")
     stage(project, "middle/transfer")
     return project
-
-
-def write(project: Project, files: dict[str, str]) -> None:
-    for file, content in files.items():
-        path = project.specs / "small" / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-
-
-def stage(project: Project, name: str) -> None:
-    """Run one stage's work here, as its job says."""
-    found = declared(project)[name]
-    job = type(found.job).model_validate_json(
-        found.job.model_dump_json(), context={"methods": METHODS.classes}
-    )
-    {"pretrain": run.pretrain, "transfer": run.transfer, "train": run.train_runs}[found.kind](
-        project, job
-    )
-
-
-def declared(project: Project) -> dict[str, PipelineStage]:
-    pipelines = compile_suite(load_suite(project, "small", METHODS))
-    return {f"{each.entry}/{stage.name}": stage for each in pipelines for stage in each.stages}
 
 
 def encoder(model: PreTrainedModel) -> dict[str, torch.Tensor]:

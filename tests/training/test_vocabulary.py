@@ -28,7 +28,7 @@ def test_two_processes_make_the_same_vocabularies() -> None:
     """Whatever the hash seed."""
     outputs = [
         subprocess.run(
-            [sys.executable, "-c", PROGRAM],
+            [sys.executable, "-P", "-c", PROGRAM],
             capture_output=True,
             text=True,
             check=True,

@@ -4,15 +4,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from pydantic import ValidationError
 
+import zoo
 from zoo.errors import MeasurementError, Problem, at
 from zoo.latency.processes import ending, tail
 from zoo.latency.report import Measured, Report, Request, onnx_precision
 from zoo.spec.bench import Device, Runtime
 
-_ENGINE = (sys.executable, "-m", "zoo.latency.engine")
+# -P: a folder `zoo` where the command was started is not the code that started it.
+_ENGINE = (sys.executable, "-P", "-m", "zoo.latency.engine")
+_CODE = str(Path(zoo.__file__).parents[1])
 _IMPORT_SECONDS = 120.0
 _PROCESSES_PER_CELL = 3
 ONLY_ON: dict[Runtime, Device] = {
@@ -124,6 +128,7 @@ def _missing(request: Request) -> Iterator[Problem]:
 
 def _environment(current: Mapping[str, str], threads: int) -> dict[str, str]:
     pinned = {
+        "PYTHONPATH": os.pathsep.join(filter(None, (_CODE, current.get("PYTHONPATH")))),
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": "1",

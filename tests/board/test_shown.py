@@ -1,0 +1,111 @@
+"""Which of several records a board's row shows: one cell of each runtime, the most memory."""
+
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from tests.board.conftest import common, measured, scored, timed
+from tests.made import subject
+from zoo.board.cells import shown
+from zoo.board.table import make_rows
+from zoo.board.timings import timings_csv
+from zoo.records.latency import REPLAY, LatencyRecord, Memory
+from zoo.records.training import TrainingRecord
+
+CELLS = {"8x16": (8, 16), "1x8": (1, 8), "1x16": (1, 16), "32x8": (32, 8), REPLAY: (1, 99)}
+
+
+def cell(name: str, **more: Any) -> LatencyRecord:
+    batch, length = CELLS[name]
+    return timed("kd", cell=name, batch_size=batch, lengths=(length,) * 3, **more)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_smallest_batch_with_the_longest_sequences_is_shown(turned: bool) -> None:
+    """Of each runtime and device, whatever order they are read in; never a replay."""
+    of_both = [
+        cell(name, runtime=runtime, device=device)
+        for name in CELLS
+        for runtime, device in (("torch-fp32", "cpu"), ("onnx-fp32", "cuda"))
+    ]
+    found = shown(of_both[::-1] if turned else of_both)
+    assert {name: record.cell for name, record in found.items()} == {
+        "onnx-fp32@cuda": "1x16",
+        "torch-fp32": "1x16",
+    }
+    (row,) = make_rows([scored("kd", 0.8), *of_both])
+    assert {cell.cell for cell in row.runtimes.values()} == {"1x16"}
+    assert shown([cell(REPLAY)]) == {}
+
+
+@pytest.mark.parametrize("held", [(5, 9, 7), (9, 7, 5), (7, 5, 9)])
+def test_memory_is_the_most_of_all_seeds(held: tuple[int, ...]) -> None:
+    """What it took somewhere is what it may take; seconds are the mean."""
+    trained = [
+        TrainingRecord(
+            **common("kd", "sentiment", seed),
+            seconds=float(most),
+            threads=1,
+            peak_memory_bytes=most,
+            examples=48,
+            data_sha256="0",
+            phases=(),
+        )
+        for seed, most in enumerate(held, start=1)
+    ]
+    scores = [scored("kd", 0.8, seed=seed) for seed in (1, 2, 3)]
+    (row,) = make_rows([*scores, *trained])
+    assert (row.training_peak_memory_bytes, row.training_seconds) == (9, 7.0)
+    unknown = trained[0].model_copy(update={"peak_memory_bytes": None})
+    (row,) = make_rows([*scores, unknown, *trained[1:]])
+    assert row.training_peak_memory_bytes == max(held[1:])
+
+
+def test_a_row_is_named_after_its_first_seed() -> None:
+    """Whatever order the records are read in: its digest and sizes are those of that run."""
+    records = [
+        record
+        for seed in (3, 1, 2)
+        for record in (scored("kd", 0.8, seed=seed), *measured("kd", seed)[:1])
+    ]
+    sizes = {record.seed: record.parameters + record.seed for record in records[1::2]}
+    records[1::2] = [
+        record.model_copy(update={"parameters": sizes[record.seed]}) for record in records[1::2]
+    ]
+    (row,) = make_rows(records)
+    assert (row.seeds, row.parameters) == ((1, 2, 3), sizes[1])
+    assert row.digest == common("kd", "sentiment", 1)["digest"]
+
+
+def test_a_twin_is_compared_split_by_split() -> None:
+    """Where a task has two, each with the other entry's same split."""
+    rows = make_rows(
+        [
+            scored(entry, value, split=split)
+            for entry, values in {"finetune": (0.5, 0.9), "kd": (0.7, 0.8)}.items()
+            for split, value in zip(("dev_matched", "dev_mismatched"), values, strict=True)
+        ]
+    )
+    assert {(row.entry, row.split): row.to_twin for row in rows if row.entry == "kd"} == {
+        ("kd", "dev_matched"): 0.2,
+        ("kd", "dev_mismatched"): -0.1,
+    }
+
+
+def test_the_table_of_timings_keeps_both_models_apart() -> None:
+    """Time, memory and energy of each; a replay's lengths from the shortest to the longest."""
+    small = subject(1.5).model_copy(
+        update={"memory": Memory(loaded_bytes=1, peak_bytes=2), "energy_mj": 3.0}
+    )
+    large = subject(3.0).model_copy(
+        update={"memory": Memory(loaded_bytes=4, peak_bytes=5), "energy_mj": 6.0}
+    )
+    record = timed("kd", student=small, teacher=large, lengths=(4, 9, 16))
+    (line,) = csv.DictReader(io.StringIO(timings_csv([record])))
+    told = [line[f"{whose}{what}"] for whose in ("", "teacher_") for what in (
+        "latency_ms_p50", "memory_loaded_bytes", "memory_peak_bytes", "energy_mj"
+    )]  # fmt: skip
+    assert told == ["1.5", "1", "2", "3.0", "3.0", "4", "5", "6.0"]
+    assert [line[f"length_{name}"] for name in ("min", "median", "max")] == ["4", "9", "16"]

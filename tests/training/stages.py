@@ -1,0 +1,44 @@
+"""Stages of a small suite, run here as their jobs say."""
+
+from zoo.methods import METHODS
+from zoo.paths import Project
+from zoo.pipeline.compile import PipelineStage, compile_suite
+from zoo.spec.load import load_suite
+from zoo.training import run
+
+SHAPE = "{layers: 2, hidden: 32, heads: 4, intermediate: 64, vocabulary: 352, positions: 16}"
+TEACHER = f"""\
+source:
+  kind: pretrained
+  shape: {SHAPE}
+  vocabulary: {{kind: words}}
+  corpus: {{kind: pocket, documents: 300}}
+  optimise: {{steps: 2, batch_size: 4, max_length: 16}}
+optimise: {{steps: 1, batch_size: 4}}
+"""
+"""A teacher that the pipeline pretrains."""
+
+
+def write(project: Project, files: dict[str, str]) -> None:
+    """Put files of the suite `small` into the project."""
+    for file, content in files.items():
+        path = project.specs / "small" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+
+
+def stage(project: Project, name: str) -> None:
+    """Run one stage's work here, as its job says."""
+    found = declared(project)[name]
+    job = type(found.job).model_validate_json(
+        found.job.model_dump_json(), context={"methods": METHODS.classes}
+    )
+    {"pretrain": run.pretrain, "transfer": run.transfer, "train": run.train_runs}[found.kind](
+        project, job
+    )
+
+
+def declared(project: Project) -> dict[str, PipelineStage]:
+    """All stages by `<entry>/<stage>`."""
+    pipelines = compile_suite(load_suite(project, "small", METHODS))
+    return {f"{each.entry}/{stage.name}": stage for each in pipelines for stage in each.stages}
