@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.latency.conftest import JOB
+from tests.made import HASH
 from zoo.data import pocket
 from zoo.errors import MeasurementError
 from zoo.latency import stage

@@ -60,8 +60,13 @@ def records_of(job: StudyJob, variant: StudyVariant, records: Iterable[Record]) 
     return [
         record
         for record in records
-        if record.kind in kinds and record.declared in variant.records.get(record.entry, ())
+        if record.kind in kinds and named(record) in variant.records.get(record.entry, ())
     ]
+
+
+def named(record: Record) -> str:
+    """What a study names a record by; in schema 1 that was its digest."""
+    return record.declared or record.digest
 
 
 def unmeasured(job: StudyJob, records: Iterable[Record]) -> Iterator[str]:
@@ -69,7 +74,7 @@ def unmeasured(job: StudyJob, records: Iterable[Record]) -> Iterator[str]:
     given = list(records)
     for variant in job.variants:
         own = records_of(job, variant, given)
-        known = {r.declared for r in own if isinstance(r, ScoreRecord | TransferRecord)}
+        known = {named(r) for r in own if isinstance(r, ScoreRecord | TransferRecord)}
         if not {one for stated in variant.records.values() for one in stated} <= known:
             yield variant.name
 
