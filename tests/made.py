@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.board.manifest import MANIFEST, manifest_text
 from zoo.evaluation.predictions import Origin, Predictions, write_predictions
 from zoo.models.identity import IDENTITY_FILE, Identity, hashed_files, read_identity
 from zoo.records.environment import Environment
@@ -54,6 +55,16 @@ def hold_again(folder: Path) -> None:
     path.write_text(now.model_dump_json())
 
 
+def hold_published(folder: Path) -> None:
+    """Take the files of a published suite as they are now for those that were published."""
+    files = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    (folder / MANIFEST).write_text(manifest_text(files))
+
+
 def score_record(entry: str, value: float, digest: str, declared: str = HASH) -> ScoreRecord:
     """What scoring would say of an entry of `pocket` on sentiment."""
     return ScoreRecord(
@@ -67,7 +78,7 @@ def score_record(entry: str, value: float, digest: str, declared: str = HASH) ->
         predictions_sha256=HASH,
         environment=NOWHERE,
         method=entry,
-        teacher="t",
+        teacher=entry,
         twin=None,
         split="dev",
         examples=1000,

@@ -92,7 +92,7 @@ def test_any_other_edit_is_refused_too(results: Path, change: dict[str, Any]) ->
 def test_a_twin_that_is_not_there_is_refused(results: Path) -> None:
     edit(results, twin="nobody")
     assert told(results).startswith(
-        "tiny/kd score-sentiment-dev-1: its twin 'nobody' has no records\n"
+        "tiny/kd score-sentiment-dev-1: there is no 'nobody', its twin\n"
         f"  allowed: finetune, kd, teacher{RESTORE}"
     )
 

@@ -21,6 +21,7 @@ from zoo.records.statistics import (
     SuiteStatistics,
     Summary,
 )
+from zoo.records.training import ClosingRecord, PhaseRecord
 
 MARKDOWN = """\
 # tiny
@@ -227,3 +228,25 @@ def test_names_cannot_become_markup(make: Any) -> None:
     assert "<script>&quot;" not in page
     assert "&lt;script&gt;&quot;&amp;" in page
     assert "<title>distilzoo: &lt;b&gt;</title>" in page
+
+
+def test_what_training_noted_stands_on_the_board(records: Any) -> None:
+    """An entry whose weights were cut, not compressed: a mark, and below what was left."""
+    closing = ClosingRecord(cut=0.4, near_zero=0.1, before={"mlm": 5.27}, after={"mlm": 5.86})
+    phase = PhaseRecord(name="compact", steps=240, left="budget", losses={}, closing=closing)
+    marked = [
+        record.model_copy(update={"phases": (phase,)})
+        if record.kind == "training" and record.entry == "kd"
+        else record
+        for record in records
+    ]
+    told = "cut where 0.4 of the kept norm was left: mlm 5.27 to 5.86"
+    text = as_markdown(make_rows(marked), "tiny")
+    assert "| kd § |" in text
+    assert "| finetune |" in text
+    assert f"§ kd: {told}." in text
+    assert told in as_csv(make_rows(marked))
+    assert "kd §" in as_page(make_rows(marked), "tiny")
+    assert "§" not in as_markdown(make_rows(records), "tiny")
+    gone = closing.model_copy(update={"cut": 0.01})
+    assert gone.mark == ""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.board.conftest import common, measured, scored, timed
-from tests.made import subject
+from tests.made import HASH, subject
 from zoo.board.cells import shown
 from zoo.board.table import make_rows
 from zoo.board.timings import timings_csv
@@ -52,6 +52,7 @@ def test_memory_is_the_most_of_all_seeds(held: tuple[int, ...]) -> None:
             examples=48,
             data_sha256="0",
             phases=(),
+            inputs={"train": HASH},
         )
         for seed, most in enumerate(held, start=1)
     ]

@@ -11,8 +11,11 @@ import pytest
 
 from tests.made import keep_score, score_record
 from zoo.cli.app import main
+from zoo.methods import METHODS
 from zoo.paths import Project
+from zoo.pipeline.recipes import run_recipes
 from zoo.pipeline.sync import board_job, study_jobs
+from zoo.spec.load import load_suite
 
 POCKET = Path(__file__).parents[2] / "specs/pocket"
 STUDY = "note: How soft.\nentry: kd-2l\ntasks: [sentiment]\naxes:\n  method.temperature: [1, 2]\n"
@@ -52,7 +55,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo: Zoo) -> Projec
 def build(project: Project) -> None:
     """Leave the records that training and scoring would leave."""
     job = study_jobs(project, "pocket")[0]
-    runs = {"teacher-4l": ("0",), "finetune-2l": ("1",)}
+    loaded = load_suite(project, "pocket", METHODS)
+    runs = {
+        name: tuple(run.declared for run in run_recipes(loaded, name) if run.task == "sentiment")
+        for name in ("teacher-4l", "finetune-2l", "kd-2l")
+    }
     for variant in job.variants:
         runs |= variant.records
     for number, (entry, digests) in enumerate(runs.items()):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.made import keep_score, score_record
+from tests.made import HASH, hold_published, keep_score, score_record
 from zoo.cli.app import main
 from zoo.paths import Project
 from zoo.spec.measuring import BoardJob
@@ -47,8 +47,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo: Zoo) -> Projec
     return Project(tmp_path)
 
 
-def publish_score(project: Project, entry: str, value: float, folder: Path | None = None) -> None:
-    record = score_record(entry, value, digest=entry)
+def publish_score(
+    project: Project,
+    entry: str,
+    value: float,
+    folder: Path | None = None,
+    declared: str = HASH,
+) -> None:
+    record = score_record(entry, value, digest=entry, declared=declared)
     results = project.results / "pocket"
     where = folder or results / "records" / entry
     path = keep_score(where, record)
@@ -57,6 +63,7 @@ def publish_score(project: Project, entry: str, value: float, folder: Path | Non
         stored.parent.mkdir(parents=True, exist_ok=True)
         path.rename(stored)
         path.parent.rmdir()
+        hold_published(results)
 
 
 def test_help_starts_at_once() -> None:
@@ -132,6 +139,29 @@ def test_sync_writes_and_checks(zoo: Zoo, project: Project) -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_what_no_spec_declares_any_more_is_told(zoo: Zoo, project: Project) -> None:
+    """By the check of what is in step, and by a mark on the board."""
+    for entry in ("teacher-4l", "finetune-2l", "kd-2l"):
+        own = json.loads(zoo("show", f"pocket/{entry}", "--json")[1])["runs"]
+        publish_score(project, entry, 0.57, declared=own["sentiment-1"])
+    zoo("sync")
+    assert "not as specs declare them now" not in zoo("sync", "--check")[1]
+    assert "‡" not in zoo("board", "--suite", "pocket")[1]
+    path = project.specs / "pocket/kd-2l.yaml"
+    path.write_text(path.read_text().replace("temperature: 2.0", "temperature: 9.0"))
+    zoo("sync")
+    code, out, _ = zoo("sync", "--check")
+    assert code == 0
+    assert out.splitlines()[1:] == [
+        "published, but not as specs declare them now: pocket: kd-2l",
+        "  do: `zoo run pocket` and `zoo publish --suite pocket`",
+    ]
+    out = zoo("board", "--suite", "pocket")[1]
+    assert "kd-2l ‡" in out
+    assert "finetune-2l ‡" not in out
+    assert "‡ made of an earlier spec, or by an earlier version of the zoo." in out
+
+
 def test_show_prints_the_plan(zoo: Zoo) -> None:
     """As a table of terms."""
     out = zoo("show", "pocket/kd-2l")[1]
@@ -216,12 +246,15 @@ def test_a_built_board_is_published(zoo: Zoo, project: Project) -> None:
 
     job: BoardJob = board_job(project, "pocket")
     for entry in job.entries:
-        publish_score(project, entry, 0.8, project.entry("pocket", entry).score)
+        declared = json.loads(zoo("show", f"pocket/{entry}", "--json")[1])["runs"]["sentiment-1"]
+        publish_score(project, entry, 0.8, project.entry("pocket", entry).score, declared)
     code, _, err = zoo("stage", "pocket/board", "board")
     assert (code, "pocket/board board" in err) == (0, True)
     assert "results/pocket/leaderboard.md" in zoo("publish", "--dry-run")[1]
     assert not project.results.exists()
-    files = 2 * len(job.entries) + 7  # a record and predictions each, six tables, durations
+    files = (
+        2 * len(job.entries) + 8
+    )  # a record and predictions each, six tables, durations, the manifest
     assert zoo("publish")[1] == f"published {files} files in results/pocket\n"
     assert zoo("sync", "--check")[0] == 0
     assert json.loads((project.results / "pocket/durations.json").read_text()).keys() == {

@@ -94,5 +94,6 @@ def test_the_longest_input_fits_both_task_and_model(
     settings = tiny.SETTINGS.model_copy(update={"max_length": stated})
     asked = run("inference").model_copy(update={"settings": settings})
     model, tokenizer = tiny.model(task="inference"), tiny.tokenizer()
-    source = _Source(model, tokenizer, project.root, job(EXPORT, *TASKS), asked)
+    made = identity("e", "trained", task="inference")
+    source = _Source(model, tokenizer, project.root, job(EXPORT, *TASKS), asked, made)
     assert source.max_length == written

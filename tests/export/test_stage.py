@@ -206,7 +206,7 @@ def test_the_verb_writes_what_was_asked_for_beside_what_is_there(project: Projec
     names = ["similarity-fp32.onnx", "similarity-int8.onnx"]
     records = ["export-similarity-fp32-1.json", "export-similarity-int8-1.json"]
     assert sorted(path.name for path in out.iterdir()) == sorted(
-        [*names, *records, "notes.txt", "tokenizer.json"]
+        [*names, *records, "manifest.json", "notes.txt", "tokenizer.json"]
     )
     heading, full, small, last = text.splitlines()
     assert heading.split() == [

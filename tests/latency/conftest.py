@@ -11,8 +11,10 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from transformers import PreTrainedModel
 
 from tests import tiny
-from tests.made import HASH
+from tests.made import HASH, hold_again, identity
+from zoo.export.manifest import ExportedRun, write_manifest
 from zoo.latency.report import Subject
+from zoo.models.identity import IDENTITY_FILE
 from zoo.paths import Project, onnx_name
 from zoo.spec.bench import Bench
 from zoo.spec.data import PocketData
@@ -104,8 +106,17 @@ def build_project(root: Path, student: Subject, teacher: Subject, job: LatencyJo
         folder = project.entry(job.suite, entry)
         shutil.copytree(model.folder, folder.checkpoint(f"{TASK}-{seed}"))
         folder.export.mkdir()
+        checkpoint = folder.checkpoint(f"{TASK}-{seed}")
+        about = identity(entry, "trained", suite=job.suite, task=TASK, seed=seed)
+        (checkpoint / IDENTITY_FILE).write_text(about.model_dump_json())
+        hold_again(checkpoint)
+        exported = ExportedRun(
+            task=TASK, seed=seed, declared=HASH, digest=HASH, weights_sha256=HASH
+        )
+        names = {precision: onnx_name(TASK, precision) for precision in model.onnx}
         for precision, file in model.onnx.items():
-            shutil.copy(file, folder.export / onnx_name(TASK, precision))
+            shutil.copy(file, folder.export / names[precision])
+        write_manifest(folder.export, job.suite, entry, dict.fromkeys(names.values(), exported))
     jobs = {job.entry: {"latency": job.model_dump(mode="json")}, job.teacher: {"score": {}}}
     for entry, declared in jobs.items():
         file = project.pipelines / job.suite / entry / "params.json"

@@ -199,7 +199,7 @@ def test_one_task_of_several_is_measured_alone(
 ) -> None:
     """Its run only; without the option those of all tasks."""
     other = JOB.runs[0].model_copy(update={"task": "sentiment"})
-    several = JOB.model_copy(update={"runs": (*JOB.runs, other)})
+    several = JOB.model_copy(update={"runs": (*JOB.runs, other), "beside": JOB.beside * 2})
     asked = list[list[str]]()
 
     def note(_project: Project, job: LatencyJob, *_: object, **__: object) -> list[LatencyRecord]:

@@ -57,7 +57,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
                     "teacher": Memory(loaded_bytes=5, peak_bytes=6),
                 },
             )
-            for number, cell in enumerate(request.cells)
+            for number, cell in enumerate(request.cells, start=1)
         )
 
     monkeypatch.setattr(stage, "run_isolated", answer)
@@ -76,7 +76,7 @@ def test_every_figure_is_of_its_own_cell_and_model(
         ("onnx-int8", "1x16", 1),
         ("onnx-int8", "2x48", 2),
     ]
-    for number, record in enumerate(records):
+    for number, record in enumerate(records, start=1):
         told = record.provider, record.attention, record.lengths, record.warmup_calls
         lengths = (number, number + 1, number + 2)
         assert told == (f"provider {number}", f"attention {number}", lengths, number + 7)

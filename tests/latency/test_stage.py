@@ -6,7 +6,7 @@ import pytest
 from tests.latency.conftest import JOB
 from tests.made import HASH
 from zoo.data import pocket
-from zoo.errors import MeasurementError
+from zoo.errors import CheckpointError, ExportError, MeasurementError
 from zoo.latency import stage
 from zoo.latency.isolate import run_isolated
 from zoo.latency.quantiles import ratio, timing
@@ -122,8 +122,26 @@ def test_replay_is_of_the_first_dev_examples(
     assert asked[1].replay is None
 
 
-def test_nothing_appears_where_a_cell_fails(project: Project, tmp_path: Path) -> None:
+def test_a_file_that_is_not_what_it_was_is_never_timed(project: Project, tmp_path: Path) -> None:
+    """Neither weights nor an exported file, of student or teacher; the old folder stays."""
+    shutil.copytree(project.root, tmp_path / "copy")
+    copy = Project(tmp_path / "copy")
+    for file in (
+        copy.entry("pocket", "large").export / "inference-int8.onnx",
+        copy.entry("pocket", "small").checkpoint("inference-1") / "model.safetensors",
+    ):
+        content = file.read_bytes()
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        with pytest.raises((ExportError, CheckpointError), match=r"its (bytes|files)"):
+            time_runs(copy, JOB)
+        file.write_bytes(content)
+
+
+def test_nothing_appears_where_a_cell_fails(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A shape that was asked for by name is not cut, but refused; the old folder stays."""
+    monkeypatch.setattr("zoo.latency.stage.verified_model", lambda *_: HASH)
     shutil.copytree(project.root, tmp_path / "copy")
     copy = Project(tmp_path / "copy")
     old = copy.entry("pocket", "small").latency

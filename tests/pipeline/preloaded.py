@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from pathlib import Path
 from typing import NoReturn
 
@@ -67,6 +68,8 @@ def _run(call: dict, streams: list[int]) -> NoReturn:
         code = 0
     except SystemExit as stop:
         code = int(stop.code or 0)
+    except BaseException:  # noqa: BLE001  (nobody is above it who could tell)
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         os._exit(code)

@@ -134,7 +134,7 @@ def test_a_job_of_a_kind_or_method_that_nobody_knows(
     jobs = json.loads(path.read_text())
     path.write_text(json.dumps(jobs | {"stew-1": {"suite": "tiny", "entry": "kd"}}))
     with pytest.raises(
-        ZooError, match="stew-1: there is no such kind of stage\n  allowed: pretrain"
+        ZooError, match="stew-1: there is no such kind of stage\n  allowed: inputs, pretrain"
     ):
         stage.stage("tiny/kd", "stew-1")
     text = path.read_text().replace('"name": "kd"', '"name": "magic"')

@@ -41,7 +41,7 @@ def test_a_value_of_the_base_is_not_built_again(studied: Any) -> None:
     base, *others = expand(loaded, "s")
     assert [v.name for v in others] == ["temperature-1", "temperature-2"]
     assert (base.name, base.entry) == ("base", "kd")
-    assert base.runs == {run.key: run.digest for run in run_recipes(loaded, "kd")}
+    assert base.runs == {run.key: run.declared for run in run_recipes(loaded, "kd")}
     assert set(base.runs.values()).isdisjoint(others[0].runs.values())
     assert names(loaded) == [
         *("train-temperature-1", "score-temperature-1"),
@@ -132,8 +132,8 @@ def test_weights_from_the_corpus_are_made_once(studied: Any) -> None:
     base, rate, heads = found["study"].job.variants
     transfer = transfer_job(loaded, "distilbert")
     assert transfer is not None
-    assert rate.records["distilbert"] == (transfer.digest,)
-    assert transfer.digest in base.records["distilbert"]
+    assert rate.records["distilbert"] == (transfer.declared,)
+    assert transfer.declared in base.records["distilbert"]
     assert set(heads.records) == {"s.heads-1"}
 
 
@@ -155,7 +155,7 @@ def test_latency_is_measured_where_it_is_asked_for(studied: Any) -> None:
     found = stages(studied(KD + "latency: true\nseeds: [2]\n"))
     assert {"export-base", "latency-base", "latency-temperature-1"} <= set(found)
     latency = found["latency-temperature-1"]
-    assert latency.job.teacher_seed == 1
+    assert [run.seed for run in latency.job.beside] == [1]
     assert set(latency.dependencies) == {
         "build/tiny/s.temperature-1/runs/sentiment-2/checkpoint",
         "build/tiny/teacher/runs/sentiment-1/checkpoint",

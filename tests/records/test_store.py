@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.made import latency_record
+from tests.made import HASH, latency_record
 from zoo.errors import ZooError
 from zoo.paths import Project
 from zoo.records import environment as module
@@ -25,12 +25,14 @@ HERE = {
     "entry": "e",
     "task": "squad-v1.1",
     "seed": 3,
+    "declared": HASH,
     "digest": "d",
     "environment": capture_environment(Path("/")),
 }
 RECORDS = (
     TrainingRecord(
         **HERE,
+        inputs={"train": HASH},
         seconds=1.5,
         threads=1,
         examples=2,
@@ -49,13 +51,31 @@ RECORDS = (
         metrics={"f1": 0.5, "exact_match": None},
         majority={"f1": 0.1},
         constant=False,
+        weights_sha256=HASH,
+        predictions_sha256=HASH,
     ),
-    SizeRecord(**HERE, parameters=3, embedding=1, non_embedding=2, checkpoint_bytes=12),
+    SizeRecord(
+        **HERE,
+        parameters=3,
+        embedding=1,
+        non_embedding=2,
+        checkpoint_bytes=12,
+        weights_sha256=HASH,
+    ),
     ExportRecord(
-        **HERE, precision="int8", bytes=1, max_length=8, compared=2, max_abs_error=0.5, flips=1
+        **HERE,
+        precision="int8",
+        bytes=1,
+        weights_sha256=HASH,
+        file_sha256=HASH,
+        max_length=8,
+        compared=2,
+        max_abs_error=0.5,
+        flips=1,
     ),
     TransferRecord(
         **HERE,
+        inputs={"train": HASH},
         seconds=1.5,
         threads=1,
         phases=(

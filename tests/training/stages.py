@@ -4,7 +4,7 @@ from zoo.methods import METHODS
 from zoo.paths import Project
 from zoo.pipeline.compile import PipelineStage, compile_suite
 from zoo.spec.load import load_suite
-from zoo.training import run
+from zoo.training import pretrain, run
 
 SHAPE = "{layers: 2, hidden: 32, heads: 4, intermediate: 64, vocabulary: 352, positions: 16}"
 TEACHER = f"""\
@@ -33,7 +33,7 @@ def stage(project: Project, name: str) -> None:
     job = type(found.job).model_validate_json(
         found.job.model_dump_json(), context={"methods": METHODS.classes}
     )
-    {"pretrain": run.pretrain, "transfer": run.transfer, "train": run.train_runs}[found.kind](
+    {"pretrain": pretrain.pretrain, "transfer": run.transfer, "train": run.train_runs}[found.kind](
         project, job
     )
 

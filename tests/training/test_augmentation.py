@@ -11,7 +11,7 @@ import pytest
 from transformers import PreTrainedModel
 
 from tests import tiny
-from tests.made import identity
+from tests.made import HASH, identity
 from tests.training.tables import LABELS, task_stage
 from zoo.data import pocket
 from zoo.data.augment import augmented
@@ -102,9 +102,9 @@ def kept(project: Project) -> list[Path]:
 def test_a_teacher_without_a_word_head_makes_no_copies(suite: LoadedSuite, tmp_path: Path) -> None:
     """As one brought without it, whose head nobody has trained."""
     project, model = Project(tmp_path), tiny.model()
-    made = identity(TEACHER, "pretrained", suite="pocket", seed=0)
+    brought = identity(TEACHER, "pretrained", suite="pocket", seed=0)
     folder = project.entry("pocket", TEACHER).pretrained
-    save_checkpoint(folder, model, tiny.tokenizer(), made, word_head(model))
+    save_checkpoint(folder, model, tiny.tokenizer(), brought, word_head(model))
     with pytest.raises(CheckpointError, match=r"these weights answer no masked pieces: there is"):
         made(project, job_of(suite))
     assert kept(project) == []
@@ -236,9 +236,10 @@ def test_a_training_reads_copies_and_records_how_many(
     theirs, ours = (project.entry("pocket", name) for name in (TEACHER, ENTRY))
     pretrained(project, tiny.model(tiny.TEACHER))
     theirs.gate.write_text(json.dumps({run.task: True}))
-    made = identity("x", "transferred", suite="pocket")
-    save_checkpoint(ours.transferred, tiny.model(), tiny.tokenizer(), made)
-    trained = made.model_copy(update={"stage": "trained", "task": run.task})
+    transferred = identity(ENTRY, "transferred", suite="pocket")
+    save_checkpoint(ours.transferred, tiny.model(), tiny.tokenizer(), transferred)
+    trained = identity(TEACHER, "trained", suite="pocket", task=run.task, seed=run.teacher_seed)
+    job = job.model_copy(update={"started": HASH, "taught": {run.task: HASH}})
     answering = tiny.model(tiny.TEACHER, run.task)
     save_checkpoint(
         theirs.checkpoint(f"{run.task}-{run.teacher_seed}"), answering, tiny.tokenizer(), trained

@@ -19,7 +19,7 @@ from zoo.paths import Project
 from zoo.pipeline.compile import compile_suite
 from zoo.spec.load import load_suite
 from zoo.spec.task import TASKS
-from zoo.training import run
+from zoo.training import pretrain, run
 from zoo.training.vocabulary import SPECIAL
 
 SUITE = """\
@@ -108,7 +108,7 @@ def stage(project: Project, name: str) -> None:
         found.job.model_dump_json(), context={"methods": METHODS.classes}
     )
     verbs: dict[str, Any] = {
-        "pretrain": run.pretrain,
+        "pretrain": pretrain.pretrain,
         "transfer": run.transfer,
         "train": run.train_runs,
     }

@@ -18,7 +18,7 @@ from zoo.models.identity import read_identity
 from zoo.paths import Project
 from zoo.spec.shape import Shape
 from zoo.training import run
-from zoo.training.loop import Outcome, Work, train
+from zoo.training.loop import Outcome, Work, train_to_end
 
 SUITE = """\
 seeds: [1]
@@ -99,7 +99,11 @@ def test_an_assistant_is_what_the_entry_was_after_its_corpus_stages(project: Pro
     assert load_tokenizer(ours).get_vocab() == load_tokenizer(theirs).get_vocab()
     identity = read_identity(ours)
     assert (identity.entry, identity.stage) == ("assistant", "pretrained")
-    assert identity.digest == declared(project)["assistant/pretrain"].job.digest
+    job = declared(project)["assistant/pretrain"].job
+    assert identity.declared == job.declared
+    made_of = read_identity(project.entry("small", "middle").transferred).digest
+    assert identity.inputs == {"transferred": made_of}
+    assert identity.digest == job.digest(identity.inputs)
 
 
 def test_a_student_copies_an_assistant_like_any_teacher(project: Project) -> None:
@@ -136,9 +140,9 @@ def test_teacher_and_student_read_the_same_segments(
 
     def watched(work: Work) -> Outcome:
         seen.append(work)
-        return train(work)
+        return train_to_end(work)
 
-    monkeypatch.setattr(run, "train", watched)
+    monkeypatch.setattr(run, "train_to_end", watched)
     suite = SUITE.replace("documents: 40}", f"documents: 40, packing: {packing}}}")
     write(
         project,
@@ -278,17 +282,18 @@ def save_tokenizer(folder: Path, pieces: list[str], special: dict[str, str] | No
 
 def test_transferred_weights_that_are_not_the_declared_ones_are_refused(project: Project) -> None:
     """The entry was built before its spec changed: stages that DVC did not order would mix them."""
-    built = read_identity(project.entry("small", "middle").transferred).digest
+    built = read_identity(project.entry("small", "middle").transferred).declared
     write(project, {"middle.yaml": TRANSFER + "corpus_optimise: {steps: 3, max_length: 16}\n"})
-    declared_now = declared(project)["middle/transfer"].job.digest
+    declared_now = declared(project)["middle/transfer"].job.declared
     try:
         said = refused(project, "started")
     finally:
         write(project, {"middle.yaml": TRANSFER})
     folder = project.entry("small", "middle").transferred
     assert said == (
-        f"{folder}: these weights were made by {built}\n"
-        f"  allowed: those of {declared_now}, as entry 'middle' is declared now\n"
-        "  do: build that entry again with `zoo run`"
+        f"{folder}: this is another checkpoint: declared {built[:12]}...\n"
+        f"  allowed: declared {declared_now[:12]}...\n"
+        "  do: its spec has changed, or it was copied here; build it with `zoo run`, and where DVC"
+        " takes it for up to date with `dvc repro --force`"
     )
     assert re.fullmatch("[0-9a-f]{64}", declared_now)

@@ -13,11 +13,11 @@ from zoo.distil.method import Setting
 from zoo.errors import CheckpointError
 from zoo.methods import METHODS, stages_of
 from zoo.methods.tinybert import TinyBert
-from zoo.models.checkpoint import read_identity
+from zoo.models.identity import read_identity
 from zoo.paths import Project
 from zoo.pipeline.compile import PipelineStage, compile_suite
 from zoo.spec.load import load_suite
-from zoo.training import run
+from zoo.training import pretrain, run
 from zoo.training.loop import Outcome, Work, train
 from zoo.training.projections import load_projections, save_projections, take_up
 from zoo.training.resume import Scratch
@@ -86,7 +86,7 @@ def works(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Work, Outcome]]:
         seen.append((work, train(work)))
         return seen[-1][1]
 
-    monkeypatch.setattr(run, "train", watched)
+    monkeypatch.setattr(run, "train_to_end", watched)
     return seen
 
 
@@ -101,7 +101,7 @@ def do(project: Project, name: str) -> None:
     job = type(found.job).model_validate_json(
         found.job.model_dump_json(), context={"methods": METHODS.classes}
     )
-    {"pretrain": run.pretrain, "transfer": run.transfer, "train": run.train_runs}[found.kind](
+    {"pretrain": pretrain.pretrain, "transfer": run.transfer, "train": run.train_runs}[found.kind](
         project, job
     )
 

@@ -55,13 +55,13 @@ def project(built: Project, tmp_path: Path) -> Project:
 def works(monkeypatch: pytest.MonkeyPatch) -> list[Work]:
     """Every training that is begun."""
     found: list[Work] = []
-    train = run.train
+    train = run.train_to_end
 
     def noted(work: Work) -> Outcome:
         found.append(work)
         return train(work)
 
-    monkeypatch.setattr(run, "train", noted)
+    monkeypatch.setattr(run, "train_to_end", noted)
     return found
 
 
@@ -119,7 +119,7 @@ def test_fresh_heads_are_the_seeds(
         layers[work.seed] = weights["bert.encoder.layer.0.output.dense.weight"].clone()
         return Outcome(work.student, (), 0.0)
 
-    monkeypatch.setattr(run, "train", look)
+    monkeypatch.setattr(run, "train_to_end", look)
     for seed in (1, 2):
         stage(project, f"{entry}/train-sentiment-{seed}")
     assert not torch.equal(heads[1], heads[2])
@@ -140,7 +140,7 @@ def test_the_corpus_is_read_with_the_suites_first_seed(project: Project, works: 
             return Outcome(work.student, (), 0.0)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(run, "train", look)
+            patch.setattr(run, "train_to_end", look)
             stage(project, "minilm/transfer")
         work = works[-1]
         rows = [work.feed(work.phases[0]).batch(step).rows for step in range(4)]

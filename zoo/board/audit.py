@@ -6,7 +6,7 @@ does; entries that are compared were trained and scored on the same examples.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import zoo.board
@@ -33,16 +33,20 @@ _RESTORE = "restore both from git, or build and publish them again"
 
 
 def refuse_unsound(
-    records: Sequence[Record], stored: Stored, memory: Path, remedy: str = _RESTORE
+    records: Sequence[Record],
+    entries: Collection[str],
+    stored: Stored,
+    memory: Path,
+    remedy: str = _RESTORE,
 ) -> None:
-    """Let records pass that are what their predictions say and name entries that there are.
+    """Let records pass that are what their predictions say and name `entries` that there are.
 
     What is in the file `memory`, which is this machine's own, was found sound before.
 
     Raises:
         ZooError: with the problems of all records.
     """
-    problems, seen, sound = [*_strangers(records, remedy)], Seen(memory), set()
+    problems, seen, sound = [*_strangers(records, entries, remedy)], Seen(memory), set()
     for record in records:
         if not isinstance(record, ScoreRecord):
             continue
@@ -92,9 +96,8 @@ def _sides(by_data: dict[str, set[str]]) -> str:
     return "; ".join(sorted(sides))
 
 
-def _strangers(records: Sequence[Record], remedy: str) -> Iterator[Problem]:
+def _strangers(records: Sequence[Record], known: Collection[str], remedy: str) -> Iterator[Problem]:
     """Records that name a teacher or a twin that the board does not have."""
-    known = {record.entry for record in records}
     for record in records:
         if isinstance(record, ScoreRecord):
             named = {"teacher": record.teacher, "twin": record.twin}
@@ -102,7 +105,7 @@ def _strangers(records: Sequence[Record], remedy: str) -> Iterator[Problem]:
                 if entry is not None and entry not in known:
                     where = f"{record.suite}/{record.entry} {record.name}"
                     allowed = ", ".join(sorted(known))
-                    yield Problem(where, f"its {role} {entry!r} has no records", allowed, remedy)
+                    yield Problem(where, f"there is no {entry!r}, its {role}", allowed, remedy)
 
 
 def _key(record: ScoreRecord, path: Path) -> str:

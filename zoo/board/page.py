@@ -4,6 +4,7 @@ import html
 from collections.abc import Sequence
 
 from zoo.board.page_study import as_sections
+from zoo.board.render import marks_of
 from zoo.board.table import Row
 from zoo.records.statistics import Contrast
 
@@ -82,7 +83,7 @@ def _line(row: Row, runtimes: Sequence[str]) -> str:
         f"{_percent(row.score)}{_between(row.score_low, row.score_high, 100, 1)}</td>"
     )
     cells = [
-        _cell(row.entry if row.declared else f"{row.entry} ‡"),
+        _cell(f"{row.entry}{marks_of([row])}"),
         _cell(row.method),
         _cell(f"{row.task}{split}"),
         _cell(row.primary),

@@ -76,6 +76,7 @@ def built_board(project: Project, job: BoardJob, declared: Declared | None = Non
 
     refuse_unsound(
         records,
+        job.entries,
         stored,
         project.audited(job.suite, "built"),
         f"build it again with `zoo run {job.suite}`",
@@ -97,7 +98,8 @@ def published_board(project: Project, suite: str, declared: Declared | None = No
     def stored(record: ScoreRecord) -> Path:
         return folder / PREDICTIONS / record.entry / record.predictions
 
-    refuse_unsound(records, stored, project.audited(suite, "published"))
+    entries = {record.entry for record in records}
+    refuse_unsound(records, entries, stored, project.audited(suite, "published"))
     statistics = statistics_of(suite, records, stored, project.statistics)
     return Board(suite, records, statistics, declared)
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from zoo.board.cells import ExportCell, RuntimeCell
 from zoo.board.table import Row
@@ -66,9 +66,19 @@ def as_markdown(
 
 
 def _flat(row: Row) -> dict[str, object]:
-    apart = {"metrics", "runtimes", "exports", "seeds", "rank", "against_teacher", "against_twin"}
+    apart = {
+        "metrics",
+        "runtimes",
+        "exports",
+        "seeds",
+        "rank",
+        "marks",
+        "against_teacher",
+        "against_twin",
+    }
     plain = row.model_dump(mode="json", exclude=apart)
     plain["seeds"] = " ".join(map(str, row.seeds))
+    plain["marks"] = "; ".join(row.marks)
     plain["rank_low"], plain["rank_high"] = row.rank or (None, None)
     plain |= {f"metric_{name}": value for name, value in row.metrics.items()}
     for rival, contrast in (("teacher", row.against_teacher), ("twin", row.against_twin)):
@@ -117,7 +127,7 @@ def _entry_line(
     sizes = [row.parameters for row in own.values() if row.parameters]
     int8 = [row.exports["int8"].bytes for row in own.values() if "int8" in row.exports]
     return [
-        entry if all(row.declared for row in own.values()) else f"{entry} ‡",
+        f"{entry}{marks_of(own.values())}",
         any_row.method,
         _percent(mean) + (_half_width(*_interval(standing)) if standing else ""),
         _places(standing.rank if standing else None),
@@ -126,6 +136,13 @@ def _entry_line(
         f"{max(int8) / 1e6:.2f}" if int8 else "",
         *(_ratio(list(own.values()), runtime) for runtime in _runtimes(rows)),
     ]
+
+
+def marks_of(rows: Iterable[Row]) -> str:
+    """The marks behind an entry's name."""
+    given = list(rows)
+    stale = not all(row.declared for row in given)
+    return f"{' ‡' if stale else ''}{' §' if any(row.marks for row in given) else ''}"
 
 
 def _score(row: Row | None, best: float | None) -> str:
@@ -278,6 +295,8 @@ def _notes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
         notes.append("† does not beat a constant answer: nothing was learnt there.")
     if any(not row.declared for row in rows):
         notes.append("‡ made of an earlier spec, or by an earlier version of the zoo.")
+    told = dict.fromkeys((row.entry, mark) for row in rows for mark in row.marks)
+    notes += [f"§ {entry}: {mark}." for entry, mark in told]
     return notes
 
 

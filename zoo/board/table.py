@@ -83,6 +83,8 @@ class Row(Spec):
     """Of the first seed's run."""
     declared: bool = True
     """Whether a spec declares these runs now; if not, they are of an earlier one."""
+    marks: tuple[str, ...] = ()
+    """What training noted that a reader must know, as that weights were cut, not compressed."""
 
 
 Declared = Collection[tuple[str, str]]
@@ -142,7 +144,7 @@ class _Facts:
         self.exports: dict[tuple[str, str, str], ExportRecord] = {}
         self.latencies: dict[tuple[str, str], list[LatencyRecord]] = defaultdict(list)
         self.trainings: dict[tuple[str, str], list[TrainingRecord]] = defaultdict(list)
-        self.transfers: dict[str, float] = {}
+        self.transfers: dict[str, TransferRecord] = {}
         for record in sorted(records, key=lambda record: (record.kind, record.entry, record.name)):
             self._add(record)
 
@@ -159,13 +161,14 @@ class _Facts:
         elif isinstance(record, TrainingRecord):
             self.trainings[here].append(record)
         elif isinstance(record, TransferRecord):
-            self.transfers[record.entry] = round(record.seconds, 1)
+            self.transfers[record.entry] = record
 
     def row(self, entry: str, task: str, split: str) -> Row:
         records = sorted(self.scores[entry, task, split], key=lambda record: record.seed)
         first, here = records[0], (entry, task)
         score = self.score(entry, task, split)
         size, trainings = self.sizes.get(here), self.trainings.get(here, [])
+        transfer = self.transfers.get(entry)
         seconds = [record.seconds for record in trainings]
         peaks = [r.peak_memory_bytes for r in trainings if r.peak_memory_bytes is not None]
         standing = self.standings.get((entry, task, split))
@@ -195,7 +198,7 @@ class _Facts:
             parameters=size.parameters if size else None,
             non_embedding=size.non_embedding if size else None,
             training_seconds=round(sum(seconds) / len(seconds), 1) if seconds else None,
-            transfer_seconds=self.transfers.get(entry),
+            transfer_seconds=round(transfer.seconds, 1) if transfer else None,
             training_peak_memory_bytes=max(peaks, default=None),
             flops=size.flops if size else None,
             flops_length=size.flops_length if size else None,
@@ -210,6 +213,7 @@ class _Facts:
             },
             digest=first.digest,
             declared=all(self.is_declared(record) for record in records),
+            marks=_marks([*([transfer] if transfer else []), *trainings]),
         )
 
     def is_declared(self, record: ScoreRecord) -> bool:
@@ -235,6 +239,12 @@ def _certainty(standing: Standing | None, primary: str) -> dict[str, Any]:
         "against_teacher": standing.to_teacher,
         "against_twin": standing.to_twin,
     }
+
+
+def _marks(records: Iterable[TransferRecord | TrainingRecord]) -> tuple[str, ...]:
+    """What phases note that a board must show, each once."""
+    closings = (phase.closing for record in records for phase in record.phases)
+    return tuple(dict.fromkeys(one.mark for one in closings if one is not None and one.mark))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

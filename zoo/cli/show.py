@@ -52,7 +52,7 @@ def show(target: str, *, as_json: bool) -> str:
     facts: dict[str, Any] = {
         "entry": target,
         "digest": digest(recipe),
-        "runs": {run.key: run.digest for run in run_recipes(loaded, name)},
+        "runs": {run.key: run.declared for run in run_recipes(loaded, name)},
         "spec": recipe.model_dump(mode="json"),
     }
     return json.dumps(facts, indent=1, sort_keys=True)

@@ -108,7 +108,7 @@ def _inputs() -> Runner:
 
 
 def _pretrain() -> Runner:
-    from zoo.training.run import pretrain  # noqa: PLC0415
+    from zoo.training.pretrain import pretrain  # noqa: PLC0415
 
     return pretrain
 

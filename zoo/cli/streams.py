@@ -30,7 +30,9 @@ def open_streams() -> None:
         if stream is None:
             setattr(sys, name, open(descriptor, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            # A stream that was written to before and cannot seek keeps how it was opened.
+            with suppress(OSError):
+                stream.reconfigure(errors="backslashreplace")
     if not isinstance(sys.stderr, _Patient):
         sys.stderr = cast("TextIO", _Patient(sys.stderr))
 

@@ -49,7 +49,7 @@ def _earlier(project: Project, suites: dict[str, LoadedSuite]) -> Iterator[str]:
     """What is published and not declared any more: the boards mark it, and a build mends it."""
     for suite in _published(project, suites):
         board = published_board(project, suite, declared_runs(suites[suite]))
-        rows = sorted({f"{row.entry} on {row.task}" for row in board.rows if not row.declared})
+        rows = sorted({row.entry for row in board.rows if not row.declared})
         jobs = {job.entry: job for job in study_jobs(project, suite)}
         studies = [
             f"the study {job.entry}"

@@ -12,12 +12,14 @@ LISTED = 20
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
-def text_lines(file: Path, problems: list[Problem]) -> Iterator[tuple[int, str]]:
+def text_lines(
+    file: Path, problems: list[Problem], *, blank: bool = False
+) -> Iterator[tuple[int, str]]:
     """The lines of `file` with their numbers from 1; those that are not UTF-8 join `problems`.
 
     Every reader of lines agrees on what a line is: it ends at LF or CRLF, in files without any LF
     at CR; other characters that some call line ends, as U+2028, stand inside of it. Blank lines
-    are passed over.
+    are passed over, but where `blank` asks for them.
 
     Raises:
         DataError: the file is missing or cannot be read.
@@ -28,7 +30,7 @@ def text_lines(file: Path, problems: list[Problem]) -> Iterator[tuple[int, str]]
                 text = decoded(raw, file, line)
                 if isinstance(text, Problem):
                     problems.append(text)
-                elif text.strip():
+                elif blank or text.strip():
                     yield line, text
     except OSError as error:
         given = f"cannot be read: {error.strerror or error}"

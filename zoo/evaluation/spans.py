@@ -3,17 +3,22 @@
 Thresholds follow Rajpurkar et al., 2018; decoding follows BERT's (Devlin et al., 2019).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.data.examples import SpanExample
-from zoo.data.windows import Feature
 from zoo.errors import MeasurementError, Problem
 from zoo.evaluation.answers import Scores, exact_and_f1
+
+if TYPE_CHECKING:
+    from zoo.data.windows import Feature
 
 Logits = Sequence[NDArray[np.floating]] | NDArray[np.floating]
 

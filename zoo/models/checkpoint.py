@@ -11,7 +11,7 @@ from zoo.errors import CheckpointError, Problem, at
 from zoo.json_files import read_json, shortened
 from zoo.models.anatomy import anatomy_of
 from zoo.models.configuration import Head, input_names, longest_input
-from zoo.models.identity import IDENTITY_FILE, Identity, Wanted, hashed_files, verified
+from zoo.models.identity import IDENTITY_FILE, REBUILD, Identity, Wanted, hashed_files, verified
 from zoo.models.load import load_weights
 from zoo.models.weights import stored_names
 from zoo.paths import new_folder
@@ -81,14 +81,13 @@ def load_checkpoint(
 def _refuse_other_labels(folder: Path, task: Task) -> None:
     """Hold the labels of the configuration against the task's, which `load_weights` puts there."""
     path = folder / "config.json"
-    remedy = "build it with `dvc repro`, or `dvc checkout` to restore it"
     if not path.is_file():
         return  # load_weights tells what is wrong with the folder
-    config = read_json(path, dict, remedy=remedy, error=CheckpointError)
+    config = read_json(path, dict, remedy=REBUILD, error=CheckpointError)
     stated = config.get("id2label") or {}
     if not isinstance(stated, dict) or not all(map(str.isdecimal, stated)):
         given = f"not labels by class id: {shortened(stated)}"
-        raise CheckpointError(Problem(at(path, key="id2label"), given, "an object", remedy))
+        raise CheckpointError(Problem(at(path, key="id2label"), given, "an object", REBUILD))
     labels = [stated[number] for number in sorted(stated, key=int)]
     if task.labels and labels != list(task.labels):
         raise CheckpointError(

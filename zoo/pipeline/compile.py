@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from zoo.methods import method_name
-from zoo.paths import Project
 from zoo.pipeline.inputs import InputFiles, inputs_job
+from zoo.pipeline.outputs import Outputs
 from zoo.pipeline.projections import (
     brought_to,
     learnt_on_corpus,
@@ -71,7 +70,7 @@ def _inputs_pipeline(loaded: LoadedSuite) -> Iterator[Pipeline]:
 
 
 def _teacher_pipeline(loaded: LoadedSuite, name: str) -> Pipeline:
-    out = _Outputs(loaded.name, name)
+    out = Outputs(loaded.name, name)
     teacher, seed = loaded.teachers[name], loaded.suite.seeds[0]
     gate = GateJob(
         suite=loaded.name,
@@ -120,16 +119,16 @@ def _pretrain_stages(loaded: LoadedSuite, name: str) -> Iterator[PipelineStage]:
         teacher=teacher,
         projections=bool(brought_to(loaded, name)),
     )
-    ours = _Outputs(loaded.name, name)
+    ours = Outputs(loaded.name, name)
     dependencies = [*InputFiles(loaded.name).of_source(name, source)]
     if origin:
-        dependencies.append(_Outputs(loaded.name, origin).of("transferred"))
+        dependencies.append(Outputs(loaded.name, origin).of("transferred"))
     outputs = [ours.of("pretrained")]
     if origin and job.projections:
-        dependencies.append(_Outputs(loaded.name, origin).of("transferred_projections"))
+        dependencies.append(Outputs(loaded.name, origin).of("transferred_projections"))
         outputs.append(ours.of("pretrained_projections"))
     if teacher:
-        dependencies.append(_Outputs(loaded.name, teacher).of("pretrained"))
+        dependencies.append(Outputs(loaded.name, teacher).of("pretrained"))
     yield PipelineStage("pretrain", "pretrain", job, tuple(dependencies), tuple(outputs))
 
 
@@ -138,10 +137,10 @@ def _transfer_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[P
     if job is None:
         return
     job = job.model_copy(update={"projections": taken_up_on_corpus(loaded, name)})
-    ours = _Outputs(loaded.name, name)
+    ours = Outputs(loaded.name, name)
     dependencies = [
         *InputFiles(loaded.name).of_corpus(job.corpus),
-        _Outputs(loaded.name, teacher).of("pretrained"),
+        Outputs(loaded.name, teacher).of("pretrained"),
     ]
     if job.student.given is not None:
         dependencies.append(ours.of("pretrained"))
@@ -171,7 +170,7 @@ def _train_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[Pipe
             },
             projections=projections,
         )
-        out = _Outputs(loaded.name, name)
+        out = Outputs(loaded.name, name)
         outputs = [out.of(what, run.key) for run in chunk for what in ("checkpoint", "training")]
         yield PipelineStage(
             "train",
@@ -188,10 +187,7 @@ def _chunks(loaded: LoadedSuite, runs: list[RunRecipe]) -> Iterator[tuple[str, l
     if per == "entry":
         yield "train", runs
         return
-    keys = {
-        "task": lambda run: run.task,
-        "run": lambda run: run.key,
-    }
+    keys = {"task": lambda run: run.task, "run": lambda run: run.key}
     chunks: dict[str, list[RunRecipe]] = {}
     for run in runs:
         chunks.setdefault(keys[per](run), []).append(run)
@@ -202,7 +198,7 @@ def _chunks(loaded: LoadedSuite, runs: list[RunRecipe]) -> Iterator[tuple[str, l
 def _train_dependencies(
     loaded: LoadedSuite, job: TrainJob, chunk: list[RunRecipe]
 ) -> tuple[str, ...]:
-    theirs, ours = _Outputs(loaded.name, job.teacher), _Outputs(loaded.name, job.entry)
+    theirs, ours = Outputs(loaded.name, job.teacher), Outputs(loaded.name, job.entry)
     recipe = chunk[0].recipe
     read = [path for run in chunk for path in InputFiles(loaded.name).of_training(run)]
     if recipe.student is None:
@@ -234,14 +230,14 @@ def _score_stage(loaded: LoadedSuite, name: str) -> PipelineStage:
         twin=(entry.twin or loaded.suite.twin) if entry else None,
         runs=tuple(runs),
     )
-    out = _Outputs(loaded.name, name)
+    out = Outputs(loaded.name, name)
     checkpoints = (out.of("checkpoint", run.key) for run in runs)
     read = InputFiles(loaded.name).of_runs(runs)
     return PipelineStage("score", "score", job, (*read, *checkpoints), (out.of("score"),))
 
 
 def _export_stage(loaded: LoadedSuite, name: str) -> PipelineStage:
-    runs, out = _first_seed(loaded, name), _Outputs(loaded.name, name)
+    runs, out = _first_seed(loaded, name), Outputs(loaded.name, name)
     job = ExportJob(suite=loaded.name, entry=name, runs=runs, export=loaded.suite.bench.export)
     checkpoints = (out.of("checkpoint", run.key) for run in runs)
     read = InputFiles(loaded.name).of_runs(runs)
@@ -253,8 +249,8 @@ def _latency_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[Pi
     runs = tuple(run for run in _first_seed(loaded, name) if run.task in timed)
     if not runs:
         return
-    ours = _Outputs(loaded.name, name)
-    theirs = _Outputs(loaded.name, teacher)
+    ours = Outputs(loaded.name, name)
+    theirs = Outputs(loaded.name, teacher)
     job = LatencyJob(
         suite=loaded.name,
         entry=name,
@@ -301,16 +297,3 @@ def _method(recipe: Recipe) -> str | None:
 def _slug(key: str) -> str:
     """DVC allows no dots in the names of stages."""
     return key.replace(".", "_")
-
-
-class _Outputs:
-    """The outputs of an entry's stages as DVC names them: relative to the project's root."""
-
-    def __init__(self, suite: str, entry: str) -> None:
-        self._folder = Project(Path()).entry(suite, entry)
-
-    def of(self, what: str, run: str | None = None) -> str:
-        """One output: a property of EntryFolder, or a file of one run."""
-        found = getattr(self._folder, what)
-        path: Path = found(run) if run is not None else found
-        return path.as_posix()

@@ -19,7 +19,7 @@ PACKAGE = Path(zoo.__file__).parent
 
 ROOTS = {
     "inputs": ("zoo.data.inputs",),
-    "training": ("zoo.training.run",),
+    "training": ("zoo.training.run", "zoo.training.pretrain"),
     "score": ("zoo.evaluation.stage",),
     "gate": ("zoo.evaluation.gate",),
     "export": ("zoo.export.stage",),

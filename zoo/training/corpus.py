@@ -1,19 +1,21 @@
 """A declared corpus as blocks of pieces: tokenised once per tokenizer, kept in scratch."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
 from zoo.data import corpus, pocket
+from zoo.data.batches import CorpusFeed
 from zoo.data.corpus import Blocks, HubText, Shards, TextFile
 from zoo.data.pieces import tokenizer_digest
 from zoo.data.sequences import Documents
 from zoo.errors import DataError, Problem
-from zoo.paths import data_folder, file_sha256
+from zoo.paths import Project, data_folder, file_sha256
 from zoo.spec.base import content, digest
 from zoo.spec.corpus import Corpus, FolderCorpus, PocketCorpus
+from zoo.training.plan import Phase
 
 
 def corpus_documents(declared: Corpus) -> Iterator[str]:
@@ -97,3 +99,23 @@ def _declared_path(declared: FolderCorpus) -> Path:
             )
         )
     return folder / declared.path
+
+
+def corpus_feed(
+    project: Project, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, seed: int, *, pair: bool
+) -> Callable[[Phase], CorpusFeed]:
+    """The batches of each phase that reads a corpus; with `pair` two segments a sequence."""
+
+    def feed(phase: Phase) -> CorpusFeed:
+        length = phase.optimise.max_length
+        blocks = corpus_blocks(corpus, tokenizer, project.scratch, length=length, pair=pair)
+        masking = phase.stage.masking
+        return CorpusFeed(
+            blocks,
+            tokenizer,
+            phase.optimise.batch_size,
+            seed,
+            (masking.fraction, masking.smoothing),
+        )
+
+    return feed

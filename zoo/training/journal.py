@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from zoo.disk import reported, spared
+from zoo.paths import Project
 
 Reporter = Callable[[str], None]
 
@@ -77,3 +78,10 @@ class Journal:
     def _clear(self) -> None:
         if self._terminal:
             sys.stderr.write("\r\x1b[2K")
+
+
+def stage_journal(project: Project, suite: str, entry: str, what: str) -> Journal:
+    """The journal of one training of a stage, which it announces."""
+    journal = Journal(project.scratch / "journal" / suite / entry / f"{what}.jsonl")
+    journal.tell(f"  {what}")
+    return journal

@@ -31,6 +31,14 @@ class Outcome:
     projections: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+def train_to_end(work: Work) -> Outcome:
+    """Train, and close the journal however it ends."""
+    try:
+        return train(work)
+    finally:
+        work.journal.close()
+
+
 def train(work: Work) -> Outcome:
     """Run all phases, from the start or from where an interrupted attempt stood.
 

@@ -225,19 +225,18 @@ class PhaseRun:
         terms = self._phase.stage.terms
         bf16 = self._phase.optimise.precision == "bf16"
         with torch.autocast(self._work.device.type, torch.bfloat16, enabled=bf16):
-            captured = student(batch)
+            seen = student(batch)
             ours = [
-                self._projections[term.project](captured[term.student])
+                self._projections[term.project](seen[term.student])
                 if term.project
-                else captured[term.student]
+                else seen[term.student]
                 for term in terms
             ]
         # Outside of autocast: a loss decides on its precision itself.
+        asked = (targets[term.teacher] if term.teacher else batch.labels for term in terms)
         return {
-            term.name: term.loss(
-                place, targets[term.teacher] if term.teacher else batch.labels, batch
-            )
-            for term, place in zip(terms, ours, strict=True)
+            term.name: term.loss(place, target, batch)
+            for term, place, target in zip(terms, ours, asked, strict=True)
         }
 
     def _reason_to_end(self, values: Mapping[str, Tensor]) -> str | None:

@@ -1,4 +1,4 @@
-"""The training stages: bring a teacher, transfer a student on the corpus, train runs on tasks."""
+"""The stages that train students and teachers: on the corpus once, on a task for each run."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.data.augment import augmented_size
-from zoo.data.batches import CorpusFeed, encode
+from zoo.data.batches import encode
 from zoo.distil.stage import Data
 from zoo.models.anatomy import word_head
 from zoo.models.build import MASKED_LM, Head, build, inherit, load_weights
@@ -20,68 +20,30 @@ from zoo.models.checkpoint import (
 )
 from zoo.models.identity import Identity
 from zoo.models.load import loaded_weights
-from zoo.models.neighbours import look_at_neighbours
 from zoo.paths import Project, write_file
 from zoo.records.environment import capture_environment
 from zoo.records.text import record_text
 from zoo.records.training import TrainingRecord, TransferRecord
-from zoo.spec.corpus import Corpus
-from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
+from zoo.spec.jobs import TrainJob, TransferJob
 from zoo.spec.recipe import RunRecipe, StudentRecipe
 from zoo.spec.student import copied_layers
 from zoo.spec.task import TASKS
-from zoo.spec.teacher import PretrainedSource
 from zoo.training.augmentation import task_feed
 from zoo.training.beside import run_beside
-from zoo.training.corpus import corpus_blocks, corpus_documents
+from zoo.training.corpus import corpus_feed
 from zoo.training.device import device_name, peak_memory_bytes, share_threads, training_device
-from zoo.training.fetch import Brought
 from zoo.training.gates import refuse_ungated
-from zoo.training.given import given_weights
-from zoo.training.journal import Journal
-from zoo.training.loop import Outcome, Work, train
+from zoo.training.journal import stage_journal
+from zoo.training.loop import Work, train_to_end
 from zoo.training.made_of import (
     Made,
-    pretraining_inputs,
     start_of,
     teacher_of,
     transfer_inputs,
 )
-from zoo.training.plan import Phase, pretraining_plan, task_plan, transfer_plan
+from zoo.training.plan import task_plan, transfer_plan
 from zoo.training.projections import load_projections, save_projections
 from zoo.training.resume import Scratch
-from zoo.training.vocabulary import make_tokenizer
-
-
-def pretrain(project: Project, job: PretrainJob) -> None:
-    """Leave a teacher's or a student's first weights, with their tokenizer, in its folder."""
-    folder = project.entry(job.suite, job.entry)
-    source = job.source
-    inputs = pretraining_inputs(project, job)
-    digest = job.digest(inputs)
-    scratch = Scratch(project.scratch / "training" / digest)
-    share_threads(source.shape.hidden)
-    if isinstance(source, PretrainedSource):
-        brought = _pretrained(project, job, source, scratch)
-        seed = source.seed
-    else:
-        brought = given_weights(project, job, source)
-        seed = 0
-    identity = Identity(
-        suite=job.suite,
-        entry=job.entry,
-        stage="pretrained",
-        seed=seed,
-        declared=job.declared,
-        digest=digest,
-        inputs=inputs,
-    )
-    if job.projections:
-        assert job.origin is not None
-        learnt = load_projections(project.entry(job.suite, job.origin).transferred)
-        identity = identity.beside(save_projections(folder.pretrained, learnt, digest))
-    save_checkpoint(folder.pretrained, brought.model, brought.tokenizer, identity, brought.invented)
-    scratch.clear()
 
 
 def transfer(project: Project, job: TransferJob) -> None:
@@ -108,14 +70,14 @@ def transfer(project: Project, job: TransferJob) -> None:
         phases=phases,
         student=student,
         teacher=lambda _data: _frozen(teacher),
-        feed=_corpus_feed(project, job.corpus, tokenizer, job.seed, pair=_both_see_segments(job)),
+        feed=corpus_feed(project, job.corpus, tokenizer, job.seed, pair=_both_see_segments(job)),
         seed=job.seed,
-        journal=_journal(project, job.suite, job.entry, "transfer"),
+        journal=stage_journal(project, job.suite, job.entry, "transfer"),
         scratch=scratch,
         device=training_device(),
         projections=load_projections(folder.pretrained) if job.projections else {},
     )
-    outcome = _run(work)
+    outcome = train_to_end(work)
     identity = Identity(
         suite=job.suite,
         entry=job.entry,
@@ -173,12 +135,12 @@ def _train_run(project: Project, job: TrainJob, made: Made) -> None:
         teacher=_task_teacher(project, job, run, head),
         feed=task_feed(project, job, run, encoded, tokenizer),
         seed=run.seed,
-        journal=_journal(project, job.suite, job.entry, run.key),
+        journal=stage_journal(project, job.suite, job.entry, run.key),
         scratch=made.scratch,
         device=training_device(),
         projections=_learnt(project, job, run) if job.projections else {},
     )
-    outcome = _run(work)
+    outcome = train_to_end(work)
     identity = Identity(
         suite=job.suite,
         entry=job.entry,
@@ -209,46 +171,6 @@ def _train_run(project: Project, job: TrainJob, made: Made) -> None:
         phases=tuple(outcome.phases),
     )
     write_file(folder.training(run.key), record_text(record))
-
-
-def _run(work: Work) -> Outcome:
-    try:
-        return train(work)
-    finally:
-        work.journal.close()
-
-
-def _pretrained(
-    project: Project, job: PretrainJob, source: PretrainedSource, scratch: Scratch
-) -> Brought:
-    """Pretrain by masked language modelling, with a tokenizer made of the same text."""
-    tokenizer = make_tokenizer(
-        source.vocabulary,
-        source.shape.vocabulary,
-        corpus_documents(source.corpus),
-        source.shape.positions,
-    )
-    # The model has the declared rows even where the tokenizer needs fewer: shapes stay exact.
-    model = build(
-        source.shape,
-        MASKED_LM,
-        seed=source.seed,
-        initializer_range=source.initializer_range,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    if source.start == "neighbours":
-        look_at_neighbours(model, seed=source.seed)
-    work = Work(
-        phases=pretraining_plan(source),
-        student=model,
-        teacher=_no_teacher,
-        feed=_corpus_feed(project, source.corpus, tokenizer, source.seed, pair=True),
-        seed=source.seed,
-        journal=_journal(project, job.suite, job.entry, "pretrain"),
-        scratch=scratch,
-        device=training_device(),
-    )
-    return Brought(_run(work).model.cpu(), tokenizer, frozenset())
 
 
 def _seated(
@@ -296,11 +218,6 @@ def _task_teacher(
     return lambda _data: loaded()
 
 
-def _no_teacher(_data: Data) -> PreTrainedModel:
-    message = "pretraining has no teacher"
-    raise AssertionError(message)
-
-
 def _frozen(model: PreTrainedModel) -> PreTrainedModel:
     return model.eval().requires_grad_(requires_grad=False)
 
@@ -308,27 +225,3 @@ def _frozen(model: PreTrainedModel) -> PreTrainedModel:
 def _both_see_segments(job: TransferJob) -> bool:
     """Whether teacher and student both tell segments apart: neither must know what one cannot."""
     return min(shape.segments for shape in (job.student.shape, job.source.shape)) > 1
-
-
-def _corpus_feed(
-    project: Project, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, seed: int, *, pair: bool
-) -> Callable[[Phase], CorpusFeed]:
-    def feed(phase: Phase) -> CorpusFeed:
-        length = phase.optimise.max_length
-        blocks = corpus_blocks(corpus, tokenizer, project.scratch, length=length, pair=pair)
-        masking = phase.stage.masking
-        return CorpusFeed(
-            blocks,
-            tokenizer,
-            phase.optimise.batch_size,
-            seed,
-            (masking.fraction, masking.smoothing),
-        )
-
-    return feed
-
-
-def _journal(project: Project, suite: str, entry: str, what: str) -> Journal:
-    journal = Journal(project.scratch / "journal" / suite / entry / f"{what}.jsonl")
-    journal.tell(f"  {what}")
-    return journal

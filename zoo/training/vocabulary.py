@@ -58,7 +58,7 @@ def _from_file(path: str, size: int) -> list[str]:
     file = vocabulary_file(path)
     problems: list[Problem] = []
     first: dict[str, int] = {}
-    pieces = list(text_lines(file, problems))
+    pieces = list(text_lines(file, problems, blank=True))
     for line, piece in pieces:
         problems += _line_problems(at(file, line), piece, first.setdefault(piece, line), line)
     problems += _vocabulary_problems(file, list(first), size)

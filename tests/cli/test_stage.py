@@ -1,0 +1,107 @@
+"""A stage is kept only for the job and the code that it ran with."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.cli import stage as module
+from zoo.cli import sync
+from zoo.cli.stage import stage
+from zoo.errors import ZooError
+from zoo.paths import Project
+from zoo.spec.jobs import TrainJob
+
+CHECKOUT = Path(__file__).parents[2]
+Runs = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A synced project with the checkout's pocket suite, its working folder."""
+    shutil.copytree(CHECKOUT / "specs/pocket", tmp_path / "specs/pocket")
+    monkeypatch.chdir(tmp_path)
+    sync.write()
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def training(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    """Puts something else that happens in the place of training."""
+
+    def replace(what: Callable[[], object]) -> None:
+        runner: tuple[type, Any] = (TrainJob, lambda: lambda *_: what())
+        monkeypatch.setitem(module.RUNNERS, "train", runner)
+
+    return replace
+
+
+def edit(project: Project, name: str, old: str, new: str) -> None:
+    path = project.specs / "pocket" / name
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    sync.write()
+
+
+def test_a_stage_whose_job_stays_is_kept(project: Project, training: Runs) -> None:
+    """A change of another entry, a note or a bench is none of its business."""
+    training(lambda: edit(project, "pkd-2l.yaml", "temperature: 2.0", "temperature: 8.0"))
+    stage("pocket/kd-2l", "train")
+
+
+def test_a_spec_that_changes_while_its_stage_runs_stops_it(
+    project: Project, training: Runs
+) -> None:
+    """DVC would note the stage with the job that stands there at its end."""
+    training(lambda: edit(project, "kd-2l.yaml", "temperature: 2.0", "temperature: 8.0"))
+    with pytest.raises(ZooError) as told:
+        stage("pocket/kd-2l", "train")
+    assert str(told.value) == (
+        "pocket/kd-2l train: its spec was changed while it ran: what it made is of the earlier one,"
+        " and is not kept\n  do: run `zoo run pocket/kd-2l` again"
+    )
+
+
+def test_an_entry_that_is_removed_while_its_stage_runs_stops_it(
+    project: Project, training: Runs
+) -> None:
+    def remove() -> None:
+        for name in ("kd-2l.yaml", "studies/kd.yaml"):
+            (project.specs / "pocket" / name).unlink(missing_ok=True)
+        sync.write()
+
+    training(remove)
+    with pytest.raises(ZooError, match="its spec was changed while it ran"):
+        stage("pocket/kd-2l", "train")
+
+
+@pytest.mark.parametrize(
+    ("part", "stops"), [("training", True), ("methods/kd", True), ("board", False)]
+)
+def test_code_that_changes_while_its_stage_runs_stops_it(
+    project: Project, training: Runs, part: str, stops: bool
+) -> None:
+    """Only the code that the stage runs."""
+    path = project.pipelines / f"code/{part}.txt"
+    training(lambda: path.write_text(path.read_text() + "1  zoo.other\n"))
+    if not stops:
+        stage("pocket/kd-2l", "train")
+        return
+    with pytest.raises(ZooError) as told:
+        stage("pocket/kd-2l", "train")
+    assert str(told.value) == (
+        "pocket/kd-2l train: its code was changed and synced while it ran: what it made is not kept"
+        "\n  do: run the same command again"
+    )
+
+
+def test_a_job_of_another_schema_is_refused(project: Project) -> None:
+    path = project.pipelines / "pocket/kd-2l/params.json"
+    jobs = json.loads(path.read_text())
+    jobs["train"]["runs"][0]["recipe"]["schema_version"] = 99
+    path.write_text(json.dumps(jobs))
+    with pytest.raises(ZooError, match=r"schema_version: Input should be 3"):
+        stage("pocket/kd-2l", "train")

@@ -1,0 +1,96 @@
+"""The stage that brings first weights: somebody else's, or pretrained here."""
+
+from transformers import PreTrainedModel
+
+from zoo.distil.stage import Data
+from zoo.models.build import MASKED_LM, build
+from zoo.models.checkpoint import (
+    save_checkpoint,
+)
+from zoo.models.identity import Identity
+from zoo.models.neighbours import look_at_neighbours
+from zoo.paths import Project
+from zoo.spec.jobs import PretrainJob
+from zoo.spec.teacher import PretrainedSource
+from zoo.training.corpus import corpus_documents, corpus_feed
+from zoo.training.device import share_threads, training_device
+from zoo.training.fetch import Brought
+from zoo.training.given import given_weights
+from zoo.training.journal import stage_journal
+from zoo.training.loop import Work, train_to_end
+from zoo.training.made_of import (
+    pretraining_inputs,
+)
+from zoo.training.plan import pretraining_plan
+from zoo.training.projections import load_projections, save_projections
+from zoo.training.resume import Scratch
+from zoo.training.vocabulary import make_tokenizer
+
+
+def pretrain(project: Project, job: PretrainJob) -> None:
+    """Leave a teacher's or a student's first weights, with their tokenizer, in its folder."""
+    folder = project.entry(job.suite, job.entry)
+    source = job.source
+    inputs = pretraining_inputs(project, job)
+    digest = job.digest(inputs)
+    scratch = Scratch(project.scratch / "training" / digest)
+    share_threads(source.shape.hidden)
+    if isinstance(source, PretrainedSource):
+        brought = _pretrained(project, job, source, scratch)
+        seed = source.seed
+    else:
+        brought = given_weights(project, job, source)
+        seed = 0
+    identity = Identity(
+        suite=job.suite,
+        entry=job.entry,
+        stage="pretrained",
+        seed=seed,
+        declared=job.declared,
+        digest=digest,
+        inputs=inputs,
+    )
+    if job.projections:
+        assert job.origin is not None
+        learnt = load_projections(project.entry(job.suite, job.origin).transferred)
+        identity = identity.beside(save_projections(folder.pretrained, learnt, digest))
+    save_checkpoint(folder.pretrained, brought.model, brought.tokenizer, identity, brought.invented)
+    scratch.clear()
+
+
+def _pretrained(
+    project: Project, job: PretrainJob, source: PretrainedSource, scratch: Scratch
+) -> Brought:
+    """Pretrain by masked language modelling, with a tokenizer made of the same text."""
+    tokenizer = make_tokenizer(
+        source.vocabulary,
+        source.shape.vocabulary,
+        corpus_documents(source.corpus),
+        source.shape.positions,
+    )
+    # The model has the declared rows even where the tokenizer needs fewer: shapes stay exact.
+    model = build(
+        source.shape,
+        MASKED_LM,
+        seed=source.seed,
+        initializer_range=source.initializer_range,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    if source.start == "neighbours":
+        look_at_neighbours(model, seed=source.seed)
+    work = Work(
+        phases=pretraining_plan(source),
+        student=model,
+        teacher=_no_teacher,
+        feed=corpus_feed(project, source.corpus, tokenizer, source.seed, pair=True),
+        seed=source.seed,
+        journal=stage_journal(project, job.suite, job.entry, "pretrain"),
+        scratch=scratch,
+        device=training_device(),
+    )
+    return Brought(train_to_end(work).model.cpu(), tokenizer, frozenset())
+
+
+def _no_teacher(_data: Data) -> PreTrainedModel:
+    message = "pretraining has no teacher"
+    raise AssertionError(message)
