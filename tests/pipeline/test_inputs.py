@@ -135,11 +135,21 @@ def test_what_cannot_be_reached_is_taken_as_unchanged(
         "s: not to be reached, taken as unchanged: sst2.train (is ZOO_DATA set?)\n"
     )
     monkeypatch.delenv("ZOO_DATA")
-    hub = {name for name in job.inputs if name.startswith("sst2")}
-    assert set(changed_inputs(project, job)) == hub  # without a folder the hub is asked
-    assert {k: v for k, v in before.items() if k not in hub} == {
-        k: v for k, v in current_inputs(project, job).items() if k not in hub
-    }
+    assert current_inputs(project, job) == before
+
+
+def test_what_the_hub_holds_is_named_by_its_commit(
+    project: Project, job: InputsJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no file has ever been there; nothing is fetched to look."""
+    monkeypatch.delenv("ZOO_DATA")
+    found = current_inputs(project, job)
+    revision = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
+    assert found.pop("sst2.train") == f"hub sst2 train@{revision}\n"
+    assert found.pop("sst2.dev") == f"hub sst2 dev@{revision}\n"
+    assert set(found.values()) == {"not to be reached\n"}
+    look_at_inputs(project, job)
+    assert changed_inputs(project, job) == []
 
 
 def test_what_was_never_reached_says_so(
@@ -147,7 +157,8 @@ def test_what_was_never_reached_says_so(
 ) -> None:
     (empty := project.root / "empty").mkdir()
     monkeypatch.setenv("ZOO_DATA", str(empty))
-    assert set(current_inputs(project, job).values()) == {"not to be reached\n"}
+    found = current_inputs(project, job)
+    assert {v for k, v in found.items() if "sst2" not in k} == {"not to be reached\n"}
 
 
 def test_stages_depend_on_what_they_read(project: Project) -> None:

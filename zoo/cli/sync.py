@@ -50,6 +50,8 @@ def _earlier(project: Project, suites: dict[str, LoadedSuite]) -> Iterator[str]:
     for suite in _published(project, suites):
         board = published_board(project, suite, declared_runs(suites[suite]))
         rows = sorted({row.entry for row in board.rows if not row.declared})
+        if rows and len(rows) == len({row.entry for row in board.rows}):
+            rows = ["all entries"]
         jobs = {job.entry: job for job in study_jobs(project, suite)}
         studies = [
             f"the study {job.entry}"

@@ -5,17 +5,17 @@ whether their digest changes is decided by what they read.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from zoo.data.sources import split_file
 from zoo.paths import Project, data_folder, file_sha256, write_file
 from zoo.spec.base import digest
-from zoo.spec.corpus import HubCorpus
+from zoo.spec.corpus import FolderCorpus, HubCorpus
 from zoo.spec.data import GlueData, SquadData
 from zoo.spec.jobs import CorpusInput, FileInput, Input, InputsJob, ModelInput, TaskInput
 from zoo.spec.task import TASKS
-from zoo.spec.teacher import HubSource
+from zoo.spec.teacher import FolderSource, HubSource
 
 MODEL_FILES = (
     "config.json",
@@ -33,9 +33,10 @@ TEXT_FILES = ("*.txt", "*.txt.gz", "*.txt.xz")
 
 def look_at_inputs(project: Project, job: InputsJob) -> None:
     """Write down what every input of a suite is now."""
-    for name, text in current_inputs(project, job).items():
+    found = {name: files_text(given) for name, given in job.inputs.items()}
+    for name, text in _completed(project, job, found).items():
         write_file(project.inputs(job.suite, name), text)
-        if not text.startswith(UNKNOWN):
+        if found[name] is not None:
             write_file(_known(project, job.suite, name), text)
 
 
@@ -49,18 +50,27 @@ def changed_inputs(project: Project, job: InputsJob) -> list[str]:
 
 
 def current_inputs(project: Project, job: InputsJob) -> dict[str, str]:
-    """What every input is now, by name.
+    """What every input is now, by name: its files, or the commit of the hub that holds it.
 
-    One that cannot be reached is what it was when it was last reached: what is built of it stands.
+    One whose files cannot be reached is what it was when they last were: what is built of it
+    stands, and to forget `ZOO_DATA` builds nothing again.
     """
     found = {name: files_text(given) for name, given in job.inputs.items()}
+    return _completed(project, job, found)
+
+
+def _completed(project: Project, job: InputsJob, found: Mapping[str, str | None]) -> dict[str, str]:
+    """What was found, with something to say of what was not."""
     gone = [name for name, text in found.items() if text is None]
     known = {name: _read(_known(project, job.suite, name)) for name in gone}
     kept = [name for name in gone if known[name] is not None]
     if kept:
         told = f"not to be reached, taken as unchanged: {', '.join(kept)} (is ZOO_DATA set?)"
         print(f"{job.suite}: {told}", file=sys.stderr)  # noqa: T201
-    return {name: text or known[name] or UNKNOWN for name, text in found.items()}
+    return {
+        name: text or known[name] or pinned_text(job.inputs[name]) or UNKNOWN
+        for name, text in found.items()
+    }
 
 
 UNKNOWN = "not to be reached\n"
@@ -78,13 +88,7 @@ def _read(path: Path) -> str | None:
 
 
 def files_text(given: Input) -> str | None:
-    """What an input is now, a line a file; None where it cannot be reached.
-
-    What comes from the hub is named by its commit, which cannot change.
-    """
-    pinned = _pinned(given)
-    if pinned is not None:
-        return f"{pinned}\n"
+    """What the files of an input are now, a line each; None where they cannot be reached."""
     files = sorted(set(_files(given)))
     if not files or not all(file.is_file() for file in files):
         return None
@@ -98,15 +102,14 @@ def model_sha256(folder: Path) -> str:
     return digest({file.name: file_sha256(file) for file in files})
 
 
-def _pinned(given: Input) -> str | None:
-    """An input that the hub holds, where nothing replaces the hub."""
+def pinned_text(given: Input) -> str | None:
+    """The commit of the hub that holds an input, which cannot change; None of what is not there."""
     if isinstance(given, ModelInput) and isinstance(given.source, HubSource):
-        return f"hub {given.source.id}@{given.source.revision}"
+        return f"hub {given.source.id}@{given.source.revision}\n"
     if isinstance(given, CorpusInput) and isinstance(given.corpus, HubCorpus):
-        return f"hub {given.corpus.id}@{given.corpus.revision}"
-    on_hub = data_folder() is None
-    if on_hub and isinstance(given, TaskInput) and isinstance(given.data, GlueData | SquadData):
-        return f"hub {given.task} {given.split}@{given.data.revision}"
+        return f"hub {given.corpus.id}@{given.corpus.revision}\n"
+    if isinstance(given, TaskInput) and isinstance(given.data, GlueData | SquadData):
+        return f"hub {given.task} {given.split}@{given.data.revision}\n"
     return None
 
 
@@ -120,11 +123,10 @@ def _files(given: Input) -> Iterator[Path]:
             yield file
     elif isinstance(given, FileInput):
         yield root / given.path
-    elif isinstance(given, ModelInput):
-        assert not isinstance(given.source, HubSource)
+    elif isinstance(given, ModelInput) and isinstance(given.source, FolderSource):
         folder = root / given.source.path
         yield from (file for pattern in MODEL_FILES for file in folder.glob(pattern))
-    elif not isinstance(given.corpus, HubCorpus):
+    elif isinstance(given, CorpusInput) and isinstance(given.corpus, FolderCorpus):
         path = root / given.corpus.path
         yield from corpus_files(path) if path.is_dir() else [path]
 
