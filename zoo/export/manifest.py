@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -28,7 +29,7 @@ class ExportedRun(Spec):
 class Manifest(Spec):
     """All files of an export folder that the zoo wrote."""
 
-    schema_version: int = 1
+    schema_version: Literal[1] = 1
     suite: str
     entry: str
     files: dict[str, Sha256]
