@@ -139,6 +139,25 @@ def test_sync_writes_and_checks(zoo: Zoo, project: Project) -> None:
 
 
 @pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("name", ["leaderboard.csv", "leaderboard.json", "statistics.json"])
+def test_a_table_that_is_no_text_is_told_and_mended(zoo: Zoo, project: Project, name: str) -> None:
+    """Bytes that are not UTF-8, and statistics that somebody edited: made anew from the records."""
+    for entry in ("teacher-4l", "kd-2l"):
+        publish_score(project, entry, 0.57)
+    zoo("sync")
+    table = project.results / "pocket" / name
+    good = table.read_bytes()
+    for bad in (b"\xff\xfe", good.replace(b"0.57", b"0.97")):
+        table.write_bytes(bad)
+        code, _, err = zoo("sync", "--check")
+        assert (code, err.splitlines()[0]) == (
+            1,
+            f"results/pocket/{name}: differs from the records it is made of",
+        )
+        zoo("sync")
+        assert table.read_bytes() == good
+
+
 def test_what_no_spec_declares_any_more_is_told(zoo: Zoo, project: Project) -> None:
     """By the check of what is in step, and by a mark on the board."""
     for entry in ("teacher-4l", "finetune-2l", "kd-2l"):
