@@ -4,8 +4,7 @@ import html
 from collections.abc import Sequence
 
 from zoo.board.page_study import as_sections
-from zoo.board.render import marks_of
-from zoo.board.table import Row
+from zoo.board.table import Row, marks_of
 from zoo.records.statistics import Contrast
 
 PAGE_NAME = "index.html"

@@ -3,10 +3,10 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from zoo.board.cells import ExportCell, RuntimeCell
-from zoo.board.table import Row
+from zoo.board.table import Row, marks_of
 from zoo.records.statistics import MeanStanding
 
 RUNTIME_FIELDS = tuple(RuntimeCell.model_fields)
@@ -136,13 +136,6 @@ def _entry_line(
         f"{max(int8) / 1e6:.2f}" if int8 else "",
         *(_ratio(list(own.values()), runtime) for runtime in _runtimes(rows)),
     ]
-
-
-def marks_of(rows: Iterable[Row]) -> str:
-    """The marks behind an entry's name."""
-    given = list(rows)
-    stale = not all(row.declared for row in given)
-    return f"{' ‡' if stale else ''}{' §' if any(row.marks for row in given) else ''}"
 
 
 def _score(row: Row | None, best: float | None) -> str:

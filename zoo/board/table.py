@@ -87,6 +87,13 @@ class Row(Spec):
     """What training noted that a reader must know, as that weights were cut, not compressed."""
 
 
+def marks_of(rows: Iterable[Row]) -> str:
+    """The marks behind an entry's name."""
+    given = list(rows)
+    stale = not all(row.declared for row in given)
+    return f"{' ‡' if stale else ''}{' §' if any(row.marks for row in given) else ''}"
+
+
 Declared = Collection[tuple[str, str]]
 """Every entry with what is declared of one of its runs."""
 
