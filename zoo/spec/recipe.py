@@ -113,10 +113,6 @@ class Recipe(Spec):
         update = {"teacher": teacher, "optimise": own, "tasks": {}, "stages": stages}
         return self.model_copy(update=update)
 
-    def teachers(self) -> "Recipe":
-        """The recipe of the teacher's own entry."""
-        return Recipe(teacher=self.teacher)
-
 
 class RunRecipe(Spec):
     """A run: an entry on one task with one seed; `teacher_seed` is the distilled teacher's."""
@@ -151,11 +147,6 @@ class RunRecipe(Spec):
             "seed": self.seed,
         }
         return digest({"recipe": own, "inputs": inputs})
-
-    def teachers(self) -> "RunRecipe":
-        """The run of the teacher that this one is distilled from."""
-        update = {"recipe": self.recipe.teachers(), "seed": self.teacher_seed}
-        return self.model_copy(update=update)
 
     @property
     def key(self) -> str:
