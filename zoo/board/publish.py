@@ -117,12 +117,10 @@ def tables(board: Board, studies: Sequence[str] = ()) -> dict[str, str]:
     return files | ({STATISTICS: statistics_text(board.statistics)} if board.statistics else {})
 
 
-def committed_tables(
-    project: Project, suite: str, declared: Declared | None = None
-) -> dict[str, str]:
-    """All tables of a suite and its studies, made anew from the published records."""
-    studies = published_tables(project, suite)
-    return tables(published_board(project, suite, declared), markdown_tables(studies)) | studies
+def committed_tables(project: Project, board: Board) -> dict[str, str]:
+    """All tables of a published board and of its suite's studies, made anew from the records."""
+    studies = published_tables(project, board.suite)
+    return tables(board, markdown_tables(studies)) | studies
 
 
 def publish_suite(
@@ -167,7 +165,8 @@ def would_publish(
 def write_tables(project: Project, suite: str, declared: Declared | None = None) -> list[str]:
     """Write the tables of the published records; returns the files that changed."""
     changed = []
-    for name, text in committed_tables(project, suite, declared).items():
+    board = published_board(project, suite, declared)
+    for name, text in committed_tables(project, board).items():
         path = project.results / suite / name
         if not path.is_file() or path.read_bytes() != text.encode():
             write_file(path, text)

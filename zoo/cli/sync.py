@@ -1,8 +1,8 @@
 """`zoo sync`: pipelines, tables and documents from specs and records."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from zoo.board.publish import committed_tables, published_board, write_tables
+from zoo.board.publish import Board, committed_tables, published_board, write_tables
 from zoo.board.studies import published_jobs
 from zoo.errors import Problem, ZooError
 from zoo.methods import METHODS
@@ -34,21 +34,25 @@ def check() -> str:
     """
     project = find_project()
     suites = load_suites(project, METHODS)
+    boards = [
+        published_board(project, suite, declared_runs(suites[suite]))
+        for suite in _published(project, suites)
+    ]
     problems = [
         *drift(project, pipeline_files(suites)),
-        *_table_drift(project, suites),
+        *_table_drift(project, boards),
         *document_drift(project, suites),
     ]
     if problems:
         raise ZooError(*problems)
     told = f"specs, pipelines, tables and documents of {', '.join(sorted(suites))} are in step"
-    return "\n".join([told, *_earlier(project, suites)])
+    return "\n".join([told, *_earlier(project, boards)])
 
 
-def _earlier(project: Project, suites: dict[str, LoadedSuite]) -> Iterator[str]:
+def _earlier(project: Project, boards: Sequence[Board]) -> Iterator[str]:
     """What is published and not declared any more: the boards mark it, and a build mends it."""
-    for suite in _published(project, suites):
-        board = published_board(project, suite, declared_runs(suites[suite]))
+    for board in boards:
+        suite = board.suite
         rows = sorted({row.entry for row in board.rows if not row.declared})
         if rows and len(rows) == len({row.entry for row in board.rows}):
             rows = ["all entries"]
@@ -70,10 +74,10 @@ def _published(project: Project, suites: dict[str, LoadedSuite]) -> list[str]:
     return [name for name in sorted(suites) if (project.results / name / "records").is_dir()]
 
 
-def _table_drift(project: Project, suites: dict[str, LoadedSuite]) -> Iterator[Problem]:
-    for suite in _published(project, suites):
-        for name, text in committed_tables(project, suite, declared_runs(suites[suite])).items():
-            path = project.results / suite / name
+def _table_drift(project: Project, boards: Sequence[Board]) -> Iterator[Problem]:
+    for board in boards:
+        for name, text in committed_tables(project, board).items():
+            path = project.results / board.suite / name
             if not path.is_file() or path.read_bytes() != text.encode():
                 yield Problem(
                     project.relative(path),
