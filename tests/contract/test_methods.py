@@ -132,8 +132,8 @@ def test_stages_are_valid(name: str, kind: Kind, teacher: Shape) -> None:
         assert len(set(names)) == len(names)
         assert stage.leave is None or stage.leave.term in names
         for term in stage.terms:
-            assert term.student.layer < setting.student.layers
-            assert term.teacher is None or term.teacher.layer < setting.teacher.layers
+            assert max(term.student.layers) < setting.student.layers
+            assert term.teacher is None or max(term.teacher.layers) < setting.teacher.layers
             assert term.settings
             assert re.fullmatch(r"[a-z_]+(\[\d+\])?", term.name)
 

@@ -10,7 +10,7 @@ from zoo.errors import TrainingError
 from zoo.losses.batch import Batch, Layout
 from zoo.models.anatomy import anatomy_of, layers_of
 from zoo.models.capture import Capture, Captured, logits_of, model_inputs
-from zoo.models.tap import EMBEDDINGS, LOGITS, Site, Tap
+from zoo.models.tap import EMBEDDINGS, LAYERLESS, LOGITS, Site, Tap
 
 every_family = pytest.mark.parametrize("family", tiny.FAMILIES)
 every_kernel = pytest.mark.parametrize("kernel", ["eager", "sdpa"])
@@ -88,6 +88,24 @@ def test_queries_and_keys_are_by_head(family: str) -> None:
             flat = layers_of(model)[1].get_submodule(name)(found[Tap(Site.HIDDEN, 0)])
         assert found[Tap(site, 1)].shape == (3, 4, 7, 8)
         assert torch.equal(found[Tap(site, 1)][1, 2], flat[1, :, 16:24])
+
+
+@every_family
+@every_kernel
+@pytest.mark.parametrize("layers", [(0, 1), (1, 0), (1,)], ids=str)
+def test_several_layers_are_each_of_them_side_by_side(
+    family: str, kernel: str, layers: tuple[int, ...]
+) -> None:
+    """At every site that layers have: behind the batch, in the order named, number by number."""
+    model, batch = ready(family), tiny.batch()
+    model.set_attn_implementation(kernel)
+    together = [Tap(site, layers) for site in Site if site not in LAYERLESS]
+    found = captured(model, batch, *together)
+    alone = captured(model, batch, *(each for tap in together for each in tap.each))
+    for tap in together:
+        expected = torch.stack([alone[each] for each in tap.each], dim=1)
+        assert found[tap].shape[:2] == (3, len(layers))
+        assert torch.equal(found[tap], expected), tap
 
 
 @every_family

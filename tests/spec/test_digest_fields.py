@@ -229,8 +229,8 @@ def _other(kind: type[Method], field: str) -> Method:
     """The method with some other valid value of one field."""
     default = getattr(kind(), field)
     schema = kind.model_json_schema()["properties"][field]
-    tried: list[Any] = [*schema.get("enum", ()), False, True, 1, 2, 3, 0.25, 0.75, 1.5, "x", None]
-    tried += [("x",), "top"]
+    words = [word for each in (schema, *schema.get("anyOf", ())) for word in each.get("enum", ())]
+    tried: list[Any] = [*words, False, True, 1, 2, 3, 0.25, 0.75, 1.5, "x", None, ("x",)]
     for value in tried:
         try:
             made = kind.model_validate({field: value}, strict=True)

@@ -1,4 +1,4 @@
-"""Which teacher layer each student layer learns from."""
+"""Which teacher layer, or layers, each student layer learns from."""
 
 from typing import Annotated, Literal
 
@@ -11,6 +11,12 @@ LayerMap = Annotated[
 ]
 """`uniform`: the last of every n layers; `top`: the last ones; `bottom`: the first ones; or the
 teacher's layers one by one, counted from 0, ascending."""
+
+LayerBuckets = Annotated[
+    Literal["all", "blocks"] | tuple[tuple[int, ...], ...], Field(union_mode="left_to_right")
+]
+"""`all`: every layer of the teacher for each of the student's; `blocks`: equal blocks of them, from
+the first to the last; or a list for each, of layers counted from 0, ascending."""
 
 
 def mapped(layers: LayerMap, student: int, teacher: int) -> tuple[int, ...]:
@@ -36,6 +42,28 @@ def mapped(layers: LayerMap, student: int, teacher: int) -> tuple[int, ...]:
     return tuple(range(first, first + student))
 
 
+def bucketed(layers: LayerBuckets, student: int, teacher: int) -> tuple[tuple[int, ...], ...]:
+    """The teacher's layers, counted from 0, of each of the student's layers.
+
+    `student` and `teacher` are depths. The last layer of each block is the uniform map's.
+
+    Raises:
+        MisfitError: there are no such buckets between these depths; its key is `layers`.
+    """
+    if isinstance(layers, tuple):
+        return _listed_buckets(layers, student, teacher)
+    if layers == "all":
+        return (tuple(range(teacher)),) * student
+    if teacher % student:
+        raise MisfitError(
+            "layers",
+            f"{teacher} teacher layers cannot be cut into {student} equal blocks",
+            "all, a list of teacher layers for each, or a depth that divides the teacher's",
+        )
+    size = teacher // student
+    return tuple(tuple(range(first, first + size)) for first in range(0, teacher, size))
+
+
 def _uniform(student: int, teacher: int) -> tuple[int, ...]:
     if teacher % student:
         raise MisfitError(
@@ -48,11 +76,27 @@ def _uniform(student: int, teacher: int) -> tuple[int, ...]:
 
 
 def _listed(layers: tuple[int, ...], student: int, teacher: int) -> tuple[int, ...]:
-    ascending = list(layers) == sorted(set(layers))
-    if len(layers) != student or not ascending or layers[0] < 0 or layers[-1] >= teacher:
+    if len(layers) != student or not _ascending(layers, teacher):
         raise MisfitError(
             "layers",
             f"{list(layers)} for a student of {student} layers",
             f"{student} ascending teacher layers from 0 to {teacher - 1}",
         )
     return layers
+
+
+def _listed_buckets(
+    layers: tuple[tuple[int, ...], ...], student: int, teacher: int
+) -> tuple[tuple[int, ...], ...]:
+    if len(layers) != student or not all(_ascending(bucket, teacher) for bucket in layers):
+        raise MisfitError(
+            "layers",
+            f"{[list(bucket) for bucket in layers]} for a student of {student} layers",
+            f"{student} lists of ascending teacher layers from 0 to {teacher - 1}, none empty",
+        )
+    return layers
+
+
+def _ascending(layers: tuple[int, ...], depth: int) -> bool:
+    """Whether these are some of `depth` layers, in their order."""
+    return bool(layers) and list(layers) == sorted(set(layers) & set(range(depth)))

@@ -44,7 +44,8 @@ class Term:
     weight: float | Ramp = 1.0
     project: str | None = None
     vanishes: bool = True
-    """Whether it is zero between equal sides; a contrast with other samples is not."""
+    """Whether it is zero between equal sides; a contrast with other samples is not, nor is the
+    distance to a mixture of layers."""
 
     over_samples: bool = False
     """Whether it compares the samples of a batch with each other: it must see whole batches."""

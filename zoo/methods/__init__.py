@@ -180,7 +180,26 @@ def _whole(method: Spec, setting: Setting) -> tuple[Stage, ...]:
     if not isinstance(method, Method):
         message = f"{type(method).__name__} is not a method"
         raise TypeError(message)
-    return method.stages(setting)
+    stages = method.stages(setting)
+    _refuse_absent(stages, setting)
+    return stages
+
+
+def _refuse_absent(stages: tuple[Stage, ...], setting: Setting) -> None:
+    """Refuse terms on layers that a model does not have.
+
+    Raises:
+        MisfitError: the first of them.
+    """
+    for term in (term for stage in stages for term in stage.terms):
+        sides = (
+            ("student", term.student, setting.student.layers),
+            ("teacher", term.teacher, setting.teacher.layers),
+        )
+        for who, tap, depth in sides:
+            if tap is not None and not set(tap.layers) <= set(range(depth)):
+                given = f"term {term.name} looks at {tap} of a {who} of {depth} layers"
+                raise MisfitError("name", given, f"layers from 0 to {depth - 1}")
 
 
 def _families(method: Spec, setting: Setting) -> list[str]:

@@ -61,7 +61,7 @@ class Capture:
     def _sources(self) -> set[Tap]:
         """The taps that need a hook: scores are made of queries and keys, logits need none."""
         sources: set[Tap] = set()
-        for tap in self.taps:
+        for tap in (each for wanted in self.taps for each in wanted.each):
             if tap.site is Site.SCORES:
                 sources |= {Tap(Site.QUERY, tap.layer), Tap(Site.KEY, tap.layer)}
             elif tap.site is not Site.LOGITS:
@@ -71,7 +71,8 @@ class Capture:
     def _attach(self, tap: Tap) -> RemovableHandle:
         if tap.site is Site.EMBEDDINGS:
             return embeddings_of(self.model).register_forward_hook(self._keep_output(tap))
-        layer, anatomy = layers_of(self.model)[tap.layer], anatomy_of(self.model)
+        (index,) = tap.layers
+        layer, anatomy = layers_of(self.model)[index], anatomy_of(self.model)
         if tap.site is Site.CONTEXT:
             projection = layer.get_submodule(anatomy.attention_output)
             return projection.register_forward_pre_hook(self._keep_input(tap))
@@ -92,6 +93,8 @@ class Capture:
         return keep
 
     def _read(self, tap: Tap, output: Any, batch: Batch) -> Tensor:
+        if tap.stacked:
+            return torch.stack([self._read(each, output, batch) for each in tap.each], dim=1)
         if tap.site is Site.LOGITS:
             return logits_of(output, batch.layout)
         if tap.site is Site.SCORES:
