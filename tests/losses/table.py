@@ -11,7 +11,7 @@ from tests.reference import losses as reference
 from zoo.losses.attention import attention_kl, attention_mse
 from zoo.losses.batch import Batch, Layout
 from zoo.losses.contrast import label_contrast
-from zoo.losses.hidden import first_cosine, first_mse, hidden_mse, token_cosine
+from zoo.losses.hidden import first_cosine, first_mse, hidden_mse, mixture_mse, token_cosine
 from zoo.losses.relations import relation_kl, sample_relation_kl
 
 SIZES = ((2, 3), (3, 5), (1, 1))
@@ -23,8 +23,8 @@ class Subject:
     """A loss, how it is set, and what its two sides look like.
 
     `student` and `teacher` are the sizes that follow the batch: "S" stands for the length.
-    `apart` says that a student equal to its teacher still has something to learn, `padded` that
-    padding counts.
+    A teacher of one size more has layers side by side. `apart` says that a student equal to its
+    teacher still has something to learn, `padded` that padding counts.
     """
 
     loss: Callable[..., Tensor]
@@ -36,10 +36,22 @@ class Subject:
 
     def __str__(self) -> str:
         stated = ",".join(f"{key}={value}" for key, value in self.keywords.items())
-        return f"{self.loss.__name__}({stated}){list(self.student)}".replace("'", "")
+        sides = (
+            f"{list(self.student)}{list(self.teacher)}" if self.over_layers else list(self.student)
+        )
+        return f"{self.loss.__name__}({stated}){sides}".replace("'", "")
 
     def __call__(self, student: Tensor, teacher: Tensor, batch: Batch) -> Tensor:
         return self.loss(student, teacher, batch, **self.keywords)
+
+    def itself(self, teacher: Tensor) -> Tensor:
+        """The teacher's side as a student has it; of several layers, the last."""
+        return teacher[:, -1] if self.over_layers else teacher
+
+    @property
+    def over_layers(self) -> bool:
+        """Whether the teacher's layers stand side by side."""
+        return len(self.teacher) > len(self.student)
 
     def expected(self, student: Tensor, teacher: Tensor, batch: Batch) -> float:
         """What the loop gives."""
@@ -86,6 +98,10 @@ def _subjects() -> Iterator[Subject]:
     yield Subject(first_cosine, alike, alike)
     for normalise in (True, False):
         yield Subject(first_mse, alike, alike, {"normalise": normalise})
+        for scaled in (True, False):
+            keywords = {"normalise": normalise, "scale_scores": scaled}
+            yield Subject(mixture_mse, alike, (3, *alike), keywords, apart=True)
+            yield Subject(mixture_mse, alike, (1, *alike), keywords)
     for counted in (False, True):
         keywords = {"padding": "counted" if counted else "left out"}
         yield Subject(hidden_mse, alike, alike, keywords, padded=counted)

@@ -6,9 +6,17 @@ import pytest
 import torch
 
 from tests.losses.table import Subject, sides
-from zoo.losses.hidden import first_cosine, first_mse, hidden_mse, token_cosine
+from zoo.losses.hidden import (
+    first_cosine,
+    first_mse,
+    hidden_mse,
+    layer_attention,
+    mixture_mse,
+    token_cosine,
+)
 
 STATES = Subject(hidden_mse, ("S", 6), ("S", 6))
+LAYERS = Subject(mixture_mse, ("S", 6), (4, "S", 6))
 SIZE = (3, 5)
 
 
@@ -69,3 +77,62 @@ def test_padding_counts_only_where_that_is_asked() -> None:
     assert float(hidden_mse(off_in_padding, at.teacher, at.batch)) == 0.0
     counted = hidden_mse(off_in_padding, at.teacher, at.batch, padding="counted")
     assert float(counted) == pytest.approx(3 / 15)
+
+
+@pytest.mark.parametrize("scale_scores", [True, False])
+def test_attention_over_layers_is_a_mean(scale_scores: bool) -> None:
+    """Weights are positive and in all 1, one set for every sample; a scale makes them milder."""
+    at = sides(LAYERS, SIZE)
+    shares = layer_attention(at.student[:, 0], at.teacher[:, :, 0], scale_scores=scale_scores)
+    assert shares.shape == (3, 4)
+    assert bool((shares > 0).all())
+    torch.testing.assert_close(shares.sum(-1), torch.ones(3, dtype=torch.float64))
+    assert not torch.allclose(shares[0], shares[1])
+    plain = layer_attention(at.student[:, 0], at.teacher[:, :, 0], scale_scores=False)
+    assert bool((shares.max(-1).values <= plain.max(-1).values).all())
+
+
+def test_the_layer_that_points_the_same_way_weighs_most() -> None:
+    """Attention is by dot product: far along the student's vector, one layer is the mixture."""
+    at = sides(LAYERS, SIZE)
+    teacher = at.teacher.clone()
+    teacher[:, 2, 0] = 100.0 * at.student[:, 0]
+    shares = layer_attention(at.student[:, 0], teacher[:, :, 0], scale_scores=False)
+    assert shares.argmax(-1).tolist() == [2, 2, 2]
+    assert float(mixture_mse(at.student, teacher, at.batch)) < 1e-6
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+@pytest.mark.parametrize("scale_scores", [True, False])
+def test_one_layer_is_patience(normalise: bool, scale_scores: bool) -> None:
+    """A bucket of one is PKD's loss with that layer, its gradient too."""
+    at = sides(LAYERS, SIZE)
+    gradients = []
+    for loss, teacher in (
+        (partial(mixture_mse, scale_scores=scale_scores), at.teacher[:, 1:2]),
+        (first_mse, at.teacher[:, 1]),
+    ):
+        student = at.student.clone().requires_grad_()
+        loss(student, teacher, at.batch, normalise=normalise).backward()
+        gradients.append(student.grad)
+    torch.testing.assert_close(*gradients)
+
+
+def test_layers_that_are_alike_are_one() -> None:
+    """However many, and in whatever order layers stand."""
+    at = sides(LAYERS, SIZE)
+    same = at.teacher[:, :1].expand(-1, 4, -1, -1)
+    expected = first_mse(at.student, at.teacher[:, 0], at.batch)
+    torch.testing.assert_close(mixture_mse(at.student, same, at.batch), expected)
+    before = mixture_mse(at.student, at.teacher, at.batch)
+    torch.testing.assert_close(mixture_mse(at.student, at.teacher.flip(1), at.batch), before)
+
+
+def test_only_the_first_tokens_of_layers_are_mixed() -> None:
+    """On either side."""
+    at = sides(LAYERS, SIZE)
+    student, teacher = at.student.clone(), at.teacher.clone()
+    student[:, 1:] += 5.0
+    teacher[:, :, 1:] -= 3.0
+    before = mixture_mse(at.student, at.teacher, at.batch)
+    assert torch.equal(before, mixture_mse(student, teacher, at.batch))

@@ -121,6 +121,36 @@ def first_mse(student: Tensor, teacher: Tensor, batch: Batch, *, normalise: bool
     return total / count
 
 
+def mixture_mse(
+    student: Tensor,
+    teacher: Tensor,
+    batch: Batch,
+    *,
+    normalise: bool = True,
+    scale_scores: bool = False,
+) -> float:
+    """(1/BH) sum_B sum_H (u - v)^2, u = h_S / |h_S|, v = c / |c|; ALP-KD's L_ALP.
+
+    c = sum_k a_k h_T,k, a_k = exp(h_S . h_T,k) / sum_l exp(h_S . h_T,l), of [CLS].
+    """
+    total, count = 0.0, 0
+    for row in range(len(batch.real)):
+        ours = student[row, 0].tolist()
+        layers = [teacher[row, layer, 0].tolist() for layer in range(teacher.shape[1])]
+        scores = [math.fsum(a * b for a, b in zip(ours, theirs, strict=True)) for theirs in layers]
+        shares = softened(scores, math.sqrt(len(ours)) if scale_scores else 1.0)
+        mixture = [0.0] * len(ours)
+        for share, theirs in zip(shares, layers, strict=True):
+            for width, value in enumerate(theirs):
+                mixture[width] += share * value
+        if normalise:
+            ours, mixture = unit(ours), unit(mixture)
+        for a, b in zip(ours, mixture, strict=True):
+            total += (a - b) ** 2
+            count += 1
+    return total / count
+
+
 def hidden_mse(
     student: Tensor, teacher: Tensor, batch: Batch, *, padding: str = "left out"
 ) -> float:

@@ -5,6 +5,7 @@ Shapes: B batch, S length, H width; the first token is [CLS].
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 from zoo.lazy import torch
@@ -63,7 +64,38 @@ def first_mse(
     `normalise` brings every vector to length 1 first (a vector of zeros stays one). BERT-PKD
     (arXiv 1908.09355, patience loss; the mean is the released code's, the paper sums).
     """
-    ours, theirs = full(student[:, 0]), full(teacher[:, 0].detach())
+    return _vector_mse(full(student[:, 0]), full(teacher[:, 0].detach()), normalise=normalise)
+
+
+def mixture_mse(
+    student: Tensor,
+    teacher: Tensor,
+    batch: Batch,  # noqa: ARG001  (as every loss)
+    *,
+    normalise: bool = True,
+    scale_scores: bool = False,
+) -> Tensor:
+    """`first_mse` of (B, S, H) states against a mixture of (B, K, S, H), K layers; scalar.
+
+    c = sum_k a_k h_T,k of the first tokens' vectors, a of `layer_attention`; the gradient reaches
+    the student through a too. `normalise` brings h_S and c to length 1, after mixing. One layer is
+    its own mixture. ALP-KD (arXiv 2012.14022, L_ALP).
+    """
+    ours, theirs = full(student[:, 0]), full(teacher[:, :, 0].detach())
+    shares = layer_attention(ours, theirs, scale_scores=scale_scores)
+    return _vector_mse(ours, (shares[:, :, None] * theirs).sum(1), normalise=normalise)
+
+
+def layer_attention(student: Tensor, teacher: Tensor, *, scale_scores: bool) -> Tensor:
+    """How much each of K layers' (B, K, H) vectors weighs for (B, H) ones: (B, K), in all 1.
+
+    a = softmax over layers of h_S . h_T,k, of a sqrt(H)-th of it with `scale_scores`.
+    """
+    scores = (student[:, None] * teacher).sum(-1)
+    return torch.softmax(scores / math.sqrt(student.shape[-1]) if scale_scores else scores, dim=-1)
+
+
+def _vector_mse(ours: Tensor, theirs: Tensor, *, normalise: bool) -> Tensor:
     if normalise:
         ours, theirs = (torch.nn.functional.normalize(each, dim=-1) for each in (ours, theirs))
     return (ours - theirs).square().mean()
