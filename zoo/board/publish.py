@@ -17,11 +17,11 @@ from zoo.errors import Problem, ZooError, at
 from zoo.paths import SAMPLES, EntryFolder, Project, new_folder, write_file
 from zoo.records.durations import PUBLISHED, durations_text, own_durations
 from zoo.records.latency import LatencyRecord
+from zoo.records.published import published_texts
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.statistics import MeanStanding, SuiteStatistics
 from zoo.records.store import read_published, read_record, record_files
-from zoo.records.text import record_text
 from zoo.spec.measuring import BoardJob
 from zoo.spec.study import StudyJob
 
@@ -231,9 +231,9 @@ def _published_files(
     _refuse_undeclared(board)
     files: dict[str, str | bytes] = dict(tables(board, markdown_tables(studied)))
     files |= studied
+    files |= {f"records/{name}": text for name, text in published_texts(board.records).items()}
     for record in board.records:
         entry = project.entry(job.suite, record.entry)
-        files[f"records/{record.entry}/{record.name}.json"] = record_text(record)
         if isinstance(record, ScoreRecord):
             stored = entry.score / PREDICTIONS / record.predictions
             files[f"{PREDICTIONS}/{record.entry}/{record.predictions}"] = stored.read_bytes()

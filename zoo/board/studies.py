@@ -10,9 +10,9 @@ from zoo.board.study_render import study_csv, study_json, study_markdown
 from zoo.board.study_report import report_files
 from zoo.errors import Problem, ZooError, at
 from zoo.paths import Project, new_folder
+from zoo.records.published import published_texts
 from zoo.records.records import Record
 from zoo.records.store import read_record, read_records, record_files
-from zoo.records.text import record_text
 from zoo.spec.study import StudyJob
 
 VARIANTS = "variants.json"
@@ -86,8 +86,7 @@ def study_files(project: Project, job: StudyJob) -> dict[str, bytes]:
         return _published_files(project, job)
     records = built_records(project, job)
     files = {VARIANTS: job_text(job), **study_tables(job, records)}
-    for record in records:
-        files[f"records/{record.entry}/{record.name}.json"] = record_text(record)
+    files |= {f"records/{name}": text for name, text in published_texts(records).items()}
     return {f"studies/{job.entry}/{name}": text.encode() for name, text in files.items()}
 
 

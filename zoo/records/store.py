@@ -1,24 +1,36 @@
 """Records read back from disk, every file checked."""
 
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError, ValidationInfo
 
 from zoo.errors import Problem, ZooError, at
+from zoo.records.published import read_environment
 from zoo.records.records import Record
 
 KINDS = ("training", "score", "size", "export", "transfer", "latency")
-_ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
+
+
+def _with_environment(stated: Any, info: "ValidationInfo[Path]") -> Any:
+    """A record as it is stored, its environment spelled out where it only names one."""
+    named = stated.get("environment") if isinstance(stated, dict) else None
+    if not isinstance(named, str):
+        return stated
+    return stated | {"environment": read_environment(info.context, named)}
+
+
+_ADAPTER: TypeAdapter[Record] = TypeAdapter(Annotated[Record, BeforeValidator(_with_environment)])
 
 
 def read_record(path: Path) -> Record:
-    """Read one record.
+    """Read one record; an environment that it only names stands in the folder of its entry's.
 
     Raises:
-        ZooError: the file is not a record, or another's.
+        ZooError: the file is not a record, or another's, or its environment is not there.
     """
     try:
-        record = _ADAPTER.validate_json(path.read_bytes())
+        record = _ADAPTER.validate_json(path.read_bytes(), context=path.parent.parent)
     except (OSError, ValidationError) as error:
         said = error.errors()[0] if isinstance(error, ValidationError) else None
         key = ".".join(map(str, said["loc"])) if said else ""
