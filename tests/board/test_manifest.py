@@ -30,6 +30,8 @@ def project(tmp_path: Path, records: Any, leave: Any) -> Project:
     [
         ("records/kd/size-sentiment-1.json", "edit", "was changed after it was published"),
         ("records/kd/latency-sentiment-cpu-torch-fp32-1x8-1.json", "edit", "was changed"),
+        ("records/environments.json", "edit", "was changed after it was published"),
+        ("records/environments.json", "remove", "was published and is missing"),
         ("samples/kd/sentiment-cpu-1.parquet", "edit", "was changed after it was published"),
         ("predictions/kd/sentiment-dev-1.parquet", "remove", "was published and is missing"),
         ("records/kd/score-sentiment-dev-9.json", "add", "was added by hand"),

@@ -277,7 +277,7 @@ def test_a_built_study_is_published_with_its_records(project: Project) -> None:
     built = contents(project.study("tiny", "s"))
     assert built.items() <= published.items()
     assert {name.split("/")[1] for name in published if name.startswith("records/")} == {
-        *("kd", "s.temperature-1", "s.heads-2")
+        *("kd", "s.temperature-1", "s.heads-2", "environments.json")
     }
     assert "records/kd/score-sentiment-dev-3.json" not in published
     page = (project.results / "tiny/index.html").read_text()
