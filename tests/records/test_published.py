@@ -87,7 +87,13 @@ def alter(path: Path) -> None:
     [
         (remove, ": there is no such file"),
         (cut, ":1: column 2: not JSON: Expecting property name enclosed in double quotes"),
-        (forget, ": {name}: a record names this environment, which is not there\n  allowed: abc"),
+        (
+            forget,
+            (
+                ": {name}: kd/size-rte-3.json names this environment, which is not there"
+                "\n  allowed: abc"
+            ),
+        ),
         (alter, ": {name}: this environment was changed after it was published"),
     ],
 )

@@ -33,17 +33,17 @@ def published_texts(records: Iterable[Record]) -> dict[str, str]:
     return files | {ENVIRONMENTS: _text(environments)}
 
 
-def read_environment(folder: Path, name: str) -> Any:
-    """The environment that a record in a folder of records names, as plain data.
+def read_environment(record: Path, name: str) -> Any:
+    """The environment that the file of a record names, as plain data.
 
     Raises:
         ZooError: there is none of that name, or it was changed since it was published.
     """
-    path = folder / ENVIRONMENTS
+    path = record.parent.parent / ENVIRONMENTS
     held = read_json(path, remedy=_REMEDY)
     if name not in held:
-        given, allowed = "a record names this environment, which is not there", ", ".join(held)
-        raise ZooError(Problem(at(path, None, name), given, allowed, _REMEDY))
+        given = f"{record.parent.name}/{record.name} names this environment, which is not there"
+        raise ZooError(Problem(at(path, None, name), given, ", ".join(held), _REMEDY))
     if _name(held[name]) != name:
         given = "this environment was changed after it was published"
         raise ZooError(Problem(at(path, None, name), given, remedy=_REMEDY))

@@ -24,13 +24,13 @@ _ADAPTER: TypeAdapter[Record] = TypeAdapter(Annotated[Record, BeforeValidator(_w
 
 
 def read_record(path: Path) -> Record:
-    """Read one record; an environment that it only names stands in the folder of its entry's.
+    """Read one record, with its environment in full where it only names one.
 
     Raises:
-        ZooError: the file is not a record, or another's, or its environment is not there.
+        ZooError: the file is not a record, or another's, or its environment is not found.
     """
     try:
-        record = _ADAPTER.validate_json(path.read_bytes(), context=path.parent.parent)
+        record = _ADAPTER.validate_json(path.read_bytes(), context=path)
     except (OSError, ValidationError) as error:
         said = error.errors()[0] if isinstance(error, ValidationError) else None
         key = ".".join(map(str, said["loc"])) if said else ""
