@@ -70,8 +70,8 @@ def remove(path: Path) -> None:
     path.unlink()
 
 
-def cut(path: Path) -> None:
-    path.write_text(path.read_text()[:1])
+def conflict(path: Path) -> None:
+    path.write_text(f"<<<<<<< HEAD\n{path.read_text()}")
 
 
 def forget(path: Path) -> None:
@@ -86,7 +86,7 @@ def alter(path: Path) -> None:
     ("damage", "told"),
     [
         (remove, ": there is no such file"),
-        (cut, ":1: column 2: not JSON: Expecting property name enclosed in double quotes"),
+        (conflict, ":1: a merge conflict was left here: <<<<<<<\n  allowed: JSON"),
         (
             forget,
             (
