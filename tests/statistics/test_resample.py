@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zoo.statistics import resample
+from zoo.statistics import bootstrap
 from zoo.statistics.resample import (
     bootstrap_weights,
     generator_of,
@@ -33,7 +33,7 @@ def test_chunks_change_no_weight(
     weigh: type[bootstrap_weights], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = list(weigh(30, 100, np.random.default_rng(1)))
-    monkeypatch.setattr(resample, "CHUNK_BYTES", 8 * 30 * 7)
+    monkeypatch.setattr(bootstrap, "CHUNK_BYTES", 8 * 30 * 7)
     parts = list(weigh(30, 100, np.random.default_rng(1)))
     assert len(whole) == 1
     assert [len(part) for part in parts] == [7] * 14 + [2]
@@ -41,7 +41,7 @@ def test_chunks_change_no_weight(
 
 
 def test_an_example_larger_than_a_chunk_still_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resample, "CHUNK_BYTES", 8)
+    monkeypatch.setattr(bootstrap, "CHUNK_BYTES", 8)
     assert [len(part) for part in bootstrap_weights(30, 3, np.random.default_rng(1))] == [1, 1, 1]
 
 

@@ -5,15 +5,12 @@ machines, so the same examples are compared answer by answer: a run has regresse
 than a margin and a paired bootstrap leaves no doubt about the sign.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from zoo.evaluation.answers import exact_and_f1
-from zoo.evaluation.metrics import score
 from zoo.evaluation.predictions import Predictions, read_predictions
 from zoo.paths import Project
 from zoo.records.measured import SCHEMA
@@ -21,7 +18,10 @@ from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
 from zoo.records.store import read_records
-from zoo.spec.task import TASKS, Task, TaskKind
+from zoo.spec.task import TASKS, Task
+from zoo.statistics.bootstrap import percentile_interval
+from zoo.statistics.resample import bootstrap_weights, weighted_sums
+from zoo.statistics.sums import contributions, value
 
 MARGIN = 0.02
 CONFIDENCE = 0.99
@@ -116,28 +116,15 @@ def paired_interval(task: Task, before: Predictions, after: Predictions) -> tupl
     Resamples in which either metric is undefined are left out; without any left nothing is known,
     and the interval is infinite.
     """
-    metric = _resampled(task, before), _resampled(task, after)
-    generator = np.random.default_rng(0)
-    count = len(before.ids)
-    differences = []
-    for _ in range(RESAMPLES):
-        rows = generator.integers(0, count, count)
-        theirs, ours = metric[0](rows), metric[1](rows)
-        if theirs is not None and ours is not None:
-            differences.append(ours - theirs)
-    if not differences:
+    sides = [
+        contributions(task, side.gold, side.answers)[task.primary][None] for side in (before, after)
+    ]
+    examples = len(before.ids)
+    weights = bootstrap_weights(examples, RESAMPLES, np.random.default_rng(0))
+    theirs, ours = (
+        value(task, task.primary, sums, examples) for sums in weighted_sums(sides, weights)
+    )
+    differences = ours - theirs
+    if np.isnan(differences).all():
         return float("-inf"), float("inf")
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(differences, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def _resampled(task: Task, predictions: Predictions) -> Callable[[NDArray[np.int64]], float | None]:
-    """The primary metric of a task on some rows."""
-    if task.kind is TaskKind.SPAN:
-        gold = [value if isinstance(value, tuple) else () for value in predictions.gold]
-        by_example = exact_and_f1(gold, [str(answer) for answer in predictions.answers])
-        values = by_example[1] if task.primary == "f1" else by_example[0]
-        return lambda rows: float(values[rows].mean())
-    labels, answers = np.array(predictions.gold), np.array(predictions.answers)
-    return lambda rows: score(task, labels[rows], answers[rows])[task.primary]
+    return percentile_interval(differences, 1 - CONFIDENCE)

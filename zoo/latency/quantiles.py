@@ -10,12 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from zoo.errors import MeasurementError, Problem
 from zoo.records.latency import Quantile, Timing
+from zoo.statistics.bootstrap import bootstrap_rows, percentile_interval
 
 UNCERTAINTY = 0.01
 """Of a one-sided 99 % bound."""
 _RESAMPLES = 1000
-_SLICES = 20
-"""Of the resamples, so that thousands of samples fit in memory."""
 _BOOTSTRAP_SEED = 20_170_612
 
 
@@ -116,10 +115,10 @@ def ratio(
         return None
     pairs = np.array([student, teacher], dtype=np.float64)
     generator = np.random.default_rng(_BOOTSTRAP_SEED)
-    size = (_RESAMPLES // _SLICES, pairs.shape[1])
-    draws = [_median_ratio(pairs[:, generator.integers(0, size[1], size)]) for _ in range(_SLICES)]
-    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Ratio(float(_median_ratio(pairs)), float(low), float(high))
+    resamples = bootstrap_rows(pairs.shape[1], _RESAMPLES, generator)
+    draws = np.concatenate([_median_ratio(pairs[:, rounds]) for rounds in resamples])
+    low, high = percentile_interval(draws, 1 - confidence)
+    return Ratio(float(_median_ratio(pairs)), low, high)
 
 
 def _log_binomial(count: int, k: int, share: float) -> float:

@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import norm, t
 
+from zoo.statistics.bootstrap import percentile_interval
 from zoo.statistics.sums import Array
 
 LEVEL = 0.05
@@ -95,10 +96,13 @@ class Estimate:
             half = tail * float(np.sqrt(self.variance))
             return self.value - half, self.value + half
         stretch = tail / _NORMAL * float(np.sqrt(self.variance / self.example_variance))
-        low, high = np.nanquantile(self.resampled, [LEVEL / 2, 1 - LEVEL / 2]) - self.value
         if not self.seed_parts:
             stretch = 1.0
-        return self.value + stretch * float(low), self.value + stretch * float(high)
+        low, high = percentile_interval(self.resampled, LEVEL)
+        return (
+            self.value + stretch * (low - self.value),
+            self.value + stretch * (high - self.value),
+        )
 
     def p_value(self) -> float:
         """Of a true value of zero, two-sided; NaN where undefined."""

@@ -10,10 +10,8 @@ from typing import Literal
 
 import numpy as np
 
+from zoo.statistics.bootstrap import bootstrap_rows, chunks
 from zoo.statistics.sums import Array
-
-CHUNK_BYTES = 32 * 2**20
-"""Of the weights that are held at a time."""
 
 
 def generator_of(
@@ -30,18 +28,15 @@ def bootstrap_weights(
     examples: int, resamples: int, generator: np.random.Generator
 ) -> Iterator[Array]:
     """How often each example is drawn, (rows, examples), chunk by chunk until all resamples."""
-    for rows in _chunks(examples, resamples):
-        weights = np.empty((rows, examples))
-        for row in weights:
-            row[:] = np.bincount(generator.integers(0, examples, examples), minlength=examples)
-        yield weights
+    for rows in bootstrap_rows(examples, resamples, generator):
+        yield np.array([np.bincount(row, minlength=examples) for row in rows], np.float64)
 
 
 def swap_weights(
     examples: int, permutations: int, generator: np.random.Generator
 ) -> Iterator[Array]:
     """1 where an example is swapped, else 0, each with probability one half; else as above."""
-    for rows in _chunks(examples, permutations):
+    for rows in chunks(examples, permutations):
         bits = generator.integers(0, 256, (rows, -(-examples // 8)), np.uint8)
         yield np.unpackbits(bits, axis=1, count=examples).astype(np.float64)
 
@@ -65,9 +60,3 @@ def weighted_sums(contributions: Sequence[Array], weights: Iterable[Array]) -> l
         part.reshape(len(sums), len(one), one.shape[2])
         for part, one in zip(np.split(sums, ends, axis=1), contributions, strict=True)
     ]
-
-
-def _chunks(examples: int, rows: int) -> Iterator[int]:
-    most = max(1, CHUNK_BYTES // (8 * examples))
-    for start in range(0, rows, most):
-        yield min(most, rows - start)
