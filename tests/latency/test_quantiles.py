@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from tests.reference import percentiles as reference
 from zoo.errors import MeasurementError
+from zoo.latency import quantiles
 from zoo.latency.quantiles import bounding_sample, floor, quantile, ratio, timing
 
 _RANKS = (50, 90, 95, 99)
@@ -40,13 +42,22 @@ def test_percentile_is_refused_below_its_floor(rank: int) -> None:
     assert (found.value, found.bound) == (1.0, 1.0)
 
 
-@pytest.mark.parametrize("rank", _RANKS)
-def test_the_bounding_sample_is_the_first_with_a_small_tail(rank: int) -> None:
-    """By scipy's binomial: P(at least k below) is at most 1 % for k, and more for k - 1."""
-    for count in (floor(rank), floor(rank) + 1, 700, 1001, 20_000):
-        k = bounding_sample(count, rank)
-        assert binom.sf(k - 1, count, rank / 100) <= 0.01 < binom.sf(k - 2, count, rank / 100)
-        assert k <= count - 1 or count < floor(rank)
+@pytest.mark.parametrize("error", [0.001, 0.01, 0.05])
+@pytest.mark.parametrize("rank", [10, 25, *_RANKS, 99.9])
+def test_bounds_are_those_of_the_reference(
+    rank: float, error: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From too few samples to a thousand, and at sizes that benches have."""
+    monkeypatch.setattr(quantiles, "UNCERTAINTY", error)
+    for size in (*range(1, 1000), 4096, 20_000):
+        expected = reference.bounding_sample(size, rank / 100, error)
+        assert bounding_sample(size, rank) == expected, size
+
+
+@pytest.mark.parametrize("rank", [*range(1, 100), 99.5])
+def test_floors_are_those_of_the_reference(rank: float) -> None:
+    """Of every whole percentile."""
+    assert floor(rank) == reference.floor(rank / 100, quantiles.UNCERTAINTY)
 
 
 @pytest.mark.parametrize(("rank", "count"), [(50, 100), (90, 100), (95, 150), (99, 700)])

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import exp, lgamma, log
+from itertools import count
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binom
 
 from zoo.errors import MeasurementError, Problem
 from zoo.records.latency import Quantile, Timing
@@ -69,27 +70,17 @@ def floor(rank: float) -> int:
                 "percentile", f"rank {rank:g}", "a number above 0 and below 100", "50, 90, 95, 99"
             )
         )
-    below, count = rank / 100, 2
-    while below**count + count * (1 - below) * below ** (count - 1) > UNCERTAINTY:
-        count += 1
-    return count
+    return next(size for size in count(2) if bounding_sample(size, rank) < size)
 
 
-@cache
-def bounding_sample(count: int, rank: float) -> int:
-    """Which of `count` sorted samples, counted from 1, the true percentile lies below.
+def bounding_sample(size: int, rank: float) -> int:
+    """Which of `size` sorted samples, counted from 1, the true percentile lies below.
 
-    The smallest k with P(Binomial(count, rank / 100) >= k) <= 1 %: only if k samples or more fell
+    The smallest k with P(Binomial(size, rank / 100) >= k) <= 1 %: only if k samples or more fell
     below the true percentile is the k-th one below it. From `floor(rank)` samples on, k is at most
-    count - 1.
+    size - 1.
     """
-    below, tail, k = rank / 100, 0.0, count + 1
-    while k > 0:
-        tail += exp(_log_binomial(count, k - 1, below))
-        if tail > UNCERTAINTY:
-            break
-        k -= 1
-    return k
+    return int(binom.isf(UNCERTAINTY, size, rank / 100)) + 1
 
 
 def ratio(
@@ -119,11 +110,6 @@ def ratio(
     draws = np.concatenate([_median_ratio(pairs[:, rounds]) for rounds in resamples])
     low, high = percentile_interval(draws, 1 - confidence)
     return Ratio(float(_median_ratio(pairs)), low, high)
-
-
-def _log_binomial(count: int, k: int, share: float) -> float:
-    ways = lgamma(count + 1) - lgamma(k + 1) - lgamma(count - k + 1)
-    return ways + k * log(share) + (count - k) * log(1 - share)
 
 
 def _median_ratio(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
