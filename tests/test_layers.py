@@ -12,7 +12,7 @@ PACKAGE = Path(zoo.__file__).parent
 ORDER = (
     {"errors"},
     {"disk"},
-    {"paths", "lazy", "json_files"},
+    {"paths", "lazy", "json_files", "processes"},
     {"spec"},
     {"records"},
     {"losses"},

@@ -2,6 +2,9 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +15,16 @@ from zoo.training.beside import run_beside
 
 MOST_SECONDS = 300.0
 """Until a meeting that cannot take place is given up: never waited for where all is well."""
+
+_PARENT = """
+import sys
+from functools import partial
+from pathlib import Path
+sys.path = sys.argv[2:]
+from tests.training.test_beside import outlive
+from zoo.training.beside import run_beside
+run_beside([partial(outlive, Path(sys.argv[1]))] * 2, 2)
+"""
 
 
 def leave(path: Path) -> None:
@@ -67,5 +80,40 @@ def test_other_errors_are_named() -> None:
 
 def test_a_killed_piece_is_a_failure() -> None:
     """It told nothing, and is not taken for done."""
-    with pytest.raises(TrainingError, match="ended with status 9 and told nothing"):
+    with pytest.raises(TrainingError, match="was killed by signal 9 and told nothing"):
         run_beside([partial(os._exit, 0), lambda: os.kill(os.getpid(), 9)], 2)
+
+
+def outlive(note: Path) -> None:
+    """Hold `note` open as long as the process lives."""
+    with note.open("w") as held:
+        held.write("begun\n")
+        held.flush()
+        threading.Event().wait(MOST_SECONDS)
+        held.write("outlived")
+
+
+def test_no_piece_outlives_a_killed_parent(tmp_path: Path) -> None:
+    """Nobody would take what it makes."""
+    note = tmp_path / "note"
+    os.mkfifo(note)
+    parent = subprocess.Popen([sys.executable, "-c", _PARENT, str(note), *sys.path])
+    with note.open() as told:
+        assert told.readline() == "begun\n"
+        assert told.readline() == "begun\n"
+        parent.kill()
+        parent.wait()
+        assert told.read() == ""  # ends when nobody holds it any more
+
+
+def test_an_interrupted_piece_is_told_by_whoever_was_interrupted(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Ctrl-C reaches every process; one message is enough."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(TrainingError, match="ended with exit code 1"):
+        run_beside([interrupt, interrupt], 2)
+    assert capfd.readouterr().err == ""

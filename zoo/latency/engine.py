@@ -14,8 +14,9 @@ from pydantic import TypeAdapter
 
 from zoo.errors import Problem
 from zoo.latency.cell import MEMORY, TIMED, WHO, memory_answer, timed_answer
-from zoo.latency.processes import Failure, die_with_parent, run_apart
+from zoo.latency.processes import Failure, run_apart
 from zoo.latency.report import Cell, Measured, Report, Request
+from zoo.processes import die_with_parent
 
 
 def main(parent: int) -> int:

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 import zoo
 from zoo.errors import MeasurementError, Problem, at
-from zoo.latency.processes import ending, tail
+from zoo.latency.processes import tail
 from zoo.latency.report import Measured, Report, Request, onnx_precision
+from zoo.processes import ending
 from zoo.spec.bench import Device, Runtime
 
 # -P: a folder `zoo` where the command was started is not the code that started it.

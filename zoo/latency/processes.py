@@ -1,24 +1,21 @@
 """Work in a process of its own, forked where that is safe, that never outlives who asked for it."""
 
-import ctypes
 import multiprocessing
 import os
-import signal
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal
 
+import psutil
+
+from zoo.processes import die_with_parent, ending
+
 _TAIL_LINES = 15
-_PARENT_DEATH_SIGNAL = 1
 _GRACE_SECONDS = 10.0
-_POLL_SECONDS = 1.0
-_TASKS = Path("/proc/self/task")
 
 Start = Literal["fork", "spawn"]
 
@@ -37,7 +34,7 @@ def start_method() -> Start:
 
     Locks that other threads hold stay locked in a fork, and a CUDA context is broken there.
     """
-    if sys.platform != "linux" or len(list(_TASKS.iterdir())) > 1:
+    if sys.platform != "linux" or psutil.Process().num_threads() > 1:
         return "spawn"
     torch = sys.modules.get("torch")
     return "spawn" if torch is not None and torch.cuda.is_initialized() else "fork"
@@ -67,24 +64,9 @@ def run_apart(
             answer.close()
 
 
-def die_with_parent(parent: int) -> None:
-    """End this process when `parent`, which started it, has ended in whatever way."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    else:
-        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-    if os.getppid() != parent:
-        os._exit(1)
-
-
 def tail(output: str) -> str:
     """The last lines of what a process wrote, as they stand below a message."""
     return "".join(f"\n    {line}" for line in output.splitlines()[-_TAIL_LINES:])
-
-
-def ending(code: int) -> str:
-    """How a process ended, in words; a negative code is a signal."""
-    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
 
 def _await(
@@ -119,9 +101,3 @@ def _child(
     os.dup2(output, 2)
     sender.send_bytes(work(*arguments))
     sender.close()
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_POLL_SECONDS)
-    os._exit(1)

@@ -1,14 +1,15 @@
 """Independent pieces of work beside each other: one process and one thread each."""
 
-import json
+import multiprocessing
 import os
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 
-from zoo.errors import Problem, TrainingError
+from zoo.errors import Problem, TrainingError, ZooError
+from zoo.processes import die_with_parent, ending
 
 Piece = Callable[[], None]
 
@@ -21,66 +22,56 @@ def run_beside(pieces: Sequence[Piece], workers: int) -> None:
     Raises:
         TrainingError: a piece failed; with its own problems, once the running ones have ended.
     """
-    if workers <= 1 or len(pieces) <= 1 or not hasattr(os, "fork"):
+    if workers <= 1 or len(pieces) <= 1 or "fork" not in multiprocessing.get_all_start_methods():
         for piece in pieces:
             piece()
         return
-    waiting = list(pieces)
-    running: dict[int, int] = {}
-    problems: list[Problem] = []
-    while waiting or running:
+    waiting, problems = list(pieces), list[Problem]()
+    running: dict[int, tuple[BaseProcess, Connection]] = {}
+    while running or (waiting and not problems):
         while waiting and len(running) < workers and not problems:
-            pid, told = _started(waiting.pop(0))
-            running[pid] = told
-        if not running:
-            break
-        pid, status = os.wait()
-        if pid in running:
-            problems += _problems(running.pop(pid), status)
+            process, told = _started(waiting.pop(0))
+            running[process.sentinel] = process, told
+        for ended in wait([*running]):
+            assert isinstance(ended, int)
+            problems += _problems(*running.pop(ended))
     if problems:
         raise TrainingError(*problems)
 
 
-def _started(piece: Piece) -> tuple[int, int]:
-    """A child that runs a piece: its process id, and where it tells what went wrong."""
-    reading, writing = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    parent = os.getpid()
-    pid = os.fork()
-    if pid:
-        os.close(writing)
-        return pid, reading
-    os.close(reading)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    status = 1
+def _started(piece: Piece) -> tuple[BaseProcess, Connection]:
+    """A process that runs a piece, and where it tells what went wrong."""
+    context = multiprocessing.get_context("fork")
+    told, telling = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(piece, telling, os.getpid()))
+    process.start()
+    telling.close()
+    return process, told
+
+
+def _run(piece: Piece, telling: Connection, parent: int) -> None:
+    die_with_parent(parent)
     try:
         piece()
-        status = 0
+    except KeyboardInterrupt:
+        sys.exit(1)  # whoever interrupted this process interrupted its parent, which tells
+    except ZooError as error:
+        telling.send(error.problems)
+        sys.exit(1)
     except Exception as error:  # noqa: BLE001  (a child has nobody above it who could catch)
-        problems = getattr(error, "problems", None)
-        if problems is None:
-            traceback.print_exc()
-            problems = (Problem("a training process", f"{type(error).__name__}: {error}"),)
-        os.write(writing, json.dumps([vars(problem) for problem in problems]).encode())
-    finally:
-        sys.stderr.flush()
-        os._exit(status)
+        traceback.print_exc()
+        telling.send((Problem("a training process", f"{type(error).__name__}: {error}"),))
+        sys.exit(1)
 
 
-def _end_with(parent: int) -> None:
-    """End this process when its parent is gone: nobody would take what it makes."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os._exit(1)
-
-
-def _problems(told: int, status: int) -> list[Problem]:
-    with os.fdopen(told, "rb") as pipe:
-        text = pipe.read()
-    if text:
-        return [Problem(**problem) for problem in json.loads(text)]
-    if status:
-        given = f"ended with status {status} and told nothing"
-        return [Problem("a training process", given, remedy="it may have run out of memory")]
-    return []
+def _problems(process: BaseProcess, told: Connection) -> tuple[Problem, ...]:
+    process.join()
+    with told:
+        try:
+            problems: tuple[Problem, ...] = told.recv()
+        except EOFError:
+            problems = ()
+    if process.exitcode and not problems:
+        given = f"{ending(process.exitcode)} and told nothing"
+        return (Problem("a training process", given, remedy="it may have run out of memory"),)
+    return problems

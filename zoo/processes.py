@@ -1,0 +1,32 @@
+"""How processes end: with the one that started them, and in words."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+
+_PARENT_DEATH_SIGNAL = 1
+_POLL_SECONDS = 1.0
+
+
+def die_with_parent(parent: int) -> None:
+    """End this process when `parent`, which started it, has ended in whatever way."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    else:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def ending(code: int) -> str:
+    """How a process ended, in words; a negative code is a signal."""
+    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
+    os._exit(1)
