@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from zoo.latency.nvml import find_gpu
 from zoo.records.environment import cpu_lines, instruction_sets
@@ -13,10 +14,9 @@ from zoo.spec.bench import Device
 
 BUSY_CORES = 0.1
 BUSY_STEAL = 0.02
-_KILOHERTZ_PER_MEGAHERTZ = 1000
-_IDLE, _WAITING, _STEAL = 3, 4, 7
-_COUNTED = 8
-"""Of the columns of /proc/stat: those after it are parts of the first ones."""
+_IDLE = ("idle", "iowait")
+_WORKING = ("user", "nice", "system", "irq", "softirq")
+"""Of the kernel's counts; what guests take is a part of these, and what the host stole is none."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Sight:
 
     at: float
     own_seconds: float
-    busy_seconds: float | None
+    busy_seconds: float
     stolen_seconds: float | None
-    all_seconds: float | None
+    all_seconds: float
     load: float
     clock_mhz: float | None
     throttles: int | None
@@ -35,29 +35,24 @@ class Sight:
 
 
 class Machine:
-    """The machine, read from /proc and /sys below `root`, and its GPU where that is timed."""
+    """The machine as psutil, /proc/cpuinfo and /sys tell of it, and its GPU where that is timed."""
 
     def __init__(self, root: Path = Path("/"), device: Device = "cpu") -> None:
-        self._proc, self._cores = root / "proc", root / "sys/devices/system/cpu"
+        self._cpu_info, self._cores = root / "proc/cpuinfo", root / "sys/devices/system/cpu"
         self._gpu = find_gpu() if device == "cuda" else None
         self._device = device
 
-    def look(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        own: Callable[[], float] | None = None,
-    ) -> Sight:
-        """The machine now; `own` tells the CPU seconds of this process and what it started."""
-        cpu = self._cpu_seconds()
+    def look(self) -> Sight:
+        """The machine now."""
+        cpu = psutil.cpu_times()._asdict()
+        busy = sum(cpu.get(kind, 0.0) for kind in _WORKING)
         return Sight(
-            at=clock(),
-            own_seconds=(own or _own_seconds)(),
-            busy_seconds=None
-            if cpu is None
-            else sum(cpu) - cpu[_IDLE] - cpu[_WAITING] - cpu[_STEAL],
-            stolen_seconds=None if cpu is None else cpu[_STEAL],
-            all_seconds=None if cpu is None else sum(cpu),
-            load=self._load(),
+            at=time.monotonic(),
+            own_seconds=_own_seconds(),
+            busy_seconds=busy,
+            stolen_seconds=cpu.get("steal"),
+            all_seconds=busy + sum(cpu.get(kind, 0.0) for kind in (*_IDLE, "steal")),
+            load=psutil.getloadavg()[0],
             clock_mhz=self._clock_mhz(),
             throttles=self._throttles(),
         )
@@ -65,11 +60,11 @@ class Machine:
     def circumstances(self, before: Sight, after: Sight) -> Circumstances:
         """What the time between two sights was like."""
         others, steal = _other_cores(before, after), _steal(before, after)
-        sets = instruction_sets(cpu_lines(self._proc / "cpuinfo"))
+        sets = instruction_sets(cpu_lines(self._cpu_info))
         return Circumstances(
             load_before=before.load,
             load_after=after.load,
-            other_cores=_told(others),
+            other_cores=others,
             steal=_told(steal),
             busy=_is_busy(before, after),
             governor=self._governor(),
@@ -79,26 +74,15 @@ class Machine:
             instruction_sets=NOT_AVAILABLE if sets is None else sets,
         )
 
-    def _cpu_seconds(self) -> list[float] | None:
-        text = _text(self._proc / "stat")
-        line = text.partition("\n")[0].split() if text else []
-        if len(line) <= _COUNTED or line[0] != "cpu":
-            return None
-        return [int(ticks) * _tick() for ticks in line[1 : _COUNTED + 1]]
-
-    def _load(self) -> float:
-        text = _text(self._proc / "loadavg")
-        return float(text.split()[0]) if text else os.getloadavg()[0]
-
     def _clock_mhz(self) -> float | None:
         """The fastest core's: those that idle may be slower, and one of them is not timed."""
         if self._device == "cuda":
             return self._gpu.clock_mhz() if self._gpu else None
-        files = self._cores.glob("cpu[0-9]*/cpufreq/scaling_cur_freq")
-        exact = [int(text) / _KILOHERTZ_PER_MEGAHERTZ for file in files if (text := _text(file))]
-        lines = cpu_lines(self._proc / "cpuinfo")
-        told = [float(line.partition(":")[2]) for line in lines if line.startswith("cpu MHz")]
-        return max(exact or told, default=None)
+        try:
+            cores = psutil.cpu_freq(percpu=True)
+        except (OSError, RuntimeError):  # as virtual machines may refuse it
+            return None
+        return max((core.current for core in cores), default=None)
 
     def _governor(self) -> str:
         return _text(self._cores / "cpu0/cpufreq/scaling_governor") or NOT_AVAILABLE
@@ -130,9 +114,7 @@ def _tick() -> float:
     return 1 / os.sysconf("SC_CLK_TCK")
 
 
-def _other_cores(before: Sight, after: Sight) -> float | None:
-    if before.busy_seconds is None or after.busy_seconds is None:
-        return None
+def _other_cores(before: Sight, after: Sight) -> float:
     busy = after.busy_seconds - before.busy_seconds - (after.own_seconds - before.own_seconds)
     return max(0.0, busy) / (after.at - before.at)
 
@@ -140,8 +122,6 @@ def _other_cores(before: Sight, after: Sight) -> float | None:
 def _steal(before: Sight, after: Sight) -> float | None:
     if before.stolen_seconds is None or after.stolen_seconds is None:
         return None
-    assert before.all_seconds is not None
-    assert after.all_seconds is not None
     passed = after.all_seconds - before.all_seconds
     return (after.stolen_seconds - before.stolen_seconds) / passed if passed > 0 else 0.0
 
@@ -151,14 +131,11 @@ def _is_busy(before: Sight, after: Sight) -> bool:
 
     What the machine does not tell makes it not busy.
     """
-    others, steal = _other_cores(before, after), _steal(before, after)
-    seconds = after.at - before.at
-    if others is not None and others - 2 * _tick() / seconds > BUSY_CORES:
+    if _other_cores(before, after) - 2 * _tick() / (after.at - before.at) > BUSY_CORES:
         return True
-    if steal is None or before.all_seconds is None or after.all_seconds is None:
-        return False
+    steal = _steal(before, after)
     passed = max(after.all_seconds - before.all_seconds, _tick())
-    return steal - 2 * _tick() / passed > BUSY_STEAL
+    return steal is not None and steal - 2 * _tick() / passed > BUSY_STEAL
 
 
 def _told(value: float | None) -> float | NotAvailable:
