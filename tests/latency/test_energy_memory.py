@@ -1,11 +1,14 @@
 import os
-from collections.abc import Iterator
+import resource
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
-from zoo.latency import energy, nvml
+from zoo.latency import energy, memory, nvml
 from zoo.latency.energy import Counter, Rapl, energy_per_call, start_counter
 from zoo.latency.memory import NvmlMeter, ResidentMeter, measure_memory
 from zoo.latency.nvml import Gpu, find_gpu
@@ -21,13 +24,6 @@ def _zone(root: Path, name: str, energy_uj: int | str, most: int = 1_000_000) ->
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "energy_uj").write_text(f"{energy_uj}\n")
     (folder / "max_energy_range_uj").write_text(f"{most}\n")
-
-
-def _status(proc: Path, resident: int, peak: int) -> None:
-    folder = proc / "self"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "status").write_text(f"Name:\tx\nVmHWM:\t{peak} kB\nVmRSS:\t{resident} kB\n")
-    (folder / "maps").write_text("")
 
 
 class Library:
@@ -197,32 +193,52 @@ def test_no_gpu_without_the_binding_or_a_driver(monkeypatch: pytest.MonkeyPatch)
     assert find_gpu() is None
 
 
-def test_memory_is_what_was_added(tmp_path: Path) -> None:
-    """From before loading: after loading, and at most since."""
-    _status(tmp_path, 1000, 9000)
-    meter, turns = ResidentMeter(tmp_path), list[int]()
+@pytest.fixture(params=["linux", "darwin"])
+def hold(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[int, int], None]:
+    """Let this process hold so many KiB now and at most, on either system."""
+    held = [0, 0]
+    status, clear_refs = tmp_path / "status", tmp_path / "clear_refs"
+    monkeypatch.setattr(sys, "platform", request.param)
+    monkeypatch.setattr(memory, "_STATUS", status)
+    monkeypatch.setattr(
+        memory, "_CLEAR_REFS", clear_refs if request.param == "linux" else tmp_path / "no/file"
+    )
+    monkeypatch.setattr(
+        psutil.Process, "memory_info", lambda _: SimpleNamespace(rss=held[0] * 1024)
+    )
+    monkeypatch.setattr(resource, "getrusage", lambda _: SimpleNamespace(ru_maxrss=held[1] * 1024))
+
+    def hold(resident: int, peak: int) -> None:
+        held[:] = resident, peak
+        if request.param == "linux":
+            status.write_text(f"Name:\tx\nVmHWM:\t{peak} kB\nVmRSS:\t{resident} kB\n")
+
+    return hold
+
+
+def test_memory_is_what_was_added(hold: Callable[[int, int], None], tmp_path: Path) -> None:
+    """From before loading: after loading, and at most since; on Linux the peak is forgotten."""
+    hold(1000, 9000)
+    meter, turns = ResidentMeter(), list[int]()
 
     def call(turn: int) -> None:
         turns.append(turn)
-        _status(tmp_path, 1900, 2500)
+        hold(1900, 2500)
 
     def load() -> object:
-        _status(tmp_path, 1600, 9000)
+        hold(1600, 9000)
         return call
 
     found = measure_memory(meter, load, 4)  # type: ignore[arg-type]  # a runner, as an object
     assert found == Memory(loaded_bytes=600 * 1024, peak_bytes=1500 * 1024)
     assert turns == [4, 4, 4]
-    assert (tmp_path / "self/clear_refs").read_text() == "5"
+    if sys.platform == "linux":
+        assert (tmp_path / "clear_refs").read_text() == "5"
 
 
-def test_memory_needs_proc(tmp_path: Path) -> None:
-    """Elsewhere there is no meter."""
-    with pytest.raises(FileNotFoundError):
-        ResidentMeter(tmp_path)
-
-
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forgets a peak")
 def test_real_memory_is_measured() -> None:
     """A block that is held counts as loaded, one that is given back as peak."""
     kept = list[bytearray]()

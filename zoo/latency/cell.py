@@ -181,7 +181,4 @@ def _meter(request: Request, cell: Cell) -> Meter | None:
             return CudaMeter()
         gpu = find_gpu()
         return NvmlMeter(gpu) if gpu else None
-    try:
-        return ResidentMeter()
-    except OSError:
-        return None
+    return ResidentMeter()

@@ -1,16 +1,22 @@
 """What a model adds to a process that does nothing else."""
 
 import ctypes
+import resource
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
+
+import psutil
 
 from zoo.latency.measure import Runner
 from zoo.latency.nvml import Gpu
 from zoo.records.latency import NOT_AVAILABLE, Memory, NotAvailable
 
 CALLS = 3
-_PROC = Path("/proc")
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+_STATUS = Path("/proc/self/status")
 _RESET_PEAK = "5"
 _POPULATE_READ = 22
 _BYTES_PER_KIBIBYTE = 1024
@@ -30,45 +36,38 @@ class Meter(Protocol):
 
 
 class ResidentMeter:
-    """Resident memory of this process by Linux's /proc.
+    """Resident memory of this process.
 
     PyTorch maps the file of weights, which become resident only as calls touch them; compiled
-    models count with what their compiler left.
-
-    Raises:
-        OSError: there is no such folder.
+    models count with what their compiler left. Where the peak cannot be forgotten (only Linux can)
+    it includes what only loading needed.
     """
 
-    def __init__(self, proc: Path = _PROC) -> None:
-        self._process = proc / "self"
-        self._before = self._loaded = self._kibibytes("VmRSS")
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self._before = self._loaded = self._resident_bytes()
 
     def start(self) -> None:
         """Note what is held before; the libraries' own code is brought in, lest it count later."""
-        _touch_libraries(self._process / "maps")
-        self._before = self._kibibytes("VmRSS")
+        if sys.platform == "linux":
+            _touch_libraries(self._process)
+        self._before = self._resident_bytes()
 
     def loaded(self) -> None:
         """Note what is held after, and forget the peak, where the kernel allows it."""
-        self._loaded = self._kibibytes("VmRSS")
-        try:
-            (self._process / "clear_refs").write_text(_RESET_PEAK)
-        except OSError:
-            return  # The peak then includes what only loading needed.
+        self._loaded = self._resident_bytes()
+        with suppress(OSError):
+            _CLEAR_REFS.write_text(_RESET_PEAK)
 
     def memory(self) -> Memory:
         """What the model added, after loading and at most since."""
         return Memory(
-            loaded_bytes=max(0, self._loaded - self._before) * _BYTES_PER_KIBIBYTE,
-            peak_bytes=max(0, self._kibibytes("VmHWM") - self._before) * _BYTES_PER_KIBIBYTE,
+            loaded_bytes=max(0, self._loaded - self._before),
+            peak_bytes=max(0, _peak_bytes() - self._before),
         )
 
-    def _kibibytes(self, key: str) -> int:
-        for line in (self._process / "status").read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name == key:
-                return int(value.split()[0])
-        raise OSError(f"{self._process / 'status'} has no {key}")
+    def _resident_bytes(self) -> int:
+        return self._process.memory_info().rss
 
 
 class NvmlMeter:
@@ -104,15 +103,23 @@ def measure_memory(meter: Meter, load: Callable[[], Runner], turn: int) -> Memor
     return meter.memory()
 
 
-def _touch_libraries(maps: Path) -> None:
+def _peak_bytes() -> int:
+    """The most since it was forgotten, which neither psutil nor getrusage tells on Linux."""
+    if sys.platform == "linux":
+        lines = _STATUS.read_text(encoding="utf-8").splitlines()
+        (kibibytes,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+        return int(kibibytes) * _BYTES_PER_KIBIBYTE
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
+
+
+def _touch_libraries(process: psutil.Process) -> None:
     """Map all of the files that this process has open, as far as the kernel can (Linux 5.14).
 
     A library's code is resident only once it runs, so that the first model would pay for it.
     """
     library = ctypes.CDLL(None)
-    for line in maps.read_text().splitlines():
-        span, rights, *_, name = line.split(maxsplit=5)
-        if name.startswith("/") and rights.startswith("r"):
-            begin, end = (int(address, 16) for address in span.split("-"))
+    for region in process.memory_maps(grouped=False):
+        if region.path.startswith("/") and region.perms.startswith("r"):
+            begin, end = (int(address, 16) for address in region.addr.split("-"))
             size = ctypes.c_size_t(end - begin)
             library.madvise(ctypes.c_void_p(begin), size, _POPULATE_READ)
