@@ -123,7 +123,7 @@ def _default_runtimes(device: Device) -> tuple[Runtime, ...] | None:
     """On CUDA those that are at home there; else None: what the suite declares."""
     if device == "cpu":
         return None
-    import onnxruntime  # noqa: PLC0415  (only here is it asked what it brings)
+    import onnxruntime
 
     # Every ONNX Runtime for GPUs lists the provider; TensorRT itself is installed apart.
     listed = "TensorrtExecutionProvider" in onnxruntime.get_available_providers()
