@@ -1,0 +1,62 @@
+"""What is imported is declared, and what is declared is used."""
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import zoo
+from tests.conftest import CHECKOUT
+
+PROJECT = tomllib.loads(Path(CHECKOUT, "pyproject.toml").read_text(encoding="utf-8"))["project"]
+USED_OTHERWISE = {
+    "dvc": "zoo run starts it as a command",
+    "onnxscript": "torch.onnx writes graphs with it",
+}
+
+
+def declared(requirements: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(one).name) for one in requirements}
+
+
+def imported(folder: Path) -> set[str]:
+    """The distributions whose modules a folder's files import, in functions too."""
+    names = {name for path in folder.rglob("*.py") for name in modules(path)}
+    names -= {*sys.stdlib_module_names, "zoo", "tests"}
+    installed = packages_distributions()
+    return {canonicalize_name(found) for name in names for found in installed[name]}
+
+
+def modules(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module).partition(".")[0]
+
+
+def test_dependencies_are_what_the_zoo_uses() -> None:
+    """None is missing that only another brings by chance, none is installed for nothing."""
+    needed = imported(Path(zoo.__file__).parent)
+    assert not needed & USED_OTHERWISE.keys()
+    assert declared(PROJECT["dependencies"]) == needed | USED_OTHERWISE.keys()
+
+
+def test_what_only_tests_import_is_declared_for_them() -> None:
+    development = PROJECT["optional-dependencies"]["dev"]
+    assert imported(Path(CHECKOUT, "tests")) <= declared(PROJECT["dependencies"] + development)
+
+
+def test_all_that_is_declared_is_pinned() -> None:
+    """Tests run on the versions of constraints.txt, and on no other."""
+    lines = Path(CHECKOUT, "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if not line.startswith("#")]
+    assert all(str(pin.specifier).startswith("==") for pin in pins)
+    development = PROJECT["optional-dependencies"]["dev"]
+    wanted = declared(PROJECT["dependencies"] + development)
+    assert wanted <= {canonicalize_name(pin.name) for pin in pins}
