@@ -7,6 +7,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from zoo.errors import CheckpointError, Problem, at
+from zoo.paths import file_sha256
 
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -60,7 +61,7 @@ def weights_sha256(folder: Path) -> str:
         CheckpointError: as `weights_files`.
     """
     files = weights_files(folder)
-    hashes = [_sha256(file) for file in files]
+    hashes = [file_sha256(file) for file in files]
     if files[0].name == WEIGHTS_FILE:
         return hashes[0]
     lines = (f"{found}  {file.name}\n" for found, file in zip(hashes, files, strict=True))
@@ -117,8 +118,3 @@ def _nothing_to_load(folder: Path) -> Problem:
     given += f"; there is {', '.join(found)}"
     remedy = _CONVERSION if any(folder.glob(_PICKLED)) else _OTHER_CONVERSION
     return Problem(str(folder), given, ALLOWED, remedy)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -131,10 +131,7 @@ def _files_sha256(folder: Path) -> str:
     """Of the weights and tokenizer themselves: two trainings of one spec may differ."""
     whole = hashlib.sha256()
     for path in sorted(folder.glob("*")):
-        with path.open("rb") as stream:
-            whole.update(
-                f"{path.name} {hashlib.file_digest(stream, 'sha256').hexdigest()}".encode()
-            )
+        whole.update(f"{path.name} {file_sha256(path)}".encode())
     return whole.hexdigest()
 
 
