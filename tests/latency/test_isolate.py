@@ -57,9 +57,12 @@ def test_every_cell_is_measured_once(asked: Request, measured: tuple[Measured, .
     """They come in the order asked for, though each library has them in one go."""
     assert tuple(found.cell for found in measured) == asked.cells
     names = {
-        (found.cell.library, found.timed.provider, found.timed.attention) for found in measured
+        (found.cell.runtime, found.timed.provider, found.timed.attention) for found in measured
     }
-    assert names == {("torch", "cpu", "sdpa"), ("onnx", "CPUExecutionProvider", "graph")}
+    assert names == {
+        ("torch-fp32", "cpu", "sdpa"),
+        ("onnx-int8", "CPUExecutionProvider", "graph"),
+    }
 
 
 def test_everybody_took_part_in_every_round(measured: tuple[Measured, ...]) -> None:

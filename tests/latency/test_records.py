@@ -1,6 +1,7 @@
 """What the stage asks for, and what its records say: each model's own figures, as measured."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,6 +41,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
                 timed=Timed(
                     provider=f"provider {number}",
                     attention=f"attention {number}",
+                    gpu=None,
                     lengths=(number, number + 1, number + 2),
                     warmup_calls=number + 7,
                     settled=number % 2 == 0,
@@ -125,3 +127,18 @@ def test_a_replay_is_of_the_first_split(monkeypatch: pytest.MonkeyPatch) -> None
     assert [each.first for each in replay.examples] == [
         each.first for each in first if isinstance(each, TextExample)
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "asked_nvml", "name"),
+    [([None, "card"], "other", "card"), ([None], "card", "card"), ([None], None, "cuda")],
+)
+def test_a_gpu_is_named_by_what_ran_on_it(
+    monkeypatch: pytest.MonkeyPatch, told: list[str | None], asked_nvml: str | None, name: str
+) -> None:
+    """Else by NVML, and by the kind of device where neither tells."""
+    gpu = asked_nvml and SimpleNamespace(name=lambda: asked_nvml)
+    monkeypatch.setattr(stage, "find_gpu", lambda: gpu)
+    measured = [SimpleNamespace(timed=SimpleNamespace(gpu=each)) for each in told]
+    assert stage._device_name("cuda", measured) == name
+    assert stage._device_name("cpu", measured) == "cpu"

@@ -19,6 +19,7 @@ from zoo.latency.onnx_runner import OnnxRunner
 from zoo.latency.report import Shape, Subject
 from zoo.latency.torch_runner import CudaMeter, TorchRunner, load_torch
 from zoo.records.latency import Memory
+from zoo.spec.bench import RUNTIMES
 
 _CUDA = torch.cuda.is_available()
 _PROVIDERS = onnxruntime.get_available_providers()
@@ -29,8 +30,7 @@ def _inputs(folder: Path, *lengths: int) -> list[Arrays]:
 
 
 def _logits(runner: OnnxRunner, turn: int) -> torch.Tensor:
-    runner(turn)
-    return torch.from_numpy(runner._bindings[turn].copy_outputs_to_cpu()[0])
+    return torch.from_numpy(runner.logits(turn)[0])
 
 
 def test_head_follows_the_configuration(tmp_path: Path, student: Subject) -> None:
@@ -41,7 +41,7 @@ def test_head_follows_the_configuration(tmp_path: Path, student: Subject) -> Non
     DistilBertForQuestionAnswering(config).save_pretrained(tmp_path)
     model = load_torch(tmp_path, torch.float32)
     assert type(model).__name__ == "DistilBertForQuestionAnswering"
-    TorchRunner("torch-fp32", tmp_path, _inputs(tmp_path, 8), "cpu")(0)
+    TorchRunner(RUNTIMES["torch-fp32"], tmp_path, _inputs(tmp_path, 8), "cpu", 1)(0)
     found = load_torch(student.folder, torch.float32)
     assert type(found).__name__ == "BertForSequenceClassification"
 
@@ -67,7 +67,7 @@ def test_torch_runs_the_whole_model_without_dropout_or_gradients(
 ) -> None:
     """One call is one forward pass on the input of its turn, in the precision asked for."""
     seen = []
-    runner = TorchRunner(runtime, student.folder, _inputs(student.folder, 8, 9), "cpu")
+    runner = TorchRunner(RUNTIMES[runtime], student.folder, _inputs(student.folder, 8, 9), "cpu", 1)
     model = runner._model
 
     def note(_model: object, _arguments: object, named: dict, _answer: object) -> None:
@@ -84,7 +84,7 @@ def test_torch_runs_the_whole_model_without_dropout_or_gradients(
 def test_onnx_answers_like_the_model(student: Subject) -> None:
     """What is timed is the model on the input of its turn: its output equals PyTorch's logits."""
     inputs = _inputs(student.folder, 16, 9)
-    runner = OnnxRunner("onnx-fp32", student.onnx["fp32"], inputs, "cpu", 1)
+    runner = OnnxRunner(RUNTIMES["onnx-fp32"], student.onnx["fp32"], inputs, "cpu", 1)
     model = load_torch(student.folder, torch.float32).eval()
     for turn, call in enumerate(inputs):
         with torch.no_grad():
@@ -96,15 +96,17 @@ def test_onnx_answers_like_the_model(student: Subject) -> None:
 def test_int8_runs_on_the_cpu(student: Subject) -> None:
     """The quantised file is run, and answers something else than the fp32 one."""
     inputs = _inputs(student.folder, 16)
-    int8 = OnnxRunner("onnx-int8", student.onnx["int8"], inputs, "cpu", 1)
-    fp32 = OnnxRunner("onnx-fp32", student.onnx["fp32"], inputs, "cpu", 1)
+    int8 = OnnxRunner(RUNTIMES["onnx-int8"], student.onnx["int8"], inputs, "cpu", 1)
+    fp32 = OnnxRunner(RUNTIMES["onnx-fp32"], student.onnx["fp32"], inputs, "cpu", 1)
     difference = (_logits(int8, 0) - _logits(fp32, 0)).abs().max()
     assert 0 < difference < 1
 
 
 def test_onnx_threads_are_pinned(student: Subject) -> None:
     """The session works with the threads it was given, none of which spin between calls."""
-    runner = OnnxRunner("onnx-fp32", student.onnx["fp32"], _inputs(student.folder, 8), "cpu", 2)
+    runner = OnnxRunner(
+        RUNTIMES["onnx-fp32"], student.onnx["fp32"], _inputs(student.folder, 8), "cpu", 2
+    )
     options = runner._session.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (2, 1)
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
@@ -124,7 +126,7 @@ def test_another_provider_than_asked_for_is_an_error(
     """ONNX Runtime's own fallback to the CPU is refused, without a second warning beside it."""
     if provider in _PROVIDERS:
         pytest.skip("this ONNX Runtime has the provider that the test wants missing")
-    providers = onnx_runner._providers(runtime, "cuda", _inputs(student.folder, 8))
+    providers = onnx_runner._providers(RUNTIMES[runtime], "cuda", _inputs(student.folder, 8))
     with pytest.raises(MeasurementError) as caught:
         onnx_runner._session(student.onnx["fp32"], providers, 1)
     assert str(caught.value) == (
@@ -137,7 +139,9 @@ def test_another_provider_than_asked_for_is_an_error(
 
 def test_heavy_operators_on_another_provider_are_found(student: Subject) -> None:
     """The session itself tells where its operators run; a wanted provider that has none shows."""
-    runner = OnnxRunner("onnx-fp32", student.onnx["fp32"], _inputs(student.folder, 8), "cpu", 1)
+    runner = OnnxRunner(
+        RUNTIMES["onnx-fp32"], student.onnx["fp32"], _inputs(student.folder, 8), "cpu", 1
+    )
     assert onnx_runner._elsewhere(runner._session, "CPUExecutionProvider") == set()
     found = onnx_runner._elsewhere(runner._session, "CUDAExecutionProvider")
     assert "MatMul" in found or "FusedMatMul" in found or "Gemm" in found
@@ -146,7 +150,7 @@ def test_heavy_operators_on_another_provider_are_found(student: Subject) -> None
 def test_tensorrt_is_told_the_range_of_lengths(student: Subject) -> None:
     """Its profile spans the replayed lengths, so that no engine is built in a timed call."""
     (name, options), second = onnx_runner._providers(
-        "tensorrt-fp16", "cuda", _inputs(student.folder, 9, 4, 6)
+        RUNTIMES["tensorrt-fp16"], "cuda", _inputs(student.folder, 9, 4, 6)
     )
     assert (name, second) == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
     assert options == {
@@ -187,7 +191,7 @@ def test_memory_in_pytorch_on_a_gpu_is_the_most_that_a_model_added(
 def test_missing_cuda_is_an_error(student: Subject) -> None:
     """PyTorch on a device that is not there is refused in words."""
     with pytest.raises(MeasurementError) as caught:
-        TorchRunner("torch-fp32", student.folder, _inputs(student.folder, 8), "cuda")
+        TorchRunner(RUNTIMES["torch-fp32"], student.folder, _inputs(student.folder, 8), "cuda", 1)
     assert str(caught.value) == (
         "torch-fp32: device cuda was asked for, PyTorch finds no CUDA device here\n"
         "  allowed: cpu\n  do: measure on a machine with a GPU and a CUDA build of PyTorch"
@@ -207,7 +211,7 @@ def test_a_model_that_does_not_compile_is_refused(
 
     monkeypatch.setattr(torch, "compile", compile_)
     with pytest.raises(MeasurementError) as caught:
-        TorchRunner("compiled-fp32", student.folder, _inputs(student.folder, 8), "cpu")
+        TorchRunner(RUNTIMES["compiled-fp32"], student.folder, _inputs(student.folder, 8), "cpu", 1)
     assert str(caught.value) == (
         "compiled-fp32: torch.compile fails: No working C++ compiler found\n"
         "  allowed: a model that compiles, and a C++ compiler (on CUDA also Triton)\n"
@@ -220,7 +224,7 @@ def test_compiled_models_answer_all_lengths(student: Subject) -> None:
     """One shape, and a replay in which no call falls back to eager mode."""
     for lengths in ((8,), (8, 12, 9, 16, 11, 10, 15, 14, 13, 7)):
         inputs = _inputs(student.folder, *lengths)
-        runner = TorchRunner("compiled-fp32", student.folder, inputs, "cpu")
+        runner = TorchRunner(RUNTIMES["compiled-fp32"], student.folder, inputs, "cpu", 1)
         frames = torch._dynamo.utils.counters["frames"]
         before = frames["ok"]
         for turn in range(len(lengths)):
@@ -235,7 +239,9 @@ def test_torch_runs_on_cuda_and_waits(student: Subject) -> None:
     torch.cuda.init()
     meter = CudaMeter()
     meter.start()
-    runner = TorchRunner("torch-fp32", student.folder, _inputs(student.folder, 16), "cuda")
+    runner = TorchRunner(
+        RUNTIMES["torch-fp32"], student.folder, _inputs(student.folder, 16), "cuda", 1
+    )
     meter.loaded()
     runner(0)
     assert torch.cuda.current_stream().query()
@@ -251,7 +257,7 @@ def test_onnx_runs_on_cuda(student: Subject, runtime: str) -> None:
     if name not in _PROVIDERS or not _CUDA:
         pytest.skip(f"needs a CUDA device and ONNX Runtime with {name}")
     inputs = _inputs(student.folder, 16, 9)
-    runner = OnnxRunner(runtime, student.onnx["fp32"], inputs, "cuda", 1)
+    runner = OnnxRunner(RUNTIMES[runtime], student.onnx["fp32"], inputs, "cuda", 1)
     runner(0)
     runner(1)
     assert runner.provider == name

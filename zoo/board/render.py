@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from zoo.board.cells import ExportCell, RuntimeCell
 from zoo.board.table import Row, marks_of
 from zoo.records.statistics import MeanStanding
+from zoo.spec.bench import ENGINES
 
 RUNTIME_FIELDS = tuple(RuntimeCell.model_fields)
 EXPORT_FIELDS = tuple(ExportCell.model_fields)
@@ -42,7 +43,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-_GROUPS = ("metric_", "against_", "export_", "torch_", "compiled_", "onnx_", "tensorrt_")
+_GROUPS = ("metric_", "against_", "export_", *(f"{engine.name}_" for engine in ENGINES))
 
 
 def as_markdown(

@@ -14,11 +14,9 @@ from zoo.pipeline.sync import read_job
 from zoo.records.latency import NOT_AVAILABLE, LatencyRecord, Memory, Subject, Timing
 from zoo.records.text import record_text
 from zoo.spec.base import SHAPE_PATTERN
-from zoo.spec.bench import Device, Runtime
+from zoo.spec.bench import RUNTIMES, TENSORRT, Device, RuntimeName
 from zoo.spec.measuring import LatencyJob
 
-_ON_CUDA: tuple[Runtime, ...] = ("torch-fp32", "torch-bf16", "onnx-fp32", "onnx-fp16")
-_WITH_TENSORRT: Runtime = "tensorrt-fp16"
 _RANKS = {"p50": 50, "p90": 90, "p95": 95, "p99": 99}
 _BYTES_PER_MEGABYTE = 1_000_000
 _HEADER = (
@@ -59,7 +57,6 @@ def bench(  # noqa: PLR0913  (each is an option of the command)
     if problems:
         raise UsageError(*problems)
     on: Device = "cuda" if device == "cuda" else "cpu"
-    wanted = tuple(known for given in runtimes for known in get_args(Runtime) if known == given)
     settings = job.bench if samples is None else job.bench.model_copy(update={"samples": samples})
     pairs = [
         pair for pair in zip(job.runs, job.beside, strict=True) if task in {None, pair[0].task}
@@ -72,7 +69,7 @@ def bench(  # noqa: PLR0913  (each is an option of the command)
             job.model_copy(update={"bench": settings, "runs": runs, "beside": beside}),
             folder,
             device=on,
-            runtimes=wanted or _default_runtimes(on),
+            runtimes=tuple(runtimes) or _default_runtimes(on),
             shapes=tuple(dict.fromkeys(shapes)) or None,
         )
     if as_json:
@@ -102,7 +99,7 @@ def _misused(
 ) -> Iterator[Problem]:
     given = {
         "--device": ([device], get_args(Device)),
-        "--runtime": (runtimes, get_args(Runtime)),
+        "--runtime": (runtimes, tuple(RUNTIMES)),
         "--task": ([task] if task else [], tuple(run.task for run in job.runs)),
     }
     for option, (values, known) in given.items():
@@ -119,15 +116,21 @@ def _misused(
             yield Problem(f"--shape {shape}", "this is no shape", "batch x pieces, as in 1x128")
 
 
-def _default_runtimes(device: Device) -> tuple[Runtime, ...] | None:
-    """On CUDA those that are at home there; else None: what the suite declares."""
+def _default_runtimes(device: Device) -> tuple[RuntimeName, ...] | None:
+    """On CUDA those that are usual there; else None: what the suite declares."""
     if device == "cpu":
         return None
+    usual = [runtime for runtime in RUNTIMES.values() if runtime.usual_on_cuda]
+    with_tensorrt = _has_tensorrt()
+    return tuple(each.name for each in usual if with_tensorrt or each.engine != TENSORRT)
+
+
+def _has_tensorrt() -> bool:
     import onnxruntime
 
     # Every ONNX Runtime for GPUs lists the provider; TensorRT itself is installed apart.
     listed = "TensorrtExecutionProvider" in onnxruntime.get_available_providers()
-    return (*_ON_CUDA, _WITH_TENSORRT) if listed and find_library("nvinfer") else _ON_CUDA
+    return listed and find_library("nvinfer") is not None
 
 
 def _title(job: LatencyJob, record: LatencyRecord) -> str:

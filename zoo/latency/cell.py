@@ -1,14 +1,13 @@
 """What one process does: time a cell in both models, or load and call one of them for its memory.
 
-PyTorch and ONNX Runtime are imported where a model is loaded, so that either can be without the
-other, and so that ONNX Runtime, which starts a thread when it is imported, is not there before a
-process is forked.
+Libraries are imported where a model is loaded, so that each can be without the others, and so that
+one that starts a thread when it is imported is not there before a process is forked.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, get_args
+from typing import get_args
 
 from pydantic import TypeAdapter
 
@@ -24,10 +23,10 @@ from zoo.latency.inputs import (
     require_length,
     warmup_turns,
 )
+from zoo.latency.library import Model, library_of
 from zoo.latency.measure import Runner, time_rounds, warm_up
-from zoo.latency.memory import Meter, NvmlMeter, ResidentMeter, measure_memory
-from zoo.latency.nvml import find_gpu
-from zoo.latency.report import Cell, Request, Timed, Who, onnx_precision
+from zoo.latency.memory import ResidentMeter, measure_memory
+from zoo.latency.report import Cell, Request, Timed, Who
 from zoo.records.latency import NOT_AVAILABLE, Memory, NotAvailable
 
 WHO: tuple[Who, ...] = get_args(Who)
@@ -35,21 +34,6 @@ TIMED = TypeAdapter[Timed | tuple[Problem, ...]](Timed | tuple[Problem, ...])
 MEMORY = TypeAdapter[Memory | NotAvailable | tuple[Problem, ...]](
     Memory | NotAvailable | tuple[Problem, ...]
 )
-
-
-class Model(Protocol):
-    """A loaded model that says what really runs it."""
-
-    @property
-    def provider(self) -> str:
-        """The device or execution provider that the calls run on."""
-
-    @property
-    def attention(self) -> str:
-        """Its attention kernel."""
-
-    def __call__(self, turn: int) -> None:
-        """Answer the input whose turn it is; done when the call returns."""
 
 
 def timed_answer(request: str, index: str) -> bytes:
@@ -97,6 +81,7 @@ def time_cell(request: Request, cell: Cell) -> Timed:
     return Timed(
         provider=models["student"].provider,
         attention=models["student"].attention,
+        gpu=models["student"].gpu,
         lengths=lengths_of(calls),
         warmup_calls=rounds,
         settled=settled,
@@ -113,8 +98,9 @@ def cell_memory(request: Request, cell: Cell, who: Who) -> Memory | NotAvailable
         MeasurementError: a model, file or device does not allow it.
     """
     inputs = _inputs(request, cell, who).calls
-    _import_library(cell)
-    meter = _meter(request, cell)
+    # Imported before anything is counted: it is not the model's.
+    library = library_of(cell.row.engine)
+    meter = library.gpu_meter() if request.device == "cuda" else ResidentMeter()
     if meter is None:
         return NOT_AVAILABLE
     longest = warmup_turns(inputs)[-1]
@@ -127,16 +113,8 @@ def load(request: Request, cell: Cell, who: Who, inputs: Sequence[Arrays]) -> Mo
     Raises:
         MeasurementError: the model, its file or the device does not allow it.
     """
-    subject = request.subject(who)
-    precision = onnx_precision(cell.runtime)
-    if precision is None:
-        from zoo.latency.torch_runner import TorchRunner  # noqa: PLC0415
-
-        return TorchRunner(cell.runtime, subject.folder, inputs, request.device)
-    from zoo.latency.onnx_runner import OnnxRunner  # noqa: PLC0415
-
-    file = subject.onnx[precision]
-    return OnnxRunner(cell.runtime, file, inputs, request.device, request.threads)
+    source, library = request.subject(who).source(cell.row), library_of(cell.row.engine)
+    return library.load(cell.row, source, inputs, request.device, request.threads)
 
 
 @dataclass(frozen=True)
@@ -163,22 +141,3 @@ def _with_others(models: Mapping[str, Runner], tokeniser: Tokeniser | None) -> d
 
 def _nothing(_turn: int) -> None:
     """Nothing: what a call of it takes is what the harness adds."""
-
-
-def _import_library(cell: Cell) -> None:
-    """Import what loads the model, so that it does not count as the model's."""
-    if cell.library == "torch":
-        import zoo.latency.torch_runner  # noqa: PLC0415
-    else:
-        import zoo.latency.onnx_runner  # noqa: F401, PLC0415
-
-
-def _meter(request: Request, cell: Cell) -> Meter | None:
-    if request.device == "cuda":
-        if cell.library == "torch":
-            from zoo.latency.torch_runner import CudaMeter  # noqa: PLC0415
-
-            return CudaMeter()
-        gpu = find_gpu()
-        return NvmlMeter(gpu) if gpu else None
-    return ResidentMeter()

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from zoo.errors import Problem
 from zoo.latency.cell import MEMORY, TIMED, WHO, memory_answer, timed_answer
+from zoo.latency.library import library_of
 from zoo.latency.processes import Failure, run_apart
 from zoo.latency.report import Cell, Measured, Report, Request
 from zoo.processes import die_with_parent
@@ -32,10 +33,9 @@ def main(parent: int) -> int:
 
 def report(request: Request) -> Report:
     """Measure all cells of `request`, which are of one library; go on where one of them fails."""
-    if request.cells[0].library == "torch":
-        from zoo.latency.torch_runner import preload  # noqa: PLC0415
-
-        preload([request.student.folder, request.teacher.folder])
+    engine = request.cells[0].row.engine
+    if engine.imported_once:
+        library_of(engine).preload([request.student.folder, request.teacher.folder])
     measured: list[Measured] = []
     problems: list[Problem] = []
     for index, cell in enumerate(request.cells):

@@ -11,22 +11,15 @@ from pydantic import ValidationError
 import zoo
 from zoo.errors import MeasurementError, Problem, at
 from zoo.latency.processes import tail
-from zoo.latency.report import Measured, Report, Request, onnx_precision
+from zoo.latency.report import Measured, Report, Request
 from zoo.processes import ending
-from zoo.spec.bench import Device, Runtime
+from zoo.spec.bench import RUNTIMES, Device, RuntimeName
 
 # -P: a folder `zoo` where the command was started is not the code that started it.
 _ENGINE = (sys.executable, "-P", "-m", "zoo.latency.engine")
 _CODE = str(Path(zoo.__file__).parents[1])
 _IMPORT_SECONDS = 120.0
 _PROCESSES_PER_CELL = 3
-ONLY_ON: dict[Runtime, Device] = {
-    "onnx-int8": "cpu",
-    "onnx-fp16": "cuda",
-    "tensorrt-fp32": "cuda",
-    "tensorrt-fp16": "cuda",
-}
-"""Elsewhere parts of them would run on something else without a word, or not at all."""
 
 
 def run_isolated(request: Request) -> tuple[Measured, ...]:
@@ -55,22 +48,23 @@ def obstacles(request: Request) -> list[Problem]:
     return [*dict.fromkeys(filter(None, unfit)), *_missing(request)]
 
 
-def refused(runtime: Runtime, device: Device) -> Problem | None:
+def refused(runtime: RuntimeName, device: Device) -> Problem | None:
     """Why a runtime cannot be measured on a device, if it cannot."""
-    only = ONLY_ON.get(runtime, device)
-    if only == device:
+    devices = RUNTIMES[runtime].devices
+    if device in devices:
         return None
+    others = " or ".join(devices)
     return Problem(
         "runtimes",
         f"{runtime} on device {device}",
-        f"{runtime} on device {only}",
-        f"leave {runtime} out, or measure it on device {only}",
+        f"{runtime} on device {others}",
+        f"leave {runtime} out, or measure it on device {others}",
     )
 
 
 def _by_library(request: Request) -> Iterator[Request]:
-    for library in dict.fromkeys(cell.library for cell in request.cells):
-        cells = tuple(cell for cell in request.cells if cell.library == library)
+    for runner in dict.fromkeys(cell.row.engine.runner for cell in request.cells):
+        cells = tuple(cell for cell in request.cells if cell.row.engine.runner == runner)
         yield request.model_copy(update={"cells": cells})
 
 
@@ -109,9 +103,7 @@ def _failed(request: Request, given: str) -> Report:
 
 def _missing(request: Request) -> Iterator[Problem]:
     """Everything that `request` needs on disk and that is not there."""
-    precisions = {
-        precision for cell in request.cells if (precision := onnx_precision(cell.runtime))
-    }
+    precisions = {cell.row.file for cell in request.cells if cell.row.file}
     for subject in (request.student, request.teacher):
         needed = [subject.folder / "config.json"]
         if any(cell.shape is None for cell in request.cells):

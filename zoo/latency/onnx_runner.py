@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime
+from numpy.typing import NDArray
 
 from zoo.errors import MeasurementError, Problem, at
 from zoo.latency.inputs import Arrays, lengths_of
+from zoo.latency.library import Library
+from zoo.spec import bench
 from zoo.spec.bench import Device, Runtime
 
 TENSORRT, CUDA, CPU = (
@@ -38,6 +41,7 @@ class OnnxRunner:
     """
 
     attention = "graph"
+    gpu = None
 
     def __init__(
         self, runtime: Runtime, file: Path, inputs: Sequence[Arrays], device: Device, threads: int
@@ -56,6 +60,11 @@ class OnnxRunner:
         self._session.run_with_iobinding(binding)
         binding.synchronize_outputs()
 
+    def logits(self, turn: int) -> tuple[NDArray[Any], ...]:
+        """What the call of this turn answers, copied from the device."""
+        self(turn)
+        return tuple(self._bindings[turn % len(self._bindings)].copy_outputs_to_cpu())
+
     def _bound(self, call: Arrays, device: Device) -> Any:
         binding = self._session.io_binding()
         for entry in self._session.get_inputs():
@@ -67,7 +76,7 @@ class OnnxRunner:
 
 
 def _providers(runtime: Runtime, device: Device, inputs: Sequence[Arrays]) -> list[Any]:
-    if not runtime.startswith("tensorrt"):
+    if runtime.engine != bench.TENSORRT:
         return [CUDA if device == "cuda" else CPU]
     shortest, median, longest = lengths_of(inputs)
     batch = inputs[0]["input_ids"].shape[0]
@@ -76,7 +85,7 @@ def _providers(runtime: Runtime, device: Device, inputs: Sequence[Arrays]) -> li
         f"trt_profile_{name}_shapes": ",".join(f"{key}:{batch}x{length}" for key in inputs[0])
         for name, length in (("min", shortest), ("opt", median), ("max", longest))
     }
-    return [(TENSORRT, {"trt_fp16_enable": runtime.endswith("fp16"), **shapes}), CUDA]
+    return [(TENSORRT, {"trt_fp16_enable": runtime.precision == "fp16", **shapes}), CUDA]
 
 
 def _session(file: Path, providers: list[Any], threads: int) -> onnxruntime.InferenceSession:
@@ -123,3 +132,6 @@ def _fallback(file: Path, wanted: str, given: str) -> Problem:
         ", ".join(onnxruntime.get_available_providers()),
         "install an ONNX Runtime with this provider, or measure on another device",
     )
+
+
+LIBRARY = Library(load=OnnxRunner)

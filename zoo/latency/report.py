@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from zoo.errors import Problem
 from zoo.latency.measure import Plan
 from zoo.records.latency import REPLAY, Circumstances, Memory, NotAvailable
-from zoo.spec.bench import Device, Runtime
+from zoo.spec.bench import RUNTIMES, Device, Runtime, RuntimeName
 
 Who = Literal["student", "teacher"]
-Library = Literal["torch", "onnx"]
 
 
 class _Message(BaseModel):
@@ -25,6 +24,10 @@ class Subject(_Message):
     """`<suite>/<entry>`, for messages."""
     folder: Path
     onnx: dict[str, Path] = {}
+
+    def source(self, runtime: Runtime) -> Path:
+        """What a runtime opens: the folder, or one of the ONNX files."""
+        return self.folder if runtime.file is None else self.onnx[runtime.file]
 
 
 class Shape(_Message):
@@ -59,7 +62,7 @@ class Replay(_Message):
 class Cell(_Message):
     """One runtime on inputs of one shape, or on the replayed examples where `shape` is None."""
 
-    runtime: Runtime
+    runtime: RuntimeName
     shape: Shape | None
 
     @property
@@ -73,9 +76,9 @@ class Cell(_Message):
         return f"{self.runtime} {self.input}"
 
     @property
-    def library(self) -> Library:
-        """What has to be imported for it."""
-        return library_of(self.runtime)
+    def row(self) -> Runtime:
+        """What the table says of its runtime."""
+        return RUNTIMES[self.runtime]
 
 
 class Request(_Message):
@@ -102,6 +105,8 @@ class Timed(_Message):
 
     provider: str
     attention: str
+    gpu: str | None
+    """The card's name, where the library that ran on it tells."""
     lengths: tuple[int, int, int]
     """Shortest, median and longest input, in pieces."""
     warmup_calls: int
@@ -125,18 +130,3 @@ class Report(_Message):
 
     cells: tuple[Measured, ...]
     problems: tuple[Problem, ...] = ()
-
-
-def library_of(runtime: Runtime) -> Library:
-    """PyTorch, or ONNX Runtime (which runs TensorRT, too)."""
-    return "torch" if runtime.startswith(("torch", "compiled")) else "onnx"
-
-
-def onnx_precision(runtime: Runtime) -> str | None:
-    """The precision of the ONNX file that a runtime reads; None for PyTorch.
-
-    TensorRT makes its own fp16 engine of the fp32 file.
-    """
-    if library_of(runtime) == "torch":
-        return None
-    return "fp32" if runtime.startswith("tensorrt") else runtime.partition("-")[2]

@@ -26,7 +26,6 @@ from zoo.latency.report import (
     Shape,
     Subject,
     Who,
-    onnx_precision,
 )
 from zoo.latency.samples import Samples, write_samples
 from zoo.models.identity import Wanted, verified
@@ -35,7 +34,7 @@ from zoo.records.environment import Environment, capture_environment
 from zoo.records.latency import LatencyRecord, samples_name
 from zoo.records.latency import Subject as SubjectRecord
 from zoo.records.text import write_record
-from zoo.spec.bench import Device, Runtime, sizes
+from zoo.spec.bench import Device, RuntimeName, sizes
 from zoo.spec.measuring import LatencyJob
 from zoo.spec.measuring import Measured as Run
 from zoo.spec.recipe import run_key
@@ -60,7 +59,7 @@ def measure_runs(
     folder: Path,
     *,
     device: Device,
-    runtimes: Sequence[Runtime] | None = None,
+    runtimes: Sequence[RuntimeName] | None = None,
     shapes: Sequence[str] | None = None,
 ) -> list[LatencyRecord]:
     """Time the runs of `job` on `device`; records and raw samples are left in `folder`.
@@ -139,7 +138,7 @@ def samples_of(measured: Measured) -> Samples:
 
 
 def _cells(
-    job: LatencyJob, run: Run, runtimes: Iterable[Runtime], shapes: Sequence[str] | None
+    job: LatencyJob, run: Run, runtimes: Iterable[RuntimeName], shapes: Sequence[str] | None
 ) -> tuple[Cell, ...]:
     cut = partial(_shape, longest=run.settings.max_length if shapes is None else None)
     inputs: list[Shape | None] = list(dict.fromkeys(map(cut, shapes or job.bench.shapes)))
@@ -162,7 +161,7 @@ def _request(
     cells: tuple[Cell, ...],
 ) -> Request:
     bench, run = job.bench, pair[0]
-    precisions = {precision for cell in cells if (precision := onnx_precision(cell.runtime))}
+    precisions = {cell.row.file for cell in cells if cell.row.file}
 
     def subject(entry: str, seed: int) -> Subject:
         stands: EntryFolder = project.entry(job.suite, entry)
@@ -211,9 +210,9 @@ def _device_name(device: Device, measured: Iterable[Measured]) -> str:
     """`cpu`, or the name of the GPU, as PyTorch or else NVML tells it."""
     if device == "cpu":
         return device
-    told = [found.timed.provider for found in measured if found.cell.library == "torch"]
+    told = [found.timed.gpu for found in measured if found.timed.gpu]
     gpu = find_gpu()
-    return told[0].removeprefix("cuda: ") if told else (gpu and gpu.name()) or device
+    return told[0] if told else (gpu and gpu.name()) or device
 
 
 def _record(
@@ -255,8 +254,8 @@ def _record(
         settled=timed.settled,
         student=subject("student"),
         teacher=subject("teacher"),
-        student_sha256=models.student[onnx_precision(cell.runtime)],
-        teacher_sha256=models.teacher[onnx_precision(cell.runtime)],
+        student_sha256=models.student[cell.row.file],
+        teacher_sha256=models.teacher[cell.row.file],
         tokenisation=timing(samples["tokenisation"]) if cell.shape is None else None,
         ratio=found and found.value,
         ratio_low=found and found.low,

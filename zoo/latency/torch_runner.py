@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from transformers import (
     AutoConfig,
     AutoModelForQuestionAnswering,
@@ -15,8 +16,9 @@ from transformers import (
 
 from zoo.errors import MeasurementError, Problem, at
 from zoo.latency.inputs import Arrays, read_config
+from zoo.latency.library import Library
 from zoo.records.latency import Memory
-from zoo.spec.bench import Device, Runtime
+from zoo.spec.bench import COMPILED, Device, Runtime
 
 _HEADS = {
     "ForSequenceClassification": AutoModelForSequenceClassification,
@@ -27,18 +29,24 @@ _LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
 
 class TorchRunner:
-    """A PyTorch model on `device`; `compiled-*` for the one shape of `inputs`, or for any.
+    """A PyTorch model on `device`; compiled for the one shape of `inputs`, or for any.
+
+    Its threads are those of the process.
 
     Raises:
         MeasurementError: `device` is not there, or the model cannot be compiled.
     """
 
     def __init__(
-        self, runtime: Runtime, folder: Path, inputs: Sequence[Arrays], device: Device
+        self,
+        runtime: Runtime,
+        folder: Path,
+        inputs: Sequence[Arrays],
+        device: Device,
+        _threads: int,
     ) -> None:
-        engine, _, precision = runtime.partition("-")
         self._device = _device(runtime, device)
-        model = load_torch(folder, _DTYPES[precision]).to(self._device).eval()
+        model = load_torch(folder, _DTYPES[runtime.precision]).to(self._device).eval()
         self.attention = str(model.config._attn_implementation)  # noqa: SLF001  (no public name)
         names = _input_names(model)
         self._inputs = [
@@ -47,16 +55,19 @@ class TorchRunner:
         ]
         self._model = model
         self._call: Callable[..., Any] = model
-        if engine == "compiled":
+        if runtime.engine == COMPILED:
             self._call = _compiled(model, dynamic=len(inputs) > 1)
             self._first_call(runtime)
 
     @property
     def provider(self) -> str:
         """Where the weights lie, with the card's name."""
-        if self._device.type == "cuda":
-            return f"cuda: {torch.cuda.get_device_name(self._device)}"
-        return str(self._model.device)
+        return f"cuda: {self.gpu}" if self.gpu else str(self._model.device)
+
+    @property
+    def gpu(self) -> str | None:
+        """The card's name."""
+        return torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else None
 
     def __call__(self, turn: int) -> None:
         """One forward pass on the input whose turn it is, finished on the device too."""
@@ -64,6 +75,12 @@ class TorchRunner:
             self._synchronise()
             self._call(**self._inputs[turn % len(self._inputs)])
             self._synchronise()
+
+    def logits(self, turn: int) -> tuple[NDArray[Any], ...]:
+        """What the call of this turn answers."""
+        with torch.inference_mode():
+            answer = self._call(**self._inputs[turn % len(self._inputs)])
+        return tuple(logits.float().cpu().numpy() for logits in answer.to_tuple())
 
     def _synchronise(self) -> None:
         if self._device.type == "cuda":
@@ -76,7 +93,7 @@ class TorchRunner:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise MeasurementError(
                 Problem(
-                    runtime,
+                    runtime.name,
                     f"torch.compile fails: {lines[0]}",
                     "a model that compiles, and a C++ compiler (on CUDA also Triton)",
                     "leave this runtime out, or install what is missing",
@@ -155,10 +172,13 @@ def _device(runtime: Runtime, device: Device) -> torch.device:
     if device == "cuda" and not torch.cuda.is_available():
         raise MeasurementError(
             Problem(
-                runtime,
+                runtime.name,
                 "device cuda was asked for, PyTorch finds no CUDA device here",
                 "cpu",
                 "measure on a machine with a GPU and a CUDA build of PyTorch",
             )
         )
     return torch.device(device)
+
+
+LIBRARY = Library(load=TorchRunner, preload=preload, gpu_meter=CudaMeter)

@@ -14,6 +14,7 @@ from typing import Any
 
 import zoo
 from zoo.pipeline.silence import SPEAKING, Silenced
+from zoo.spec.bench import ENGINES
 
 PACKAGE = Path(zoo.__file__).parent
 
@@ -23,7 +24,11 @@ ROOTS = {
     "score": ("zoo.evaluation.stage",),
     "gate": ("zoo.evaluation.gate",),
     "export": ("zoo.export.stage",),
-    "latency": ("zoo.latency.stage", "zoo.latency.engine"),
+    "latency": (
+        "zoo.latency.stage",
+        "zoo.latency.engine",
+        *(engine.runner for engine in ENGINES),
+    ),
     "board": ("zoo.board.publish",),
     "study": ("zoo.board.studies",),
 }

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from zoo.records.measured import Count, Measure, MeasuredRun
 from zoo.spec.base import Sha256, Spec
-from zoo.spec.bench import Device, Runtime
+from zoo.spec.bench import Device, RuntimeName
 
 NotAvailable = Literal["not available"]
 NOT_AVAILABLE: NotAvailable = "not available"
@@ -76,7 +76,7 @@ class LatencyRecord(MeasuredRun):
 
     kind: Literal["latency"] = "latency"
     device: Device
-    runtime: Runtime
+    runtime: RuntimeName
     provider: str
     """What really ran it."""
     attention: str

@@ -1,27 +1,81 @@
-"""What the harness measures."""
+"""What the harness measures, and the runtimes it can measure in."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, GetPydanticSchema
+from pydantic_core.core_schema import literal_schema
 
 from zoo.spec.base import SHAPE_PATTERN, Fraction, PositiveInt, Spec
 from zoo.spec.teacher import TaskName
 
-Runtime = Literal[
-    "torch-fp32",
-    "torch-bf16",
-    "compiled-fp32",
-    "compiled-bf16",
-    "onnx-fp32",
-    "onnx-fp16",
-    "onnx-int8",
-    "tensorrt-fp32",
-    "tensorrt-fp16",
-]
-"""An engine and a precision; `compiled` is PyTorch with torch.compile."""
 Device = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "fp16", "int8", "int8-static"]
 """Of an ONNX file; int8 scales activations as they come, int8-static as calibration data showed."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A library in one of its modes; its name begins the names of its runtimes.
+
+    `runner` is the module whose `LIBRARY` loads its models. It is named rather than imported:
+    specs are read without any of these libraries. `imported_once` holds where `package` starts no
+    thread that a forked process would lack, so that one import serves all cells.
+    """
+
+    name: str
+    label: str
+    package: str
+    runner: str
+    imported_once: bool = False
+
+
+TORCH = Engine("torch", "PyTorch", "torch", "zoo.latency.torch_runner", imported_once=True)
+COMPILED = Engine(
+    "compiled", "torch.compile", "torch", "zoo.latency.torch_runner", imported_once=True
+)
+ONNX = Engine("onnx", "ONNX Runtime", "onnxruntime", "zoo.latency.onnx_runner")
+TENSORRT = Engine("tensorrt", "TensorRT", "onnxruntime", "zoo.latency.onnx_runner")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """An engine at one precision of its arithmetic.
+
+    `file` is the precision of the ONNX file that it opens; None: it opens the checkpoint. On other
+    `devices` parts of it would run on something else without a word, or not at all.
+    `usual_on_cuda` are those that `zoo bench` times on a GPU where none is named.
+    """
+
+    engine: Engine
+    precision: Literal["fp32", "bf16", "fp16", "int8"]
+    file: Precision | None = None
+    devices: tuple[Device, ...] = ("cpu", "cuda")
+    usual_on_cuda: bool = False
+
+    @property
+    def name(self) -> str:
+        """The runtime as specs and records write it."""
+        return f"{self.engine.name}-{self.precision}"
+
+
+_RUNTIMES = (
+    Runtime(TORCH, "fp32", usual_on_cuda=True),
+    Runtime(TORCH, "bf16", usual_on_cuda=True),
+    Runtime(COMPILED, "fp32"),
+    Runtime(COMPILED, "bf16"),
+    Runtime(ONNX, "fp32", file="fp32", usual_on_cuda=True),
+    Runtime(ONNX, "fp16", file="fp16", devices=("cuda",), usual_on_cuda=True),
+    Runtime(ONNX, "int8", file="int8", devices=("cpu",)),
+    # It makes engines of its own, in either precision, of the fp32 file.
+    Runtime(TENSORRT, "fp32", file="fp32", devices=("cuda",)),
+    Runtime(TENSORRT, "fp16", file="fp32", devices=("cuda",), usual_on_cuda=True),
+)
+RUNTIMES = {runtime.name: runtime for runtime in _RUNTIMES}
+ENGINES = tuple(dict.fromkeys(runtime.engine for runtime in _RUNTIMES))
+
+RuntimeName = Annotated[str, GetPydanticSchema(lambda *_: literal_schema([*RUNTIMES]))]
+"""A key of `RUNTIMES`."""
 
 ShapeText = Annotated[str, Field(pattern=SHAPE_PATTERN)]
 """Sequences per call and pieces per sequence, as in `1x128`."""
@@ -59,7 +113,7 @@ class Export(Spec):
 class Bench(Spec):
     """Latency and export settings; nothing here retrains anything."""
 
-    runtimes: Annotated[tuple[Runtime, ...], Field(min_length=1)] = (
+    runtimes: Annotated[tuple[RuntimeName, ...], Field(min_length=1)] = (
         "torch-fp32",
         "onnx-fp32",
         "onnx-int8",

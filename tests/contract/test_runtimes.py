@@ -1,0 +1,84 @@
+"""Every row of the table of runtimes keeps the same promises; none is named here."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pydantic import TypeAdapter, ValidationError
+
+from tests.latency.conftest import write_subject
+from zoo.export.half import halve
+from zoo.latency.inputs import Arrays, drawn_inputs
+from zoo.latency.library import library_of
+from zoo.latency.report import Shape, Subject
+from zoo.latency.torch_runner import load_torch
+from zoo.spec.bench import COMPILED, RUNTIMES, Device, Runtime, RuntimeName
+
+ERROR = {"fp32": 1e-5, "bf16": 0.05, "fp16": 0.02, "int8": 0.2}
+"""Largest difference of logits by precision, as a share of the largest one."""
+SHAPES = (Shape(batch=2, length=16), Shape(batch=2, length=9))
+
+
+def case(runtime: Runtime, device: Device) -> object:
+    """A runtime on a device that it runs on."""
+    marks = [pytest.mark.slow] if runtime.engine == COMPILED else []
+    marks += [pytest.mark.gpu] if device == "cuda" else []
+    return pytest.param(runtime, device, marks=marks, id=f"{runtime.name}-{device}")
+
+
+every_runtime = pytest.mark.parametrize("runtime", RUNTIMES.values(), ids=RUNTIMES)
+every_case = pytest.mark.parametrize(
+    ("runtime", "device"),
+    [case(runtime, device) for runtime in RUNTIMES.values() for device in runtime.devices],
+)
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    """A model of two layers, with a file for every precision that a runtime opens."""
+    made = write_subject(tmp_path_factory.mktemp("subject"), 2)
+    fp16 = made.folder / "fp16.onnx"
+    halve(made.onnx["fp32"], fp16)
+    return made.model_copy(update={"onnx": {**made.onnx, "fp16": fp16}})
+
+
+def answer(folder: Path, call: Arrays) -> np.ndarray:
+    """PyTorch's logits in fp32, outside of the harness."""
+    model = load_torch(folder, torch.float32).eval()
+    with torch.no_grad():
+        return model(
+            **{name: torch.from_numpy(array) for name, array in call.items()}
+        ).logits.numpy()
+
+
+@every_case
+def test_what_is_timed_answers_like_the_checkpoint(
+    subject: Subject, runtime: Runtime, device: Device
+) -> None:
+    """Each input in its turn, within what the precision costs; and it says what ran it."""
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    if find_spec(runtime.engine.package) is None:
+        pytest.skip(f"{runtime.engine.package} is not installed")
+    inputs = [drawn_inputs(subject.folder, shape, seed=3) for shape in SHAPES]
+    model = library_of(runtime.engine).load(runtime, subject.source(runtime), inputs, device, 1)
+    for turn in (0, 1, 2):
+        expected = answer(subject.folder, inputs[turn % 2])
+        (logits,) = model.logits(turn)
+        error = np.abs(logits - expected).max() / np.abs(expected).max()
+        assert error <= ERROR[runtime.precision]
+        assert model(turn) is None
+    assert model.provider
+    assert model.attention
+    assert device == "cuda" or model.gpu is None
+
+
+@every_runtime
+def test_a_row_is_known_by_its_name(runtime: Runtime) -> None:
+    """In specs and records, and nothing near it is."""
+    names = TypeAdapter(RuntimeName)
+    assert RUNTIMES[names.validate_python(runtime.name)] is runtime
+    with pytest.raises(ValidationError):
+        names.validate_python(f"{runtime.name}0")
