@@ -64,6 +64,7 @@ def write(house: tuple[Project, Mapping[str, LoadedSuite]]) -> Write:
         ("show: pocket/kd-2l", "soft_labels(temperature=2.0, scaled=True, over=rows)"),
         ("show: pocket/teacher-4l", "teacher: bert 4 x 64"),
         ("numbers: kd", "| pocket | kd-2l | sentiment | accuracy |"),
+        ("table: runtimes", "| `onnx-int8` | ONNX Runtime | int8 ONNX file | cpu |"),
     ],
 )
 def test_a_block_is_written_and_kept(write: Write, mark: str, shown: str) -> None:
@@ -138,12 +139,16 @@ def test_readme_and_docs_are_all_looked_at(write: Write) -> None:
             r"page.md:1: there is no method 'kdd'\n  allowed: .*internal, kd, (.|\n)*mean 'kd'",
         ),
         (
+            "<!-- table: runtime -->\n<!-- end -->\n",
+            r"page.md:1: there is no table 'runtime'\n  allowed: runtimes\n  do: did you mean 'r",
+        ),
+        (
             "<!-- board: packet -->\n<!-- end -->\n",
             r"page.md:1: there is no suite 'packet'\n  allowed: pocket\n  do: did you mean",
         ),
         (
             "<!-- bord: pocket -->\n<!-- end -->\n",
-            r"md:1: there is no block 'bord'\n  allowed: board, show, numbers\n  do: .*'board'",
+            r"md:1: there is no block 'bord'\n  allowed: board, show, numbers, table\n  do: .*'bo",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The generated parts of README.md and docs/: boards, tables of terms and numbers between marks."""
+"""The generated parts of README.md and docs/: boards, tables and numbers between marks."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,6 +15,7 @@ from zoo.errors import Problem, ZooError, at, suggestion
 from zoo.methods import names
 from zoo.paths import Project, write_file
 from zoo.pipeline.recipes import declared_runs, entry_tasks
+from zoo.pipeline.table_of_runtimes import runtimes_text
 from zoo.pipeline.table_of_terms import entry_text
 from zoo.records.reported import Reported, read_reported
 from zoo.spec.load import LoadedSuite
@@ -22,7 +23,8 @@ from zoo.spec.load import LoadedSuite
 END = "<!-- end -->"
 MARK = re.compile(r"^<!-- (?:(?P<kind>\w+): (?P<name>.*?)|end) -->$", re.MULTILINE)
 """A line `<!-- board: mini -->`, `<!-- show: glue/kd-6l -->` (`... on mnli -->` for one task) or
-`<!-- numbers: kd -->`; up to the next `<!-- end -->` the text is generated."""
+`<!-- numbers: kd -->` or `<!-- table: runtimes -->`; up to the next `<!-- end -->` the text is
+generated."""
 
 
 def write_documents(project: Project, suites: Mapping[str, LoadedSuite]) -> list[str]:
@@ -176,9 +178,18 @@ class _Sources:
             raise _UnknownError(f"there is no method {method!r}", method, names())
         return numbers_text(method, self.reported, self.rows)
 
+    def table(self, name: str) -> str:
+        """A table of what the zoo knows."""
+        if name not in TABLES:
+            raise _UnknownError(f"there is no table {name!r}", name, TABLES)
+        return TABLES[name]()
+
+
+TABLES: dict[str, Callable[[], str]] = {"runtimes": runtimes_text}
 
 KINDS: dict[str, Callable[[_Sources, str], str]] = {
     "board": _Sources.board,
     "show": _Sources.show,
     "numbers": _Sources.numbers,
+    "table": _Sources.table,
 }
