@@ -1,6 +1,8 @@
 """Every row of the table of runtimes keeps the same promises; none is named here."""
 
-from importlib.util import find_spec
+import re
+import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from tests.latency.conftest import write_subject
 from zoo.export.half import halve
 from zoo.latency.inputs import Arrays, drawn_inputs
+from zoo.latency.isolate import is_installed, refused
 from zoo.latency.library import library_of
 from zoo.latency.report import Shape, Subject
 from zoo.latency.torch_runner import load_torch
 from zoo.spec.bench import COMPILED, RUNTIMES, Device, Runtime, RuntimeName
 
+ROOT = Path(__file__).parents[2]
 ERROR = {"fp32": 1e-5, "bf16": 0.05, "fp16": 0.02, "int8": 0.2}
 """Largest difference of logits by precision, as a share of the largest one."""
 SHAPES = (Shape(batch=2, length=16), Shape(batch=2, length=9))
@@ -60,8 +64,9 @@ def test_what_is_timed_answers_like_the_checkpoint(
     """Each input in its turn, within what the precision costs; and it says what ran it."""
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    if find_spec(runtime.engine.package) is None:
-        pytest.skip(f"{runtime.engine.package} is not installed")
+    if not is_installed(runtime.engine):
+        remedy = f"pip install '{runtime.engine.requirement}'"
+        pytest.skip(f"{runtime.engine.package} is not installed: {remedy}")
     inputs = [drawn_inputs(subject.folder, shape, seed=3) for shape in SHAPES]
     model = library_of(runtime.engine).load(runtime, subject.source(runtime), inputs, device, 1)
     for turn in (0, 1, 2):
@@ -82,3 +87,31 @@ def test_a_row_is_known_by_its_name(runtime: Runtime) -> None:
     assert RUNTIMES[names.validate_python(runtime.name)] is runtime
     with pytest.raises(ValidationError):
         names.validate_python(f"{runtime.name}0")
+
+
+@every_runtime
+def test_a_library_that_is_not_installed_is_told(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is started: what is missing, what can be timed here, what to install."""
+    package, (device, *_) = runtime.engine.package, runtime.devices
+    assert refused(runtime.name, device) is None or not is_installed(runtime.engine)
+    monkeypatch.setitem(sys.modules, package, None)
+    here = [
+        row.name
+        for row in RUNTIMES.values()
+        if device in row.devices and row.engine.package != package and is_installed(row.engine)
+    ]
+    assert str(refused(runtime.name, device)) == (
+        f"runtimes: {runtime.name}: {package} is not installed\n  allowed: {', '.join(here)}\n"
+        f"  do: pip install '{runtime.engine.requirement}', or leave {runtime.name} out"
+    )
+
+
+@every_runtime
+def test_what_pip_is_told_to_install_brings_the_package(runtime: Runtime) -> None:
+    """With the extra that is named, or with every installation."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extra = runtime.engine.extra
+    lines = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    assert runtime.engine.package in {re.split(r"[<>=]", line)[0] for line in lines}

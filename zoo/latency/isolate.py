@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,7 +14,7 @@ from zoo.errors import MeasurementError, Problem, at
 from zoo.latency.processes import tail
 from zoo.latency.report import Measured, Report, Request
 from zoo.processes import ending
-from zoo.spec.bench import RUNTIMES, Device, RuntimeName
+from zoo.spec.bench import RUNTIMES, Device, Engine, Runtime, RuntimeName
 
 # -P: a folder `zoo` where the command was started is not the code that started it.
 _ENGINE = (sys.executable, "-P", "-m", "zoo.latency.engine")
@@ -49,16 +50,35 @@ def obstacles(request: Request) -> list[Problem]:
 
 
 def refused(runtime: RuntimeName, device: Device) -> Problem | None:
-    """Why a runtime cannot be measured on a device, if it cannot."""
-    devices = RUNTIMES[runtime].devices
-    if device in devices:
-        return None
-    others = " or ".join(devices)
+    """Why a runtime cannot be measured here on a device, if it cannot."""
+    row = RUNTIMES[runtime]
+    if device not in row.devices:
+        return _elsewhere(row, device)
+    return None if is_installed(row.engine) else _absent(row, device)
+
+
+def is_installed(engine: Engine) -> bool:
+    """Whether the engine's package can be imported; it is not."""
+    return find_spec(engine.package) is not None
+
+
+def _elsewhere(runtime: Runtime, device: Device) -> Problem:
+    name, others = runtime.name, " or ".join(runtime.devices)
     return Problem(
         "runtimes",
-        f"{runtime} on device {device}",
-        f"{runtime} on device {others}",
-        f"leave {runtime} out, or measure it on device {others}",
+        f"{name} on device {device}",
+        f"{name} on device {others}",
+        f"leave {name} out, or measure it on device {others}",
+    )
+
+
+def _absent(runtime: Runtime, device: Device) -> Problem:
+    here = [row for row in RUNTIMES.values() if device in row.devices and is_installed(row.engine)]
+    return Problem(
+        "runtimes",
+        f"{runtime.name}: {runtime.engine.package} is not installed",
+        ", ".join(row.name for row in here),
+        f"pip install '{runtime.engine.requirement}', or leave {runtime.name} out",
     )
 
 

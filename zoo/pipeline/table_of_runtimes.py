@@ -2,15 +2,16 @@
 
 from zoo.spec.bench import RUNTIMES, Runtime
 
-_HEAD = ("runtime", "engine", "opens", "devices")
+_HEAD = ("runtime", "engine", "opens", "devices", "comes with")
 
 
 def runtimes_text() -> str:
-    """A line for each runtime: what runs it, what it opens, and where it runs."""
+    """A line for each runtime: what runs it, what it opens, where, and what to install."""
     lines = [_HEAD, ("---",) * len(_HEAD), *map(_line, RUNTIMES.values())]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _line(runtime: Runtime) -> tuple[str, ...]:
     opens = "checkpoint" if runtime.file is None else f"{runtime.file} ONNX file"
-    return f"`{runtime.name}`", runtime.engine.label, opens, ", ".join(runtime.devices)
+    devices, package = ", ".join(runtime.devices), f"`{runtime.engine.requirement}`"
+    return f"`{runtime.name}`", runtime.engine.label, opens, devices, package

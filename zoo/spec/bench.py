@@ -20,7 +20,8 @@ class Engine:
 
     `runner` is the module whose `LIBRARY` loads its models. It is named rather than imported:
     specs are read without any of these libraries. `imported_once` holds where `package` starts no
-    thread that a forked process would lack, so that one import serves all cells.
+    thread that a forked process would lack, so that one import serves all cells. `extra` is that of
+    distilzoo which brings `package`; empty where every installation does.
     """
 
     name: str
@@ -28,6 +29,12 @@ class Engine:
     package: str
     runner: str
     imported_once: bool = False
+    extra: str = ""
+
+    @property
+    def requirement(self) -> str:
+        """What pip installs to have its package."""
+        return f"distilzoo[{self.extra}]" if self.extra else "distilzoo"
 
 
 TORCH = Engine("torch", "PyTorch", "torch", "zoo.latency.torch_runner", imported_once=True)
