@@ -236,6 +236,14 @@ def test_a_commit_with_changes_says_so(tmp_path: Path) -> None:
     assert told == [head, f"{head}+changes"]
 
 
+def test_an_environment_names_what_it_is_asked_for(tmp_path: Path) -> None:
+    """Beside the libraries of every record; what is not installed has no version."""
+    usual = capture_environment(tmp_path).libraries
+    found = capture_environment(tmp_path, libraries=("pytest", "torch", "no-such")).libraries
+    assert found == usual | {"pytest": pytest.__version__}
+    assert "pytest" not in usual
+
+
 def test_an_environment_is_plain_json(tmp_path: Path) -> None:
     """Versions of what matters, the device as it was given, no path of the machine."""
     text = capture_environment(tmp_path, "a GPU").model_dump_json()

@@ -88,7 +88,8 @@ def measure_runs(
     records = []
     for run, request, models in zip(job.runs, requests, timed, strict=True):
         measured = run_isolated(request)
-        environment = capture_environment(project.root, _device_name(device, measured))
+        packages = sorted({cell.row.engine.package for cell in request.cells})
+        environment = capture_environment(project.root, _device_name(device, measured), packages)
         samples: Samples = {}
         for found in measured:
             record = _record(job, run, request, found, models, environment)

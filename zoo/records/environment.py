@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -41,8 +42,10 @@ class Environment(Spec):
     """Of the project; `unknown` outside a checkout, with `+changes` where files differ."""
 
 
-def capture_environment(root: Path, device: str = "cpu") -> Environment:
-    """The environment of this process."""
+def capture_environment(
+    root: Path, device: str = "cpu", libraries: Iterable[str] = ()
+) -> Environment:
+    """The environment of this process; `libraries` are named beside those of every record."""
     return Environment(
         system=platform.system(),
         python=platform.python_version(),
@@ -50,7 +53,7 @@ def capture_environment(root: Path, device: str = "cpu") -> Environment:
         cores=os.cpu_count() or 1,
         instruction_sets=instruction_sets(cpu_lines()) or (),
         device=device,
-        libraries={name: found for name in _LIBRARIES if (found := _version(name))},
+        libraries={name: found for name in (*_LIBRARIES, *libraries) if (found := _version(name))},
         commit=_commit(root),
     )
 
