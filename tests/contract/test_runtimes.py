@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tests.latency.conftest import write_subject
 from zoo.export.half import halve
+from zoo.export.quantise import quantise_int8_static
 from zoo.latency.inputs import Arrays, drawn_inputs
 from zoo.latency.isolate import is_installed, refused
 from zoo.latency.library import library_of
@@ -20,7 +21,7 @@ from zoo.latency.torch_runner import load_torch
 from zoo.spec.bench import COMPILED, RUNTIMES, Device, Runtime, RuntimeName
 
 ROOT = Path(__file__).parents[2]
-ERROR = {"fp32": 1e-5, "bf16": 0.05, "fp16": 0.02, "int8": 0.2}
+ERROR = {"fp32": 1e-5, "bf16": 0.03, "fp16": 0.01, "int8": 0.05}
 """Largest difference of logits by precision, as a share of the largest one."""
 SHAPES = (Shape(batch=2, length=16), Shape(batch=2, length=9))
 
@@ -43,9 +44,12 @@ every_case = pytest.mark.parametrize(
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     """A model of two layers, with a file for every precision that a runtime opens."""
     made = write_subject(tmp_path_factory.mktemp("subject"), 2)
-    fp16 = made.folder / "fp16.onnx"
-    halve(made.onnx["fp32"], fp16)
-    return made.model_copy(update={"onnx": {**made.onnx, "fp16": fp16}})
+    full = made.onnx["fp32"]
+    more = {name: made.folder / f"{name}.onnx" for name in ("fp16", "int8-static")}
+    halve(full, more["fp16"])
+    shown = [drawn_inputs(made.folder, shape, seed) for shape in SHAPES for seed in range(8)]
+    quantise_int8_static(full, more["int8-static"], shown)
+    return made.model_copy(update={"onnx": made.onnx | more})
 
 
 def answer(folder: Path, call: Arrays) -> np.ndarray:

@@ -1,4 +1,5 @@
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,23 @@ def test_wrong_device_is_refused_before_any_data_is_read(project: Project, tmp_p
         f"runtimes: {name} on device cpu\n  allowed: {name} on device cuda\n"
         f"  do: leave {name} out, or measure it on device cuda"
         for name in ("tensorrt-fp16", "onnx-fp16")
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_suite_is_told_what_to_install(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library that is an extra and not there: the stage fails in words, and measures nothing."""
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    asked = ("onnx-fp32", "openvino-fp32")
+    job = JOB.model_copy(update={"bench": JOB.bench.model_copy(update={"runtimes": asked})})
+    with pytest.raises(MeasurementError) as caught:
+        measure_runs(project, job, tmp_path, device="cpu")
+    assert str(caught.value) == (
+        "runtimes: openvino-fp32: openvino is not installed\n  allowed: torch-fp32, torch-bf16,"
+        " compiled-fp32, compiled-bf16, onnx-fp32, onnx-int8\n"
+        "  do: pip install 'distilzoo[openvino]', or leave openvino-fp32 out"
     )
     assert list(tmp_path.iterdir()) == []
 

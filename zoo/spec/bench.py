@@ -43,6 +43,9 @@ COMPILED = Engine(
 )
 ONNX = Engine("onnx", "ONNX Runtime", "onnxruntime", "zoo.latency.onnx_runner")
 TENSORRT = Engine("tensorrt", "TensorRT", "onnxruntime", "zoo.latency.onnx_runner")
+OPENVINO = Engine(
+    "openvino", "OpenVINO", "openvino", "zoo.latency.openvino_runner", extra="openvino"
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,9 @@ _RUNTIMES = (
     # It makes engines of its own, in either precision, of the fp32 file.
     Runtime(TENSORRT, "fp32", file="fp32", devices=("cuda",)),
     Runtime(TENSORRT, "fp16", file="fp32", devices=("cuda",), usual_on_cuda=True),
+    Runtime(OPENVINO, "fp32", file="fp32", devices=("cpu",)),
+    # It computes what the int8 file scales as it comes in fp32.
+    Runtime(OPENVINO, "int8", file="int8-static", devices=("cpu",)),
 )
 RUNTIMES = {runtime.name: runtime for runtime in _RUNTIMES}
 ENGINES = tuple(dict.fromkeys(runtime.engine for runtime in _RUNTIMES))
