@@ -12,6 +12,7 @@ from zoo.latency import stage
 from zoo.latency.report import Measured, Request, Timed
 from zoo.latency.stage import measure_runs
 from zoo.paths import Project, onnx_name
+from zoo.records.environment import Environment, capture_environment
 from zoo.records.latency import NOT_AVAILABLE, Circumstances, Memory
 
 AROUND = Circumstances(
@@ -142,3 +143,20 @@ def test_a_gpu_is_named_by_what_ran_on_it(
     measured = [SimpleNamespace(timed=SimpleNamespace(gpu=each)) for each in told]
     assert stage._device_name("cuda", measured) == name
     assert stage._device_name("cpu", measured) == "cpu"
+
+
+@pytest.mark.usefixtures("asked")
+def test_the_libraries_of_all_timed_runtimes_are_asked_for(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a record names the version of what ran it, of an extra too."""
+    told = list[list[str]]()
+
+    def note(root: Path, device: str, libraries: list[str]) -> Environment:
+        told.append(libraries)
+        return capture_environment(root, device)
+
+    monkeypatch.setattr(stage, "capture_environment", note)
+    names = ("torch-fp32", "compiled-fp32", "onnx-fp32")
+    measure_runs(project, JOB, tmp_path, device="cpu", runtimes=names)
+    assert told == [["onnxruntime", "torch"]]
