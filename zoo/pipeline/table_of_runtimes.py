@@ -2,16 +2,16 @@
 
 from zoo.spec.bench import RUNTIMES, Runtime
 
-_HEAD = ("runtime", "engine", "opens", "devices", "comes with")
+_HEAD = ("runtime", "engine", "opens", "devices", "extra")
 
 
 def runtimes_text() -> str:
-    """A line for each runtime: what runs it, what it opens, where, and what to install."""
+    """A line for each runtime: what runs it, what it opens, where, and which extra brings it."""
     lines = [_HEAD, ("---",) * len(_HEAD), *map(_line, RUNTIMES.values())]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _line(runtime: Runtime) -> tuple[str, ...]:
     opens = "checkpoint" if runtime.file is None else f"{runtime.file} ONNX file"
-    devices, package = ", ".join(runtime.devices), f"`{runtime.engine.requirement}`"
-    return f"`{runtime.name}`", runtime.engine.label, opens, devices, package
+    extra = f"`{runtime.engine.requirement}`" if runtime.engine.extra else ""
+    return f"`{runtime.name}`", runtime.engine.label, opens, ", ".join(runtime.devices), extra
