@@ -5,6 +5,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -14,7 +15,10 @@ import zoo
 from tests.conftest import CHECKOUT
 
 PROJECT = tomllib.loads(Path(CHECKOUT, "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DEVELOPMENT = PROJECT["optional-dependencies"]["dev"]
+EXTRAS = PROJECT["optional-dependencies"]
+DEVELOPMENT = EXTRAS["dev"]
+OPTIONAL = {"openvino": "openvino", "pynvml": "nvidia-ml-py"}
+"""Modules that are imported where they are installed, and who brings them."""
 USED_OTHERWISE = {
     "dvc": "zoo run starts it as a command",
     "onnxscript": "torch.onnx writes graphs with it",
@@ -30,7 +34,11 @@ def imported(folder: Path) -> set[str]:
     names = {name for path in folder.rglob("*.py") for name in modules(path)}
     names -= {*sys.stdlib_module_names, "zoo", "tests"}
     installed = packages_distributions()
-    return {canonicalize_name(found) for name in names for found in installed[name]}
+    return {
+        canonicalize_name(found)
+        for name in names
+        for found in ([OPTIONAL[name]] if name in OPTIONAL else installed[name])
+    }
 
 
 def modules(path: Path) -> Iterator[str]:
@@ -45,11 +53,17 @@ def test_dependencies_are_what_the_zoo_uses() -> None:
     """None is missing that only another brings by chance, none is installed for nothing."""
     needed = imported(Path(zoo.__file__).parent)
     assert not needed & USED_OTHERWISE.keys()
-    assert declared(PROJECT["dependencies"]) == needed | USED_OTHERWISE.keys()
+    required = needed - set(OPTIONAL.values())
+    assert declared(PROJECT["dependencies"]) == required | USED_OTHERWISE.keys()
+    assert {canonicalize_name(name) for name in OPTIONAL.values()} <= declared(
+        [*chain(*EXTRAS.values())]
+    )
 
 
 def test_what_only_tests_import_is_declared_for_them() -> None:
-    assert imported(Path(CHECKOUT, "tests")) <= declared(PROJECT["dependencies"] + DEVELOPMENT)
+    assert imported(Path(CHECKOUT, "tests")) <= declared(
+        [*PROJECT["dependencies"], *chain(*EXTRAS.values())]
+    )
 
 
 def test_all_that_is_declared_is_pinned() -> None:
