@@ -106,7 +106,7 @@ def test_measured_rows_stand_beside_twin_and_teacher(records: list[Record]) -> N
 def test_what_was_not_learnt_is_marked(make: Callable[..., ScoreRecord]) -> None:
     """As on the board; undefined scores stay undefined."""
     text = numbers_text("kd", [], make_rows([make("kd", 0.4), make("kd", None, task="span")]))
-    assert "| sentiment | accuracy | 40.0 † |  |  |  |  |" in text
+    assert "| sentiment | accuracy | 40.0 † |  |  |  |" in text
     assert "| span | accuracy | undefined † |" in text
     assert text.endswith("† does not beat a constant answer: nothing was learnt there.")
 

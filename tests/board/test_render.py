@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from zoo.board.leaderboard import leaderboard, summary
 from zoo.board.page import as_page
 from zoo.board.render import as_csv, as_json, as_markdown
 from zoo.board.table import make_rows
-from zoo.board.timings import timings_csv
+from zoo.board.timings import timings_table
 from zoo.records.latency import LatencyRecord
 from zoo.records.statistics import (
     Contrast,
@@ -26,16 +27,23 @@ from zoo.records.training import ClosingRecord, PhaseRecord
 MARKDOWN = """\
 # tiny
 
-| entry | method | mean | rank | sentiment (accuracy) | parameters | int8 MB | torch-fp32 time |
-| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
-| constant answer |  |  |  | 50.0 |  |  |  |
-| teacher | teacher | 90.0 |  | 90.0 | 1,234 | 2.50 | 1 (teacher) |
-| kd | kd | 82.0 |  | **82.0** | 1,234 | 2.50 | 0.50 ± 0.10 (1.5 ms) |
-| finetune | finetune | 70.0 |  | 70.0 | 1,234 | 2.50 | 0.50 ± 0.10 (1.5 ms) |
+| entry | method | mean | rank | sentiment (accuracy) | parameters | fp32 MB | int8 MB | torch-fp32 time |
+| --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |
+| constant answer |  |  |  | 50.0 |  |  |  |  |
+| teacher | teacher | 90.0 |  | 90.0 | 1,234 | 6.00 | 2.50 | is the teacher |
+| kd | kd | 82.0 |  | **82.0** | 1,234 | 6.00 | 2.50 | 0.50 ± 0.10 (1.5 ms) |
+| finetune | finetune | 70.0 |  | 70.0 | 1,234 | 6.00 | 2.50 | 0.50 ± 0.10 (1.5 ms) |
 
-Scores x 100, the mean of seeds 1, 2; mean over sentiment.
+Seeds: 1, 2.
 Scored examples: sentiment 100.
-Time: this model's over its teacher's, taken in turns in one process, and its median in ms at batch x length 1x8; below 1 is faster. Percentiles, bounds and other shapes: latency.csv.
+Time is of batch x length 1x8; percentiles, bounds, other shapes: latency.csv.
+constant answer: what the best constant answer scores.
+mean: of scores, over sentiment.
+rank: the places among students that it may hold.
+sentiment (accuracy): the mean over seeds, in text x 100; ± is half of the 95 % interval over examples and, where there are several, seeds.
+parameters: of the whole model with its head, tied ones once; the largest of the tasks.
+fp32 MB, int8 MB: of the ONNX file; the largest of the tasks.
+torch-fp32 time: this model's median time over its teacher's, taken in turns in one process: below 1 is faster; ± is half of the 95 % interval over rounds, in brackets the median in ms; busy: other work disturbed it, and milliseconds say little.
 """  # noqa: E501  (a table's lines are as long as they are)
 
 
@@ -81,12 +89,12 @@ def statistics(p_holm: float = 0.01, difference: float = 0.12) -> SuiteStatistic
 
 def test_markdown_to_the_byte(records: Any) -> None:
     """Teachers first, then the best mean; the best student of a column is bold."""
-    assert as_markdown(make_rows(records), "tiny") == MARKDOWN
+    assert as_markdown(summary(make_rows(records), "tiny")) == MARKDOWN
 
 
 def test_csv_holds_everything(records: Any) -> None:
     """A line per row; metrics, tests and runtimes are columns; what was not measured is empty."""
-    text = as_csv(make_rows(records, statistics()))
+    text = as_csv(leaderboard(make_rows(records, statistics()), "tiny"))
     lines = list(csv.DictReader(io.StringIO(text)))
     assert [line["entry"] for line in lines] == ["teacher", "finetune", "kd"]
     assert lines[0]["torch_fp32_ratio"] == ""
@@ -113,10 +121,9 @@ def test_a_score_tells_its_interval_and_whether_it_differs_from_the_twin(
     """Half of the interval over seeds and examples; a mark only where the corrected p allows it."""
     found = statistics(p_holm, difference)
     means = {one.entry: one for one in found.means}
-    text = as_markdown(make_rows(records, found), "tiny", means)
-    assert f"| kd | kd | 82.0 ± 4.0 | 1-2 | **82.0 ± 4.0**{mark} |" in text
+    text = as_markdown(summary(make_rows(records, found), "tiny", means))
+    assert f"| kd | kd | 82.0 ± 4.0 | 1-2 | **82.0 ± 4.0{mark}** |" in text
     assert "| can resolve |  |  |  | 6.1 |" in text
-    assert "95 % interval over examples and seeds" in text
 
 
 def test_a_disturbed_measurement_says_so(records: Any) -> None:
@@ -125,64 +132,75 @@ def test_a_disturbed_measurement_says_so(records: Any) -> None:
     busy = timed.circumstances.model_copy(update={"busy": True})
     others = [record for record in records if record != timed]
     disturbed = [*others, timed.model_copy(update={"circumstances": busy})]
-    assert "(1.5 ms, busy)" in as_markdown(make_rows(disturbed), "tiny")
-    (line, *_) = csv.DictReader(io.StringIO(timings_csv(disturbed)))
+    assert "(1.5 ms, busy)" in as_markdown(summary(make_rows(disturbed), "tiny"))
+    (line, *_) = csv.DictReader(io.StringIO(as_csv(timings_table("tiny", disturbed))))
     assert line["busy"] == "True"
 
 
 def test_every_cell_stands_in_the_table_of_timings(records: Any) -> None:
-    """With both models' percentiles; those below their floor are refused, never empty."""
-    lines = list(csv.DictReader(io.StringIO(timings_csv(records))))
+    """With both models' percentiles; what is absent is empty, and the status says why."""
+    lines = list(csv.DictReader(io.StringIO(as_csv(timings_table("tiny", records)))))
     assert [line["entry"] for line in lines] == ["finetune", "kd"]
     told = {
         "cell": "1x8",
         "latency_ms_p50": "1.5",
         "latency_ms_p50_bound": "1.875",
-        "latency_ms_p99": "refused",
+        "latency_ms_p99": "",
         "teacher_latency_ms_p90": "6.0",
         "memory_peak_bytes": "2000000",
-        "energy_mj": "not available",
+        "energy_mj": "",
     }
     assert lines[1] | told == lines[1]
+    reasons = dict(each.split(": ") for each in lines[1]["status"].split("; "))
+    assert reasons["below the sample floor"].startswith("latency_ms_p95 latency_ms_p99 ")
+    assert reasons["inputs are drawn"] == "tokenisation_*"
+    assert "energy_mj" in reasons["no energy counter"].split()
 
 
 def test_json_holds_every_field(records: Any) -> None:
     """And numbers as numbers, what is unknown as null."""
-    rows = json.loads(as_json(make_rows(records)))
+    rows = json.loads(as_json(leaderboard(make_rows(records), "tiny")))
     assert rows[2] | {"score": 0.82, "to_twin": 0.12, "seeds": [1, 2]} == rows[2]
     assert rows[0]["to_twin"] is None
+    reasons = {
+        "score_sd": "one seed",
+        "flops": "not recorded",
+        "export_int8_change": "undefined",
+        "torch_fp32_*": "is the teacher",
+    }
+    assert rows[0]["status"] | reasons == rows[0]["status"]
 
 
 def test_an_empty_board_says_so() -> None:
     """No table without rows."""
-    assert as_markdown([], "tiny") == "# tiny\n\nNo records yet.\n"
-    assert as_json([]) == "[]\n"
+    assert as_markdown(summary([], "tiny")) == "# tiny\n\nNo records yet.\n"
+    assert as_json(leaderboard([], "tiny")) == "[]\n"
 
 
 def test_a_score_that_beats_nothing_has_a_mark_and_a_note(make: Any) -> None:
     """And an undefined one says so instead of 0."""
-    text = as_markdown(make_rows([make("kd", 0.5), make("finetune", None)]), "tiny")
-    assert "| kd | kd | 50.0 |  | **50.0** † |" in text
-    assert "| finetune | finetune |  |  | undefined |" in text
+    text = as_markdown(summary(make_rows([make("kd", 0.5), make("finetune", None)]), "tiny"))
+    assert "| kd | kd | 50.0 |  | **50.0 †** |" in text
+    assert "| finetune | finetune |  |  | undefined † |" in text
     assert "† does not beat a constant answer" in text
 
 
 def test_the_mean_is_over_what_everybody_has(make: Any) -> None:
     """Means over different tasks would not compare: a task that one entry lacks counts for none."""
     whole = [make("kd", 0.6), make("kd", 0.2, task="inference")]
-    text = as_markdown(make_rows([*whole, make("finetune", 0.9)]), "tiny")
+    text = as_markdown(summary(make_rows([*whole, make("finetune", 0.9)]), "tiny"))
     lines = [line for line in text.splitlines() if line.startswith(("| kd", "| finetune"))]
     assert lines[0].startswith("| finetune | finetune | 90.0 |  |  |")
     assert lines[1].startswith("| kd | kd | 60.0 |")
-    assert "mean over sentiment." in text
+    assert "mean: of scores, over sentiment." in text
 
 
 def test_without_a_common_task_there_is_no_mean(make: Any) -> None:
     """And the note says why."""
     rows = make_rows([make("kd", 0.6), make("finetune", 0.9, task="inference")])
-    text = as_markdown(rows, "tiny")
+    text = as_markdown(summary(rows, "tiny"))
     assert "| kd | kd |  |" in text
-    assert "mean over nothing: no task is everybody's." in text
+    assert "mean: of scores, over nothing: no task is everybody's." in text
 
 
 class Balance(HTMLParser):
@@ -206,27 +224,27 @@ class Balance(HTMLParser):
             self.wrong.append(tag)
 
     def handle_data(self, data: str) -> None:
-        if self.open[-1:] == ["td"]:
+        if self.open[-1:] in (["td"], ["b"]):
             self.cells.append(data)
 
 
 def test_the_page_is_whole_and_needs_no_network(records: Any) -> None:
     """Every tag is closed, every row has a cell per head, nothing is fetched."""
-    page, read = as_page(make_rows(records), "tiny"), Balance()
+    page, read = as_page(leaderboard(make_rows(records), "tiny")), Balance()
     read.feed(page)
     assert (read.open, read.wrong) == ([], [])
     assert page.count("<tr") == 4
-    assert page.count("<td") == 3 * page.count("<th>")
+    assert page.count("<td") == 3 * page.count("<th ")
     assert "82.0" in read.cells
-    assert "0.50 [0.40, 0.60]" in read.cells
+    assert "0.50 ± 0.10 (1.5 ms)" in read.cells
 
 
 def test_names_cannot_become_markup(make: Any) -> None:
     """A name with markup in it is shown, not run."""
     row = make_rows([make("kd", 0.8, method='<script>"&')])[0]
-    page = as_page([row], "<b>")
-    assert "<script>&quot;" not in page
-    assert "&lt;script&gt;&quot;&amp;" in page
+    page = as_page(leaderboard([row], "<b>"))
+    assert '<script>"' not in page
+    assert "&lt;script&gt;&#34;&amp;" in page
     assert "<title>distilzoo: &lt;b&gt;</title>" in page
 
 
@@ -241,12 +259,12 @@ def test_what_training_noted_stands_on_the_board(records: Any) -> None:
         for record in records
     ]
     told = "cut where 0.4 of the kept norm was left: mlm 5.27 to 5.86"
-    text = as_markdown(make_rows(marked), "tiny")
+    text = as_markdown(summary(make_rows(marked), "tiny"))
     assert "| kd § |" in text
     assert "| finetune |" in text
     assert f"§ kd: {told}." in text
-    assert told in as_csv(make_rows(marked))
-    assert "kd §" in as_page(make_rows(marked), "tiny")
-    assert "§" not in as_markdown(make_rows(records), "tiny")
+    assert told in as_csv(leaderboard(make_rows(marked), "tiny"))
+    assert "kd §" in as_page(leaderboard(make_rows(marked), "tiny"))
+    assert "§" not in as_markdown(summary(make_rows(records), "tiny"))
     gone = closing.model_copy(update={"cut": 0.01})
     assert gone.mark == ""

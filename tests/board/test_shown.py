@@ -8,9 +8,9 @@ import pytest
 
 from tests.board.conftest import common, measured, scored, timed
 from tests.made import HASH, subject
-from zoo.board.cells import shown
-from zoo.board.table import make_rows
-from zoo.board.timings import timings_csv
+from zoo.board.render import as_csv
+from zoo.board.table import make_rows, shown
+from zoo.board.timings import timings_table
 from zoo.records.latency import REPLAY, LatencyRecord, Memory
 from zoo.records.training import TrainingRecord
 
@@ -76,7 +76,8 @@ def test_a_row_is_named_after_its_first_seed() -> None:
         record.model_copy(update={"parameters": sizes[record.seed]}) for record in records[1::2]
     ]
     (row,) = make_rows(records)
-    assert (row.seeds, row.parameters) == ((1, 2, 3), sizes[1])
+    assert row.size is not None
+    assert (row.seeds, row.size.parameters) == ((1, 2, 3), sizes[1])
     assert row.digest == common("kd", "sentiment", 1)["digest"]
 
 
@@ -104,7 +105,7 @@ def test_the_table_of_timings_keeps_both_models_apart() -> None:
         update={"memory": Memory(loaded_bytes=4, peak_bytes=5), "energy_mj": 6.0}
     )
     record = timed("kd", student=small, teacher=large, lengths=(4, 9, 16))
-    (line,) = csv.DictReader(io.StringIO(timings_csv([record])))
+    (line,) = csv.DictReader(io.StringIO(as_csv(timings_table("tiny", [record]))))
     told = [line[f"{whose}{what}"] for whose in ("", "teacher_") for what in (
         "latency_ms_p50", "memory_loaded_bytes", "memory_peak_bytes", "energy_mj"
     )]  # fmt: skip

@@ -105,10 +105,11 @@ def test_rows_stand_beside_the_base(study: list[Record]) -> None:
         ("heads-2", "inference", 0.5, 0.0707, 0.0),
     ]
     assert rows[0].scores == {1: 0.8, 2: 0.9}
-    assert [row.parameters for row in rows] == [1000] * 4 + [900] * 2
+    assert [row.size and row.size.parameters for row in rows] == [1000] * 4 + [900] * 2
     assert {row.training_seconds for row in rows} == {15.0}
     assert {row.train_examples for row in rows} == {48}
-    assert [row.ratios for row in rows[:2]] == [{"torch-fp32": 0.5}, {}]
+    ratios = [{name: one.ratio for name, one in row.runtimes.items()} for row in rows[:2]]
+    assert ratios == [{"torch-fp32": 0.5}, {}]
 
 
 def test_what_a_study_does_not_wait_for_plays_no_part(study: list[Record]) -> None:
@@ -126,13 +127,13 @@ def test_the_table_for_people(study: list[Record]) -> None:
         "# tiny: s",
         "",
         (
-            "| variant | sentiment (accuracy) | inference (accuracy) | parameters | training s |"
+            "| variant | sentiment (accuracy) | inference (accuracy) | training s | parameters |"
             " torch-fp32 time |"
         ),
         "| --- | ---: | ---: | ---: | ---: | ---: |",
-        "| base | 85.0 ± 7.1 | 50.0 ± 0.0 | 1,000 | 30.0 | 0.50 |",
-        "| temperature-1 | 75.0 ± 7.1 (-10.0) | undefined | 1,000 | 30.0 |  |",
-        "| heads-2 | 90.0 ± 0.0 (+5.0) | 50.0 ± 7.1 (+0.0) | 900 | 30.0 |  |",
+        "| base | 85.0 ± 7.1 | 50.0 ± 0.0 | 30.0 | 1,000 | 0.50 ± 0.10 (1.5 ms) |",
+        "| temperature-1 | 75.0 ± 7.1 (-10.0) | undefined | 30.0 | 1,000 | not measured |",
+        "| heads-2 | 90.0 ± 0.0 (+5.0) | 50.0 ± 7.1 (+0.0) | 30.0 | 900 | not measured |",
     ]
     assert lines[8] == "The base is kd with method.temperature 4, student.heads 4."
 
@@ -140,8 +141,10 @@ def test_the_table_for_people(study: list[Record]) -> None:
 def test_the_tables_for_machines(study: list[Record]) -> None:
     """CSV has a column per axis, seed and runtime; JSON a row with all of it."""
     files = study_tables(JOB, study)
-    first, *_ = csv.DictReader(io.StringIO(files["study.csv"]))
-    assert first == {
+    first, second, *_ = csv.DictReader(io.StringIO(files["study.csv"]))
+    assert second["status"].startswith("not recorded: training_peak_memory_bytes ")
+    assert second["status"].endswith("; not measured: torch_fp32_*")
+    told = {
         "variant": "base",
         "method.temperature": "4",
         "student.heads": "4",
@@ -160,9 +163,10 @@ def test_the_tables_for_machines(study: list[Record]) -> None:
         "training_seconds": "15.0",
         "torch_fp32_ratio": "0.5",
     }
+    assert first | told == first
     rows = json.loads(files["study.json"])
     assert [row["variant"] for row in rows] == [v.name for v in VARIANTS for _ in TASKS]
-    assert rows[2]["values"] == {"method.temperature": 1, "student.heads": 4}
+    assert (rows[2]["method.temperature"], rows[2]["student.heads"]) == (1, 4)
 
 
 def test_the_plot_holds_its_data(study: list[Record]) -> None:
@@ -239,7 +243,7 @@ def test_what_stages_noted_becomes_tables(study: list[Record]) -> None:
         "report-heads-2.vl.json",
     ]
     lines = files["report-heads-2.csv"].splitlines()
-    assert lines[0] == "task,seed,phase,event,step,norm,norms"
+    assert lines[0] == "task,seed,phase,event,step,norm,norms,status"
     assert lines[1].startswith(("sentiment,1,prune,a,1,0.5,", "inference,1,prune,a,1,0.5,"))
     assert len(lines) == 1 + 2 * len(TASKS)
     plot = json.loads(files["report-heads-2.vl.json"])
@@ -250,7 +254,7 @@ def test_what_stages_noted_becomes_tables(study: list[Record]) -> None:
 def test_without_reports_that_is_said(study: list[Record]) -> None:
     """A table that was asked for is not silently absent."""
     text = study_tables(JOB.model_copy(update={"report": True}), study)["study.md"]
-    assert text.endswith("No stage of these variants leaves a report.\n")
+    assert "\nNo stage of these variants leaves a report.\n" in text
     assert "report" not in study_tables(JOB, reported(study))["study.md"]
 
 
@@ -282,7 +286,7 @@ def test_a_built_study_is_published_with_its_records(project: Project) -> None:
     assert "records/kd/score-sentiment-dev-3.json" not in published
     page = (project.results / "tiny/index.html").read_text()
     assert "<h3>tiny: s</h3>" in page
-    assert '<td data-value="75.0">75.0 ± 7.1 (-10.0)</td>' in page
+    assert '<td data-value="0.75" class="number">75.0 ± 7.1 (-10.0)</td>' in page
     assert "<h2>" not in (project.build / "tiny/board/index.html").read_text()
 
 

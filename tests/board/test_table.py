@@ -22,7 +22,8 @@ def test_a_row_joins_all_records_of_an_entry(records: Any) -> None:
     kd, teacher = by_entry(rows)["kd"], by_entry(rows)["teacher"]
     assert (kd.score, kd.score_sd, kd.seeds) == (0.82, pytest.approx(0.0283, abs=1e-4), (1, 2))
     assert (kd.to_teacher, kd.to_twin) == (-0.08, 0.12)
-    assert (kd.parameters, kd.non_embedding) == (1234, 234)
+    assert kd.size is not None
+    assert (kd.size.parameters, kd.size.non_embedding) == (1234, 234)
     assert {name: cell.bytes for name, cell in kd.exports.items()} == {
         "fp32": 6_000_000,
         "int8": 2_500_000,
@@ -78,7 +79,7 @@ def test_the_transfer_is_told_beside_the_training(make: Any, records: Any) -> No
 def test_what_was_not_measured_stays_empty(make: Any) -> None:
     """Scores alone make a row without sizes and times; sizes alone make none."""
     row = make_rows([make("kd", 0.8)])[0]
-    assert (row.parameters, row.exports, row.training_seconds, row.runtimes) == (
+    assert (row.size, row.exports, row.training_seconds, row.runtimes) == (
         None,
         {},
         None,
@@ -97,7 +98,7 @@ def test_records_of_an_earlier_spec_are_left_out(records: Any) -> None:
     ]
     row = by_entry(make_rows(stale))["kd"]
     assert row.score == 0.82
-    assert (row.parameters, row.runtimes) == (None, {})
+    assert (row.size, row.runtimes) == (None, {})
 
 
 def test_one_constant_seed_is_told(make: Any) -> None:

@@ -200,7 +200,11 @@ def test_the_board_is_filtered_and_sorted(zoo: Zoo, project: Project) -> None:
     assert order() == "bca"
     assert order("--sort", "score") == "acb"
     assert order("--sort", "-entry") == "cba"
+    assert order("--sort", "-rank_low") == "acb"
     assert order("--task", "sentiment") == "bca"
+    code, _, err = zoo("board", "--sort", "scores")
+    assert (code, err.splitlines()[0]) == (2, "--sort scores: there is no such sort")
+    assert "did you mean 'score'?" in err
     assert zoo("board", "--format", "csv")[1].startswith("suite,entry,")
     assert zoo("board", "--format", "md")[1].startswith("# pocket")
     assert zoo("board")[1].endswith("page: results/pocket/index.html\n")

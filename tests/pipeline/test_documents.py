@@ -65,6 +65,7 @@ def write(house: tuple[Project, Mapping[str, LoadedSuite]]) -> Write:
         ("show: pocket/teacher-4l", "teacher: bert 4 x 64"),
         ("numbers: kd", "| pocket | kd-2l | sentiment | accuracy |"),
         ("table: runtimes", "| `onnx-int8` | ONNX Runtime | int8 ONNX file | cpu |  |"),
+        ("columns: latency.csv", "| `overhead_ms` | ms |  | median of what the harness"),
     ],
 )
 def test_a_block_is_written_and_kept(write: Write, mark: str, shown: str) -> None:
@@ -143,12 +144,16 @@ def test_readme_and_docs_are_all_looked_at(write: Write) -> None:
             r"page.md:1: there is no table 'runtime'\n  allowed: runtimes\n  do: did you mean 'r",
         ),
         (
+            "<!-- columns: latency -->\n<!-- end -->\n",
+            r"page.md:1: there is no table 'latency'\n  allowed: latency.csv, leader",
+        ),
+        (
             "<!-- board: packet -->\n<!-- end -->\n",
             r"page.md:1: there is no suite 'packet'\n  allowed: pocket\n  do: did you mean",
         ),
         (
             "<!-- bord: pocket -->\n<!-- end -->\n",
-            r"md:1: there is no block 'bord'\n  allowed: board, show, numbers, table\n  do: .*'bo",
+            r"md:1: there is no block 'bord'\n  allowed: board, show, numbers, table, columns\n  do: .*'b",
         ),
     ],
 )

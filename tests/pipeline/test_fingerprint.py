@@ -165,8 +165,9 @@ def test_a_stage_names_the_parts_it_runs(
     [
         ("losses/logits.py", {"training"}),
         ("methods/kd.py", {"methods/kd"}),
-        ("board/render.py", {"board"}),
-        ("board/study_render.py", {"board", "study"}),
+        ("board/leaderboard.py", {"board"}),
+        ("board/study_table.py", {"board", "study"}),
+        ("board/templates/page.css", {"board", "study"}),
         ("latency/engine.py", {"latency"}),
         ("evaluation/gate.py", {"gate"}),
         ("training/journal.py", set()),

@@ -3,13 +3,18 @@
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from zoo.board.table import Row
+from zoo.board.columns import Column, Table
+from zoo.board.costs import TRAINING_SECONDS
+from zoo.board.render import markdown_table
+from zoo.board.scores import NOTHING_LEARNT, SCORE, SIGNS, percent
+from zoo.board.summary import split_text
+from zoo.board.table import TEACHER, Row
 from zoo.records.reported import COST, UNSTATED, Reported
 from zoo.spec.task import TASKS
 
-TEACHER = "teacher"
 _SETTINGS = re.compile(r" \(lr [^)]*\)$")
 """What a source says of one run's settings; rows that differ in nothing else share a line."""
 
@@ -45,14 +50,9 @@ def _published(method: str, reported: Sequence[Reported]) -> str:
     lines: dict[_Line, list[Reported]] = defaultdict(list)
     for row in (*own, *taught_by):
         lines[_line(row)].append(row)
-    table = [
-        ("model", "parameters", "split", "numbers", "where", "note"),
-        ("---", "---:", "---", "---", "---", "---"),
-        *(_cells(line, lines[line]) for line in sorted(lines, key=_place)),
-    ]
-    return "\n".join(
-        ["Published, as the sources print it (scores x 100):", "", *map(_joined, table)]
-    )
+    rows = [(line, lines[line]) for line in sorted(lines, key=_place)]
+    table = markdown_table(Table(method, rows, _PUBLISHED))
+    return f"Published, as the sources print it (scores x 100):\n\n{table}"
 
 
 def _line(row: Reported) -> _Line:
@@ -66,12 +66,9 @@ def _place(line: _Line) -> tuple[str | bool | float, ...]:
     return (*line[:-1], line.parameters or 0.0)
 
 
-def _cells(line: _Line, rows: Sequence[Reported]) -> tuple[str, ...]:
+def _numbers(rows: Sequence[Reported]) -> str:
     stated = {label for row in rows if not row.members for label in _labels(row)}
-    numbers = ", ".join(_number(row, stated) for row in sorted(rows, key=_averages_last))
-    model = line.model if line.is_student else f"{line.model} (teacher)"
-    parameters = f"{line.parameters:g} M" if line.parameters else ""
-    return model, parameters, line.split, numbers, f"{line.source} ({line.arxiv})", line.note
+    return ", ".join(_number(row, stated) for row in sorted(rows, key=_averages_last))
 
 
 def _number(row: Reported, stated: set[str]) -> str:
@@ -109,51 +106,68 @@ def _half(row: Reported) -> tuple[str, str]:
     return split, half
 
 
+_Place = tuple[_Line, Sequence[Reported]]
+_PUBLISHED: tuple[Column[_Place], ...] = (
+    Column(
+        "model",
+        lambda place: place[0].model,
+        "",
+        head="model",
+        beside=lambda place: "" if place[0].is_student else " (teacher)",
+    ),
+    Column(
+        "parameters_m",
+        lambda place: place[0].parameters,
+        "",
+        unit="millions",
+        head="parameters",
+        text="{:g} M".format,
+    ),
+    Column("split", lambda place: place[0].split, "", head="split"),
+    Column("numbers", lambda place: _numbers(place[1]), "", head="numbers"),
+    Column("where", lambda place: f"{place[0].source} ({place[0].arxiv})", "", head="where"),
+    Column("note", lambda place: place[0].note, "", head="note"),
+)
+
+
 def _measured(method: str, rows: Sequence[Row]) -> str:
     own = [row for row in rows if row.method == method]
     if not own:
         return "Measured: no entry of this method is published on a board yet."
     by_suite = {row.suite: row.teacher for row in own}
     teachers = " and ".join(f"{teacher} ({suite})" for suite, teacher in sorted(by_suite.items()))
-    head = (
-        "suite", "entry", "task", "metric", "score", "twin's", "difference", "teacher's",
-        "training s",
-    )  # fmt: skip
-    table = [head, ("---",) * 4 + ("---:",) * 5, *map(_measured_cells, own)]
     told = (
         f"Measured on the boards, where {teachers} teach. That is not the papers' experiment, whose"
         " students and teachers are the models named above: a difference to a twin may be set"
         " beside another difference, a score never beside a score. Training seconds are those on"
         " the task; what was read before, all tasks share."
     )
-    weak = "† does not beat a constant answer: nothing was learnt there."
+    table = markdown_table(Table(method, own, _MEASURED))
+    weak = f"{NOTHING_LEARNT} {SIGNS[NOTHING_LEARNT]}"
     notes = ["", weak] if any(not row.beats_majority for row in own) else []
-    return "\n".join([told, "", *map(_joined, table), *notes])
+    return "\n".join([told, "", table, *notes])
 
 
-def _measured_cells(row: Row) -> tuple[str, ...]:
-    split = "" if row.split == "dev" else f" {row.split.removeprefix('dev_')}"
-    score = _percent(row.score) if row.score is not None else "undefined"
-    return (
-        row.suite,
-        row.entry,
-        f"{row.task}{split}",
-        row.primary,
-        score if row.beats_majority else f"{score} †",
-        _percent(_less(row.score, row.to_twin)),
-        "" if row.to_twin is None else f"{100 * row.to_twin:+.1f}",
-        _percent(_less(row.score, row.to_teacher)),
-        "" if row.training_seconds is None else f"{row.training_seconds:g}",
-    )
+_MEASURED: tuple[Column[Row], ...] = (
+    Column("suite", lambda row: row.suite, "", head="suite"),
+    Column("entry", lambda row: row.entry, "", head="entry"),
+    Column("task", lambda row: row.task, "", head="task", beside=lambda row: split_text(row.split)),
+    Column("metric", lambda row: row.primary, "", head="metric"),
+    replace(SCORE, beside=lambda row: "" if row.beats_majority else f" {NOTHING_LEARNT}"),
+    Column("twin", lambda row: _less(row.score, row.to_twin), "", head="twin's", text=percent),
+    Column(
+        "to_twin",
+        lambda row: row.to_twin,
+        "",
+        head="difference",
+        text=lambda difference: f"{100 * difference:+.1f}",
+    ),
+    Column(
+        "teacher", lambda row: _less(row.score, row.to_teacher), "", head="teacher's", text=percent
+    ),
+    TRAINING_SECONDS,
+)
 
 
 def _less(score: float | None, difference: float | None) -> float | None:
     return None if score is None or difference is None else score - difference
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
-
-
-def _joined(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -4,15 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from zoo.board.audit import refuse_mixed_data, refuse_unsound
+from zoo.board.columns import Table
+from zoo.board.leaderboard import leaderboard, summary
 from zoo.board.manifest import MANIFEST, manifest_text, refuse_edited
 from zoo.board.page import PAGE_NAME, as_page
 from zoo.board.render import as_csv, as_json, as_markdown
 from zoo.board.standings import STATISTICS, statistics_of, statistics_text
-from zoo.board.studies import markdown_tables, published_tables, study_files
+from zoo.board.studies import (
+    page_tables,
+    published_jobs,
+    published_records,
+    published_tables,
+    study_files,
+    variants_table,
+)
 from zoo.board.table import Declared, Row, make_rows, of_scored_runs
-from zoo.board.timings import TIMINGS, timings_csv
+from zoo.board.timings import TIMINGS, timings_table
 from zoo.errors import Problem, ZooError, at
 from zoo.paths import SAMPLES, EntryFolder, Project, new_folder, write_file
 from zoo.records.durations import PUBLISHED, durations_text, own_durations
@@ -104,23 +114,26 @@ def published_board(project: Project, suite: str, declared: Declared | None = No
     return Board(suite, records, statistics, declared)
 
 
-def tables(board: Board, studies: Sequence[str] = ()) -> dict[str, str]:
+def tables(board: Board, studies: Sequence[Table[Any]] = ()) -> dict[str, str]:
     """The tables by file name: the same records and studies give the same bytes."""
-    rows, suite = board.rows, board.suite
+    whole = leaderboard(board.rows, board.suite)
     files = {
-        PAGE_NAME: as_page(rows, suite, studies),
-        "leaderboard.csv": as_csv(rows),
-        "leaderboard.json": as_json(rows),
-        "leaderboard.md": as_markdown(rows, suite, board.means),
-        TIMINGS: timings_csv(board.records),
+        PAGE_NAME: as_page(whole, studies),
+        "leaderboard.csv": as_csv(whole),
+        "leaderboard.json": as_json(whole),
+        "leaderboard.md": as_markdown(summary(board.rows, board.suite, board.means)),
+        TIMINGS: as_csv(timings_table(board.suite, board.records)),
     }
     return files | ({STATISTICS: statistics_text(board.statistics)} if board.statistics else {})
 
 
 def committed_tables(project: Project, board: Board) -> dict[str, str]:
     """All tables of a published board and of its suite's studies, made anew from the records."""
-    studies = published_tables(project, board.suite)
-    return tables(board, markdown_tables(studies)) | studies
+    studies = [
+        variants_table(job, published_records(project, job))
+        for job in published_jobs(project, board.suite)
+    ]
+    return tables(board, studies) | published_tables(project, board.suite)
 
 
 def publish_suite(
@@ -229,7 +242,7 @@ def _published_files(
     board = _complete(built_board(project, job, declared), job)
     refuse_mixed_data(board.records, job.suite)
     _refuse_undeclared(board)
-    files: dict[str, str | bytes] = dict(tables(board, markdown_tables(studied)))
+    files: dict[str, str | bytes] = dict(tables(board, page_tables(project, studies)))
     files |= studied
     files |= {f"records/{name}": text for name, text in published_texts(board.records).items()}
     for record in board.records:

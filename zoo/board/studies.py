@@ -1,13 +1,16 @@
 """Studies on disk: from what was built to tables, and from tables to what is published."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from zoo.board.study import records_of, study_rows, unmeasured
+from zoo.board.columns import Table
+from zoo.board.render import as_csv, as_json, as_markdown
+from zoo.board.study import StudyRow, records_of, study_rows, unmeasured
 from zoo.board.study_plot import study_plot
-from zoo.board.study_render import study_csv, study_json, study_markdown
 from zoo.board.study_report import report_files
+from zoo.board.study_table import study_summary, study_table
+from zoo.board.summary import Line
 from zoo.errors import Problem, ZooError, at
 from zoo.paths import Project, new_folder
 from zoo.records.published import published_texts
@@ -17,7 +20,6 @@ from zoo.spec.study import StudyJob
 
 VARIANTS = "variants.json"
 """What the tables are of, beside them: the study's job."""
-TABLE = "study.md"
 
 
 def build_study(project: Project, job: StudyJob) -> None:
@@ -35,16 +37,22 @@ def study_tables(job: StudyJob, records: Iterable[Record]) -> dict[str, str]:
     """The tables by file name: the same records give the same bytes."""
     given = list(records)
     rows = study_rows(job, given)
-    reports = report_files(job, given) if job.report else {}
-    silent = "No stage of these variants leaves a report."
-    notes = [silent] if job.report and not reports else []
+    whole = study_table(job, rows)
     return {
-        "study.csv": study_csv(job, rows),
-        "study.json": study_json(rows),
-        TABLE: study_markdown(job, rows, notes),
+        "study.csv": as_csv(whole),
+        "study.json": as_json(whole),
+        "study.md": as_markdown(variants_table(job, given)),
         "plot.vl.json": study_plot(job, rows),
-        **reports,
+        **(report_files(job, given) if job.report else {}),
     }
+
+
+def variants_table(job: StudyJob, records: Iterable[Record]) -> Table[Line[StudyRow]]:
+    """A line for every variant."""
+    given = list(records)
+    silent = job.report and not report_files(job, given)
+    remarks = ["No stage of these variants leaves a report."] if silent else []
+    return study_summary(job, study_rows(job, given), remarks)
 
 
 def built_records(project: Project, job: StudyJob) -> list[Record]:
@@ -90,6 +98,17 @@ def study_files(project: Project, job: StudyJob) -> dict[str, bytes]:
     return {f"studies/{job.entry}/{name}": text.encode() for name, text in files.items()}
 
 
+def page_tables(project: Project, jobs: Sequence[StudyJob]) -> list[Table[Line[StudyRow]]]:
+    """What the suite's page shows of studies: as built, or as published where they are not."""
+    found = []
+    for job in sorted(jobs, key=lambda job: job.entry):
+        if is_built(project, job):
+            found.append(variants_table(job, built_records(project, job)))
+        elif (published := _published(project, job)) is not None:
+            found.append(variants_table(published, published_records(project, published)))
+    return found
+
+
 def job_text(job: StudyJob) -> str:
     """The one text of what a study's tables are of."""
     return json.dumps(job.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
@@ -102,8 +121,7 @@ def published_tables(project: Project, suite: str) -> dict[str, str]:
     """
     files: dict[str, str] = {}
     for job in published_jobs(project, suite):
-        folder = project.published_studies(suite) / job.entry
-        tables = study_tables(job, read_records(folder / "records"))
+        tables = study_tables(job, published_records(project, job))
         files |= {f"studies/{job.entry}/{name}": text for name, text in tables.items()}
     return files
 
@@ -118,11 +136,14 @@ def published_jobs(project: Project, suite: str) -> list[StudyJob]:
     return [_read_job(path) for path in paths]
 
 
-def markdown_tables(files: Mapping[str, str | bytes]) -> Sequence[str]:
-    """The Markdown tables among files of studies, by their paths."""
-    names = sorted(name for name in files if name.endswith(f"/{TABLE}"))
-    texts = [files[name] for name in names]
-    return [text.decode() if isinstance(text, bytes) else text for text in texts]
+def published_records(project: Project, job: StudyJob) -> list[Record]:
+    """The records that a published study's tables are made of."""
+    return list(read_records(project.published_studies(job.suite) / job.entry / "records"))
+
+
+def _published(project: Project, job: StudyJob) -> StudyJob | None:
+    path = project.published_studies(job.suite) / job.entry / VARIANTS
+    return _read_job(path) if path.is_file() else None
 
 
 def _published_files(project: Project, job: StudyJob) -> dict[str, bytes]:

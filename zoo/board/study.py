@@ -1,44 +1,27 @@
 """A study's rows: one per variant and task split, each beside the base; pure."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from zoo.board.cells import PLACES
-from zoo.board.table import Row, make_rows
+from zoo.board.table import Row, make_rows, minus
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.training import TrainingRecord, TransferRecord
-from zoo.spec.base import Spec
 from zoo.spec.study import TRAIN, StudyJob, StudyVariant
 
 
-class StudyRow(Spec):
-    """One variant on one split of one task; scores are on their natural scale."""
+class StudyRow(Row):
+    """One variant on one split of one task, beside the base."""
 
     variant: str
     values: dict[str, Any]
     """Of every axis; null where the varied entry states none."""
-    task: str
-    split: str
-    primary: str
-    """The metric that is the score."""
-    examples: int
-    """Scored ones."""
     train_examples: int | None
-    seeds: tuple[int, ...]
     scores: dict[int, float | None]
     """By seed."""
-    score: float | None
-    """Their mean; None where any is undefined."""
-    score_sd: float | None
-    """Over seeds; None for a single one."""
     to_base: float | None
     """Score minus the base's."""
-    parameters: int | None
-    training_seconds: float | None
-    """Of a run on the task, mean over seeds; training on the corpus is not among them."""
-    ratios: dict[str, float | None]
-    """Time over the teacher's by runtime: below 1 it is faster."""
 
 
 def study_rows(job: StudyJob, records: Iterable[Record]) -> list[StudyRow]:
@@ -94,21 +77,16 @@ def _study_row(
         if isinstance(record, ScoreRecord) and (record.task, record.split) == (row.task, row.split)
     }
     trained = [r for r in records if isinstance(r, TrainingRecord) and r.task == row.task]
-    difference = None if row.score is None or base is None else round(row.score - base, PLACES)
     return StudyRow(
+        **dict(row),
         variant=variant.name,
         values=variant.values,
-        task=row.task,
-        split=row.split,
-        primary=row.primary,
-        examples=row.examples,
         train_examples=trained[0].examples if trained else None,
-        seeds=row.seeds,
         scores=dict(sorted(scores.items())),
-        score=row.score,
-        score_sd=row.score_sd,
-        to_base=difference,
-        parameters=row.parameters,
-        training_seconds=row.training_seconds,
-        ratios={name: cell.ratio for name, cell in sorted(row.runtimes.items())},
+        to_base=minus(row.score, base),
     )
+
+
+def value_text(value: Any) -> str:
+    """A value as a study's file might state it."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

@@ -4,8 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from zoo.board.study import StudyRow, axis_value
-from zoo.board.study_render import value_text
+from zoo.board.study import StudyRow, axis_value, value_text
 from zoo.spec.study import StudyJob
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"

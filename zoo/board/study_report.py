@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from zoo.board.columns import Column, Table
+from zoo.board.render import as_csv
 from zoo.board.study import records_of
 from zoo.board.study_plot import plot_text
-from zoo.board.study_render import csv_text
 from zoo.records.records import Record
 from zoo.records.training import TrainingRecord, TransferRecord
 from zoo.spec.study import StudyJob
@@ -25,11 +26,16 @@ def report_files(job: StudyJob, records: Iterable[Record]) -> dict[str, str]:
     for variant in job.variants:
         lines = list(_lines(records_of(job, variant, given)))
         if lines:
-            columns = list(dict.fromkeys(column for line in lines for column in line))
-            files[f"report-{variant.name}.csv"] = csv_text(columns, lines)
+            names = list(dict.fromkeys(name for line in lines for name in line))
             title = f"{job.suite}: {job.entry}, {variant.name}"
-            files[f"report-{variant.name}.vl.json"] = _plot(title, columns, lines)
+            table = Table(title, lines, [_column(name) for name in names])
+            files[f"report-{variant.name}.csv"] = as_csv(table)
+            files[f"report-{variant.name}.vl.json"] = _plot(title, names, lines)
     return files
+
+
+def _column(name: str) -> Column[Line]:
+    return Column(name, lambda line: line.get(name), "what a stage noted under this name")
 
 
 def _lines(records: Iterable[Record]) -> Iterator[Line]:

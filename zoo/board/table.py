@@ -7,24 +7,19 @@ from typing import Any
 
 from pydantic import Field
 
-from zoo.board.cells import (
-    PLACES,
-    ExportCell,
-    RuntimeCell,
-    export_cell,
-    minus,
-    rounded,
-    runtime_cell,
-    shown,
-)
 from zoo.records.export import ExportRecord
-from zoo.records.latency import LatencyRecord
+from zoo.records.latency import REPLAY, LatencyRecord
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
 from zoo.records.statistics import Contrast, Standing, SuiteStatistics
 from zoo.records.training import TrainingRecord, TransferRecord
 from zoo.spec.base import Spec
+
+TEACHER = "teacher"
+"""The method of an entry that is distilled and not measured against another."""
+PLACES = 4
+"""Digits after the point of numbers on boards."""
 
 
 class Row(Spec):
@@ -63,20 +58,16 @@ class Row(Spec):
     against_teacher: Contrast | None = None
     against_twin: Contrast | None = None
     """The same differences with intervals, and tests corrected for all of the board."""
-    parameters: int | None
-    non_embedding: int | None
+    size: SizeRecord | None = None
     training_seconds: float | None
     """On the task; mean over seeds."""
     transfer_seconds: float | None = None
     """On the corpus, once for all tasks."""
     training_peak_memory_bytes: int | None = None
     """Of the process that trained it on the task; the largest of the seeds."""
-    flops: int | None = None
-    """Of one sequence of `flops_length` pieces, forward."""
-    flops_length: int | None = None
-    exports: dict[str, ExportCell] = Field(default_factory=dict)
+    exports: dict[str, ExportRecord] = Field(default_factory=dict)
     """By precision."""
-    runtimes: dict[str, RuntimeCell]
+    runtimes: dict[str, LatencyRecord] = Field(default_factory=dict)
     """By runtime, `<runtime>@cuda` on a GPU: the cell of the smallest batch, of these the longest
     sequences; all cells stand in latency.csv."""
     digest: str
@@ -87,15 +78,27 @@ class Row(Spec):
     """What training noted that a reader must know, as that weights were cut, not compressed."""
 
 
-def marks_of(rows: Iterable[Row]) -> str:
-    """The marks behind an entry's name."""
-    given = list(rows)
-    stale = not all(row.declared for row in given)
-    return f"{' ‡' if stale else ''}{' §' if any(row.marks for row in given) else ''}"
-
-
 Declared = Collection[tuple[str, str]]
 """Every entry with what is declared of one of its runs."""
+
+
+def shown(records: Sequence[LatencyRecord]) -> dict[str, LatencyRecord]:
+    """Of each runtime the record that boards show, by the name they show it under."""
+    drawn = [record for record in records if record.cell != REPLAY]
+    found: dict[str, LatencyRecord] = {}
+    for record in sorted(drawn, key=lambda r: (r.batch_size, -r.lengths[1], r.name)):
+        found.setdefault(runtime_name(record), record)
+    return dict(sorted(found.items()))
+
+
+def runtime_name(record: LatencyRecord) -> str:
+    """A runtime as boards name it: with the device where that is not the CPU."""
+    return record.runtime if record.device == "cpu" else f"{record.runtime}@{record.device}"
+
+
+def minus(ours: float | None, theirs: float | None) -> float | None:
+    """The difference, unknown where a side is."""
+    return None if ours is None or theirs is None else round(ours - theirs, PLACES)
 
 
 def make_rows(
@@ -109,7 +112,7 @@ def make_rows(
     """
     facts = _Facts(of_scored_runs(records), statistics, declared)
     rows = [facts.row(*key) for key in facts.scores]
-    return sorted(rows, key=lambda row: (row.method != "teacher", row.entry, row.task, row.split))
+    return sorted(rows, key=lambda row: (row.method != TEACHER, row.entry, row.task, row.split))
 
 
 def of_scored_runs(records: Iterable[Record]) -> list[Record]:
@@ -174,7 +177,7 @@ class _Facts:
         records = sorted(self.scores[entry, task, split], key=lambda record: record.seed)
         first, here = records[0], (entry, task)
         score = self.score(entry, task, split)
-        size, trainings = self.sizes.get(here), self.trainings.get(here, [])
+        trainings = self.trainings.get(here, [])
         transfer = self.transfers.get(entry)
         seconds = [record.seconds for record in trainings]
         peaks = [r.peak_memory_bytes for r in trainings if r.peak_memory_bytes is not None]
@@ -202,22 +205,16 @@ class _Facts:
             constant=any(record.constant for record in records),
             to_teacher=minus(score, self.score(first.teacher, task, split)),
             to_twin=minus(score, self.score(first.twin, task, split)),
-            parameters=size.parameters if size else None,
-            non_embedding=size.non_embedding if size else None,
+            size=self.sizes.get(here),
             training_seconds=round(sum(seconds) / len(seconds), 1) if seconds else None,
             transfer_seconds=round(transfer.seconds, 1) if transfer else None,
             training_peak_memory_bytes=max(peaks, default=None),
-            flops=size.flops if size else None,
-            flops_length=size.flops_length if size else None,
             exports={
-                precision: export_cell(record)
+                precision: record
                 for (*where, precision), record in self.exports.items()
                 if tuple(where) == here
             },
-            runtimes={
-                name: runtime_cell(record)
-                for name, record in shown(self.latencies.get(here, [])).items()
-            },
+            runtimes=shown(self.latencies.get(here, [])),
             digest=first.digest,
             declared=all(self.is_declared(record) for record in records),
             marks=_marks([*([transfer] if transfer else []), *trainings]),
@@ -240,12 +237,16 @@ def _certainty(standing: Standing | None, primary: str) -> dict[str, Any]:
     summary = standing.metrics[primary]
     one_seed = summary.seeds_low is None
     return {
-        "score_low": rounded(summary.low if one_seed else summary.seeds_low),
-        "score_high": rounded(summary.high if one_seed else summary.seeds_high),
+        "score_low": _rounded(summary.low if one_seed else summary.seeds_low),
+        "score_high": _rounded(summary.high if one_seed else summary.seeds_high),
         "rank": standing.rank,
         "against_teacher": standing.to_teacher,
         "against_twin": standing.to_twin,
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, PLACES)
 
 
 def _marks(records: Iterable[TransferRecord | TrainingRecord]) -> tuple[str, ...]:

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zoo.board.columns import Absent, Cell
+from zoo.board.leaderboard import leaderboard, summary
 from zoo.board.page import PAGE_NAME
 from zoo.board.publish import Board, built_board, publish_suite, published_board, would_publish
 from zoo.board.render import as_csv, as_json, as_markdown
 from zoo.board.table import Declared, Row
+from zoo.board.terminal import as_terminal
 from zoo.errors import Problem, UsageError, suggestion
 from zoo.methods import METHODS
 from zoo.paths import Project, find_project
@@ -15,6 +18,8 @@ from zoo.pipeline.sync import board_job, study_jobs
 from zoo.spec.load import load_suite, suite_names
 
 FORMATS = ("table", "csv", "json", "md")
+DATA = {"csv": as_csv, "json": as_json}
+"""The forms of all rows; the others have a line for each entry."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +47,15 @@ def board(query: Query, form: str) -> str:
         require_known(query.task, sorted({row.task for row in rows}), "task")
         rows = [row for row in rows if row.task == query.task]
     if query.sort is not None:
-        rows = _sorted(rows, query.sort)
-    if form == "csv":
-        return as_csv(rows)
-    if form == "json":
-        return as_json(rows)
+        rows = _sorted(rows, query)
+    if form in DATA:
+        return DATA[form](leaderboard(rows, query.suite))
     # What is known of a mean is known of the mean over all tasks.
     means = whole.means if query.task is None else None
-    text = as_markdown(rows, query.suite, means, ranked=query.sort is None)
-    return text if form == "md" else f"{aligned(text)}\npage: {_page(project, query)}\n"
+    table = summary(rows, query.suite, means, ranked=query.sort is None)
+    if form == "md":
+        return as_markdown(table)
+    return f"{as_terminal(table)}\npage: {_page(project, query)}\n"
 
 
 def publish(suite: str, *, dry_run: bool) -> str:
@@ -109,32 +114,16 @@ def require_known(given: str, known: Sequence[str], what: str) -> None:
         )
 
 
-def _sorted(rows: list[Row], column: str) -> list[Row]:
-    name = column.removeprefix("-")
-    plain = [row.model_dump() for row in rows]
-    sortable = sorted(key for key, value in plain[0].items() if not isinstance(value, dict | tuple))
-    require_known(name, sortable, "sort")
-    known = [row for row in rows if getattr(row, name) is not None]
-    unknown = [row for row in rows if getattr(row, name) is None]
-    known.sort(key=lambda row: getattr(row, name), reverse=column.startswith("-"))
-    return known + unknown
+def _sorted(rows: list[Row], query: Query) -> list[Row]:
+    name = (query.sort or "").removeprefix("-")
+    columns = {column.name: column for column in leaderboard(rows, query.suite).columns}
+    require_known(name, sorted(columns), "sort")
+    value = columns[name].value
+    known = [row for row in rows if _is_known(value(row))]
+    unknown = [row for row in rows if not _is_known(value(row))]
+    descending = (query.sort or "").startswith("-")
+    return sorted(known, key=value, reverse=descending) + unknown  # type: ignore[arg-type]
 
 
-def aligned(markdown: str) -> str:
-    """The same table with columns in line, for a terminal."""
-    lines = markdown.splitlines()
-    cells = [line.strip("|").split("|") for line in lines if line.startswith("|")]
-    widths = [max(len(cell.strip()) for cell in column) for column in zip(*cells, strict=True)]
-    shown = []
-    for line in lines:
-        if not line.startswith("|"):
-            shown.append(line.replace("**", ""))
-            continue
-        row = [cell.strip() for cell in line.strip("|").split("|")]
-        if set(row[0]) == {"-"}:
-            shown.append("  ".join("-" * width for width in widths))
-            continue
-        first, *rest = zip(row, widths, strict=True)
-        text = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]
-        shown.append("  ".join(text).rstrip())
-    return "\n".join(shown) + "\n"
+def _is_known(cell: Cell) -> bool:
+    return not isinstance(cell, Absent | None)

@@ -3,18 +3,20 @@
 import json
 from typing import Any
 
-from zoo.board.studies import built_records, published_jobs, study_tables
-from zoo.cli.board import FORMATS, aligned, require_known
+from zoo.board.render import as_markdown
+from zoo.board.studies import built_records, published_jobs, published_records, variants_table
+from zoo.board.study import study_rows
+from zoo.board.study_table import study_table
+from zoo.board.terminal import as_terminal
+from zoo.cli.board import DATA, FORMATS, require_known
 from zoo.errors import Problem, UsageError
 from zoo.paths import Project, find_project
 from zoo.pipeline.recipes import entry_recipe
 from zoo.pipeline.sync import study_jobs
 from zoo.pipeline.variants import STUDY, expand
-from zoo.records.store import read_records
+from zoo.records.records import Record
 from zoo.spec.load import LoadedSuite, suite_names
 from zoo.spec.study import StudyJob
-
-FILES = {"csv": "study.csv", "json": "study.json", "md": "study.md", "table": "study.md"}
 
 
 def board(suite: str, study: str, form: str, *, built: bool) -> str:
@@ -29,9 +31,11 @@ def board(suite: str, study: str, form: str, *, built: bool) -> str:
     require_known(form, FORMATS, "format")
     jobs = {job.entry: job for job in study_jobs(project, suite)}
     require_known(study, sorted(jobs), "study")
-    tables = _tables(project, jobs[study], built=built)
-    text = tables[FILES[form]]
-    return aligned(text) if form == "table" else text
+    job, records = _source(project, jobs[study], built=built)
+    if form in DATA:
+        return DATA[form](study_table(job, study_rows(job, records)))
+    table = variants_table(job, records)
+    return as_markdown(table) if form == "md" else as_terminal(table)
 
 
 def show(loaded: LoadedSuite, name: str, *, as_json: bool) -> str:
@@ -77,14 +81,14 @@ def _listed(values: tuple[Any, ...]) -> str:
     return ", ".join(map(json.dumps, values))
 
 
-def _tables(project: Project, job: StudyJob, *, built: bool) -> dict[str, str]:
+def _source(project: Project, job: StudyJob, *, built: bool) -> tuple[StudyJob, list[Record]]:
+    """A study as it was built or published, and its records."""
     if built:
-        return study_tables(job, built_records(project, job))
+        return job, built_records(project, job)
     published = {each.entry: each for each in published_jobs(project, job.suite)}
     if job.entry not in published:
         remedy = f"build it with `zoo run {job.suite}/{job.entry}`; see it with --built"
         raise UsageError(
             Problem(f"the study {job.entry} of {job.suite}", "it is not published", remedy=remedy)
         )
-    folder = project.published_studies(job.suite) / job.entry
-    return study_tables(published[job.entry], read_records(folder / "records"))
+    return published[job.entry], published_records(project, published[job.entry])

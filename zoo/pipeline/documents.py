@@ -7,6 +7,8 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
+from zoo.board.dictionary import COLUMNS, described
+from zoo.board.leaderboard import summary
 from zoo.board.numbers import numbers_text
 from zoo.board.publish import Board, published_board
 from zoo.board.render import as_markdown
@@ -22,8 +24,9 @@ from zoo.spec.load import LoadedSuite
 
 END = "<!-- end -->"
 MARK = re.compile(r"^<!-- (?:(?P<kind>\w+): (?P<name>.*?)|end) -->$", re.MULTILINE)
-"""A line `<!-- board: mini -->`, `<!-- show: glue/kd-6l -->` (`... on mnli -->` for one task) or
-`<!-- numbers: kd -->` or `<!-- table: runtimes -->`; up to the next `<!-- end -->` the text is
+"""A line `<!-- board: mini -->`, `<!-- show: glue/kd-6l -->` (`... on mnli -->` for one task),
+`<!-- numbers: kd -->`, `<!-- table: runtimes -->` or `<!-- columns: latency.csv -->`; up to the next
+`<!-- end -->` the text is
 generated."""
 
 
@@ -151,7 +154,7 @@ class _Sources:
         if suite not in self.suites:
             raise _UnknownError(f"there is no suite {suite!r}", suite, self.suites)
         board = self.boards[suite]
-        text = as_markdown(board.rows, suite, board.means)
+        text = as_markdown(summary(board.rows, suite, board.means))
         return text.partition("\n\n")[2].strip()
 
     def show(self, target: str) -> str:
@@ -184,6 +187,12 @@ class _Sources:
             raise _UnknownError(f"there is no table {name!r}", name, TABLES)
         return TABLES[name]()
 
+    def columns(self, file: str) -> str:
+        """What the columns of a published table are."""
+        if file not in COLUMNS:
+            raise _UnknownError(f"there is no table {file!r}", file, COLUMNS)
+        return described(COLUMNS[file])
+
 
 TABLES: dict[str, Callable[[], str]] = {"runtimes": runtimes_text}
 
@@ -192,4 +201,5 @@ KINDS: dict[str, Callable[[_Sources, str], str]] = {
     "show": _Sources.show,
     "numbers": _Sources.numbers,
     "table": _Sources.table,
+    "columns": _Sources.columns,
 }

@@ -17,6 +17,7 @@ from zoo.pipeline.silence import SPEAKING, Silenced
 from zoo.spec.bench import ENGINES
 
 PACKAGE = Path(zoo.__file__).parent
+_PACKAGE_FILE = "__init__.py"
 
 ROOTS = {
     "inputs": ("zoo.data.inputs",),
@@ -63,7 +64,11 @@ def fingerprint_text(part: str) -> str:
 
 
 def _module_sha256(module: str) -> str:
-    bare = bare_code(_file(module).read_text(encoding="utf-8"))
+    """Of a package, with its templates."""
+    file = _file(module)
+    templates = sorted((file.parent / "templates").glob("*")) if file.name == _PACKAGE_FILE else ()
+    texts = (path.read_text(encoding="utf-8") for path in templates)
+    bare = "".join((bare_code(file.read_text(encoding="utf-8")), *texts))
     return hashlib.sha256(bare.encode()).hexdigest()
 
 
@@ -84,7 +89,7 @@ def closure(roots: tuple[str, ...]) -> set[str]:
 
 def _file(module: str) -> Path:
     path = PACKAGE.parent.joinpath(*module.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return path / _PACKAGE_FILE if path.is_dir() else path.with_suffix(".py")
 
 
 def _exists(module: str) -> bool:

@@ -1,0 +1,151 @@
+"""The columns of what a model costs: training, size, exports and latency."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from zoo.board.columns import Absent, Cell, Column, largest, rounded
+from zoo.board.table import PLACES, TEACHER, Row, minus
+from zoo.board.timings import HEADLINES
+from zoo.records.export import ExportRecord
+from zoo.records.latency import LatencyRecord
+from zoo.records.size import SizeRecord
+
+UNRECORDED = Absent("not recorded")
+UNDEFINED = Absent("undefined")
+NOT_EXPORTED = Absent("not exported")
+NOT_MEASURED = Absent("not measured")
+THE_TEACHER = Absent("is the teacher")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What rows have in different numbers: each gets columns of its own."""
+
+    metrics: tuple[str, ...]
+    precisions: tuple[str, ...]
+    runtimes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "Parts":
+        """All that any row has."""
+        return cls(
+            tuple(sorted({name for row in rows for name in row.metrics})),
+            tuple(sorted({name for row in rows for name in row.exports})),
+            tuple(sorted({name for row in rows for name in row.runtimes})),
+        )
+
+
+ANY = Parts(("<metric>",), ("<precision>",), ("<runtime>",))
+"""What stands for all of them where columns are described."""
+
+TRAINING_SECONDS: Column[Row] = Column(
+    "training_seconds",
+    lambda row: UNRECORDED if row.training_seconds is None else row.training_seconds,
+    "of a run on the task, mean over seeds; what was read before is not in it",
+    unit="s",
+    head="training s",
+    text="{:.1f}".format,
+)
+
+_SIZE: tuple[Column[SizeRecord], ...] = (
+    Column(
+        "parameters",
+        lambda size: size.parameters,
+        "of the whole model with its head, tied ones once; the largest of the tasks",
+        head="parameters",
+        text="{:,}".format,
+        over=largest,
+    ),
+    Column("non_embedding", lambda size: size.non_embedding, "those outside of the embeddings"),
+    Column(
+        "flops",
+        lambda size: UNRECORDED if size.flops is None else size.flops,
+        "of one sequence of `flops_length` pieces, forward; a multiplication and an addition are 2",
+        unit="FLOP",
+        head="MFLOP",
+        text=lambda flops: f"{flops / 1e6:,.1f}",
+    ),
+    Column(
+        "flops_length",
+        lambda size: UNRECORDED if size.flops_length is None else size.flops_length,
+        "the length that the arithmetic is counted at",
+        unit="pieces",
+    ),
+)
+
+
+def _change(record: ExportRecord) -> Cell:
+    change = minus(record.metric_file, record.metric_model)
+    return UNDEFINED if change is None else change
+
+
+_EXPORT: tuple[Column[ExportRecord], ...] = (
+    Column(
+        "bytes",
+        lambda record: record.bytes,
+        "of the ONNX file; the largest of the tasks",
+        unit="bytes",
+        head="MB",
+        text=lambda size: f"{size / 1e6:.2f}",
+        over=largest,
+    ),
+    Column(
+        "change",
+        _change,
+        "the file's primary metric minus the model's, on the compared examples, x 100; in"
+        " brackets how many answers differ",
+        head="change",
+        text=lambda change: f"{100 * change:+.1f}",
+        beside=lambda record: f" ({record.flips} of {record.compared} flip)",
+    ),
+    Column("compared", lambda record: record.compared, "dev examples that both answered"),
+    Column("flips", lambda record: record.flips, "compared examples with another answer"),
+    Column("max_abs_error", lambda record: record.max_abs_error, "the largest, of logits"),
+)
+
+
+def cost_columns(parts: Parts) -> list[Column[Row]]:
+    """Training, size, and what there is of every precision and runtime."""
+    return [
+        Column(
+            "transfer_seconds",
+            lambda row: row.transfer_seconds,
+            "on the corpus, once for all tasks",
+            unit="s",
+        ),
+        Column(
+            "training_peak_memory_bytes",
+            lambda row: row.training_peak_memory_bytes or UNRECORDED,
+            "the most that training on the task held, libraries included; of all seeds",
+            unit="bytes",
+        ),
+        *(column.within(_size) for column in _SIZE),
+        *(column for name in parts.precisions for column in _of_precision(name)),
+        *(column for name in parts.runtimes for column in _of_runtime(name)),
+    ]
+
+
+def _size(row: Row) -> SizeRecord | Absent:
+    return row.size or UNRECORDED
+
+
+def _of_precision(precision: str) -> list[Column[Row]]:
+    def export(row: Row) -> ExportRecord | Absent:
+        return row.exports.get(precision, NOT_EXPORTED)
+
+    group = f"export_{precision.replace('-', '_')}"
+    return [column.within(export, group, precision) for column in _EXPORT]
+
+
+def _of_runtime(runtime: str) -> list[Column[Row]]:
+    measured = _measured(runtime)
+    group = runtime.replace("-", "_")
+    return [rounded(column.within(measured, group, runtime), PLACES) for column in HEADLINES]
+
+
+def _measured(runtime: str) -> Callable[[Row], LatencyRecord | Absent]:
+    def measured(row: Row) -> LatencyRecord | Absent:
+        absent = THE_TEACHER if row.method == TEACHER else NOT_MEASURED
+        return row.runtimes.get(runtime, absent)
+
+    return measured

@@ -1,0 +1,27 @@
+"""What the columns of published tables are, from the lists that make them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from zoo.board.columns import Column, Table
+from zoo.board.leaderboard import board_columns
+from zoo.board.render import markdown_table
+from zoo.board.timings import LATENCY
+
+COLUMNS: Mapping[str, Sequence[Column[Any]]] = {
+    "leaderboard.csv": board_columns(),
+    "latency.csv": LATENCY,
+}
+"""By the file that holds them all."""
+
+_ABOUT: tuple[Column[Column[Any]], ...] = (
+    Column("name", lambda column: f"`{column.name}`", "", head="column"),
+    Column("unit", lambda column: column.unit or None, "", head="unit"),
+    Column("head", lambda column: column.head or None, "", head="in text"),
+    Column("note", lambda column: column.note, "", head="what it is"),
+)
+
+
+def described(columns: Sequence[Column[Any]]) -> str:
+    """A table of columns, a row for each, as Markdown."""
+    return markdown_table(Table("columns", columns, _ABOUT))

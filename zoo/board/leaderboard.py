@@ -1,0 +1,165 @@
+"""The leaderboard: a row for each entry, task and split, and a line for each entry."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from zoo.board.columns import Column, Table
+from zoo.board.costs import ANY, TRAINING_SECONDS, Parts, cost_columns
+from zoo.board.scores import (
+    MAJORITY,
+    RESOLUTION,
+    SCORE,
+    SIGNS,
+    half_width,
+    identity_columns,
+    percent,
+    places_column,
+    score_columns,
+    signs_of,
+    standing_columns,
+)
+from zoo.board.summary import Line, Place, line_of, place_name, summed_up, task_columns
+from zoo.board.table import TEACHER, Row
+from zoo.records.statistics import MeanStanding
+
+Means = Mapping[str, MeanStanding]
+"""By entry."""
+
+
+def leaderboard(rows: Sequence[Row], suite: str) -> Table[Row]:
+    """All rows with all columns."""
+    columns = board_columns(Parts.of(rows), _score_column(rows))
+    return Table(suite, rows, columns, _remarks(rows), SIGNS)
+
+
+def board_columns(parts: Parts = ANY, score: Column[Row] = SCORE) -> list[Column[Row]]:
+    """The columns of a board whose rows have these parts."""
+    return [
+        *identity_columns(),
+        *score_columns(parts, score),
+        *standing_columns(),
+        TRAINING_SECONDS,
+        *cost_columns(parts),
+    ]
+
+
+def summary(
+    rows: Sequence[Row], suite: str, means: Means | None = None, *, ranked: bool = True
+) -> Table[Line[Row]]:
+    """A line per entry, a column per task; the best student of a column is strong.
+
+    Teachers come first, then the best mean; entries keep the order of the rows if not `ranked`.
+    `means` tell how far the mean can be trusted; they are of whole boards only.
+    """
+    places = sorted({(row.task, row.split) for row in rows})
+    shared = _shared(rows, places)
+    score = _score_column(rows)
+    lines = [line_of(entry, score, own) for entry, own in _by_entry(rows).items()]
+    if ranked:
+        lines.sort(key=_order(shared))
+    yardsticks = [
+        replace(line_of(column.head, column, rows), is_yardstick=True)
+        for column in (MAJORITY, RESOLUTION)
+        if any(column.value(row) is not None for row in rows)
+    ]
+    columns = [
+        *_line_columns(shared, means or {}),
+        *task_columns(rows, places, score),
+        *summed_up(cost_columns(Parts.of(rows))),
+    ]
+    told = [*_remarks(rows), *(f"{line.name}: {line.shown.note}." for line in yardsticks)]
+    return Table(suite, [*yardsticks, *lines], columns, told, SIGNS)
+
+
+def _line_columns(shared: Sequence[Place], means: Means) -> list[Column[Line[Row]]]:
+    def beside(line: Line[Row]) -> str:
+        standing = means.get(line.name)
+        if standing is None:
+            return ""
+        summary = standing.summary
+        if summary.seeds_low is None:
+            return half_width(summary.low, summary.high)
+        return half_width(summary.seeds_low, summary.seeds_high)
+
+    over = ", ".join(map(place_name, shared)) or "nothing: no task is everybody's"
+    return [
+        Column(
+            "entry",
+            lambda line: line.name,
+            "",
+            head="entry",
+            beside=lambda line: signs_of(line.rows),
+        ),
+        Column(
+            "method", lambda line: line.rows[0].method if line.rows else None, "", head="method"
+        ),
+        Column(
+            "mean",
+            lambda line: _mean(line, shared),
+            f"of scores, over {over}",
+            head="mean",
+            text=percent,
+            beside=beside,
+        ),
+        places_column(lambda line: means[line.name].rank if line.name in means else None),
+    ]
+
+
+def _mean(line: Line[Row], places: Sequence[Place]) -> float | None:
+    scores = [] if line.is_yardstick else [line.cells[place].score for place in places]
+    known = [score for score in scores if score is not None]
+    return sum(known) / len(known) if known and len(known) == len(places) else None
+
+
+def _order(shared: Sequence[Place]) -> Callable[[Line[Row]], tuple[bool, float, str]]:
+    """Teachers first, then by the mean, best first; entries without one last."""
+
+    def place(line: Line[Row]) -> tuple[bool, float, str]:
+        mean = _mean(line, shared)
+        is_teacher = line.rows[0].method == TEACHER
+        return not is_teacher, -(mean if mean is not None else -1.0), line.name
+
+    return place
+
+
+def _score_column(rows: Sequence[Row]) -> Column[Row]:
+    """Scores, of which the best student's of each task is strong."""
+    best: dict[Place, float] = {}
+    for row in rows:
+        if row.method != TEACHER and row.score is not None:
+            place = row.task, row.split
+            best[place] = max(row.score, best.get(place, row.score))
+
+    def is_best(row: Row) -> bool:
+        return row.method != TEACHER and row.score == best.get((row.task, row.split))
+
+    return replace(SCORE, strong=lambda row: row.score is not None and is_best(row))
+
+
+def _by_entry(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.entry, []).append(row)
+    return found
+
+
+def _shared(rows: Sequence[Row], places: Sequence[Place]) -> list[Place]:
+    """The places that every entry has: a mean over others would compare different tasks."""
+    filled = [{(row.task, row.split) for row in own} for own in _by_entry(rows).values()]
+    return [place for place in places if all(place in own for own in filled)]
+
+
+def _remarks(rows: Sequence[Row]) -> list[str]:
+    seeds = sorted({seed for row in rows for seed in row.seeds})
+    only = ": how far other seeds lie apart is not known" if len(seeds) == 1 else ""
+    examples = {(row.task, row.split): row.examples for row in rows}
+    sizes = ", ".join(f"{place_name(place)} {examples[place]:,}" for place in sorted(examples))
+    cells = ", ".join(sorted({one.cell for row in rows for one in row.runtimes.values()}))
+    timed = f"Time is of batch x length {cells}; percentiles, bounds, other shapes: latency.csv."
+    noted = dict.fromkeys((row.entry, mark) for row in rows for mark in row.marks)
+    return [
+        f"Seeds: {', '.join(map(str, seeds))}{only}.",
+        f"Scored examples: {sizes}.",
+        *([timed] if cells else []),
+        *(f"§ {entry}: {mark}." for entry, mark in noted),
+    ]

@@ -1,0 +1,106 @@
+"""A study as a table: a row for each variant, task and split, and a line for each variant."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from zoo.board.columns import Absent, Cell, Column, Table, total
+from zoo.board.costs import TRAINING_SECONDS, Parts, cost_columns
+from zoo.board.scores import SCORE, percent, score_columns
+from zoo.board.study import StudyRow, value_text
+from zoo.board.summary import Line, line_of, place_name, summed_up, task_columns
+from zoo.spec.study import StudyJob
+
+AS_DECLARED = Absent("as declared")
+
+
+def study_table(job: StudyJob, rows: Sequence[StudyRow]) -> Table[StudyRow]:
+    """All rows with all columns."""
+    return Table(_title(job), rows, study_columns(job, rows))
+
+
+def study_summary(
+    job: StudyJob, rows: Sequence[StudyRow], remarks: Sequence[str] = ()
+) -> Table[Line[StudyRow]]:
+    """A line per variant, a column per task, the difference to the base beside each score."""
+    places = list(dict.fromkeys((row.task, row.split) for row in rows))
+    score = _score_column(rows)
+    lines = [
+        line_of(variant.name, score, [row for row in rows if row.variant == variant.name])
+        for variant in job.variants
+    ]
+    name: Column[Line[StudyRow]] = Column("variant", lambda line: line.name, "", head="variant")
+    note = "of one run of each task together; what was read before is not in it"
+    training = replace(TRAINING_SECONDS, note=note, over=total)
+    costs: list[Column[StudyRow]] = [training, *cost_columns(Parts.of(rows))]
+    columns = [name, *task_columns(rows, places, score), *summed_up(costs)]
+    return Table(_title(job), lines, columns, [*_remarks(job, rows), *remarks])
+
+
+def study_columns(job: StudyJob, rows: Sequence[StudyRow]) -> list[Column[StudyRow]]:
+    """A study's own columns, and those that it shares with boards."""
+    parts = Parts.of(rows)
+    seeds = sorted({seed for row in rows for seed in row.seeds})
+    return [
+        Column("variant", lambda row: row.variant, "its name within the study", head="variant"),
+        *(_axis(axis) for axis in job.axes),
+        *score_columns(parts, _score_column(rows)),
+        Column("to_base", lambda row: row.to_base, "score minus the base's"),
+        *(_seed(seed) for seed in seeds),
+        Column("train_examples", lambda row: row.train_examples, "that it was trained on"),
+        TRAINING_SECONDS,
+        *cost_columns(parts),
+    ]
+
+
+def _axis(axis: str) -> Column[StudyRow]:
+    return Column(axis, lambda row: _stated(row.values[axis]), "what the variant sets")
+
+
+def _stated(value: Any) -> Cell:
+    if value is None:
+        return AS_DECLARED
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number else value_text(value)
+
+
+def _seed(seed: int) -> Column[StudyRow]:
+    return Column(f"score_seed_{seed}", lambda row: row.scores.get(seed), "of one run")
+
+
+def _score_column(rows: Sequence[StudyRow]) -> Column[StudyRow]:
+    """With its spread, and the difference to the base where it is not the base's own."""
+    base = rows[0].variant if rows else ""
+
+    def beside(row: StudyRow) -> str:
+        spread = "" if row.score_sd is None else f" ± {percent(row.score_sd)}"
+        compared = row.variant != base and row.to_base is not None
+        return spread + (f" ({100 * (row.to_base or 0.0):+.1f})" if compared else "")
+
+    note = (
+        "the mean over seeds, in text x 100; ± is their standard deviation, in brackets the score"
+        " minus the base's"
+    )
+    score: Column[StudyRow] = SCORE
+    return replace(score, note=note, beside=beside)
+
+
+def _title(job: StudyJob) -> str:
+    return f"{job.suite}: {job.entry}"
+
+
+def _remarks(job: StudyJob, rows: Sequence[StudyRow]) -> list[str]:
+    values = job.variants[0].values
+    stated = ", ".join(
+        f"{axis} {'as declared' if values[axis] is None else value_text(values[axis])}"
+        for axis in job.axes
+    )
+    seeds = sorted({seed for row in rows for seed in row.seeds})
+    only = ": no spread is known" if len(seeds) == 1 else ""
+    examples = {(row.task, row.split): row.examples for row in rows}
+    sizes = ", ".join(f"{place_name(place)} {count:,}" for place, count in examples.items())
+    return [
+        f"The base is {job.varied} with {stated}.",
+        f"Seeds: {', '.join(map(str, seeds))}{only}.",
+        f"Scored examples: {sizes}.",
+    ]
