@@ -8,7 +8,8 @@ import pytest
 
 from tests.board.conftest import common, measured, scored, timed
 from tests.made import HASH, subject
-from zoo.board.render import as_csv
+from zoo.board.leaderboard import leaderboard
+from zoo.board.render import as_csv, as_markdown
 from zoo.board.table import make_rows, shown
 from zoo.board.timings import timings_table
 from zoo.records.latency import REPLAY, LatencyRecord, Memory
@@ -111,3 +112,17 @@ def test_the_table_of_timings_keeps_both_models_apart() -> None:
     )]  # fmt: skip
     assert told == ["1.5", "1", "2", "3.0", "3.0", "4", "5", "6.0"]
     assert [line[f"length_{name}"] for name in ("min", "median", "max")] == ["4", "9", "16"]
+
+
+def test_energy_is_told_of_one_sequence() -> None:
+    """A call's, over the sequences of its batch; without a counter it is absent, and says so."""
+    used = subject(1.5).model_copy(update={"energy_mj": 12.0})
+    records = [cell("8x16", student=used), cell("1x8", student=used, runtime="onnx-fp32")]
+    table = leaderboard(make_rows([scored("kd", 0.8), *records]), "tiny")
+    (line,) = csv.DictReader(io.StringIO(as_csv(table)))
+    names = [f"{runtime}_energy_mj_per_sequence" for runtime in ("torch_fp32", "onnx_fp32")]
+    assert [line[name] for name in names] == ["1.5", "12.0"]
+    assert "| onnx-fp32 mJ |" in as_markdown(table)
+    (line,) = csv.DictReader(io.StringIO(as_csv(timings_table("tiny", [cell("1x8")]))))
+    assert line["energy_mj_per_sequence"] == ""
+    assert "no energy counter: energy_mj_per_sequence energy_mj" in line["status"]

@@ -137,6 +137,19 @@ HEADLINES: tuple[Column[LatencyRecord], ...] = (
     *(column.within(_timing).within(_student) for column in _PERCENTILES),
     _MEMORY_PEAK.within(_memory).within(_student),
     Column(
+        "energy_mj_per_sequence",
+        lambda record: (
+            NO_COUNTER
+            if isinstance(record.student.energy_mj, str)
+            else record.student.energy_mj / record.batch_size
+        ),
+        "energy of one inference, a sequence, by the counters of the processor or the GPU",
+        unit="mJ",
+        head="mJ",
+        text="{:.3g}".format,
+        over=middle,
+    ),
+    Column(
         "busy",
         lambda record: record.circumstances.busy,
         "whether other work had more than a tenth of a core, or a host took 2 % of the time",
