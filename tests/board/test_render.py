@@ -44,6 +44,7 @@ sentiment (accuracy): the mean over seeds, in text x 100; ± is half of the 95 %
 parameters: of the whole model with its head, tied ones once; the largest of the tasks.
 fp32 MB, int8 MB: of the ONNX file; the largest of the tasks.
 torch-fp32 time: this model's median time over its teacher's, taken in turns in one process: below 1 is faster; ± is half of the 95 % interval over rounds, in brackets the median in ms; busy: other work disturbed it, and milliseconds say little.
+Without values: MFLOP/token (not recorded).
 Without values: torch-fp32 mJ (no energy counter, is the teacher).
 """  # noqa: E501  (a table's lines are as long as they are)
 

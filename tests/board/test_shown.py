@@ -8,7 +8,7 @@ import pytest
 
 from tests.board.conftest import common, measured, scored, timed
 from tests.made import HASH, subject
-from zoo.board.leaderboard import leaderboard
+from zoo.board.leaderboard import leaderboard, summary
 from zoo.board.render import as_csv, as_markdown
 from zoo.board.table import make_rows, shown
 from zoo.board.timings import timings_table
@@ -126,3 +126,22 @@ def test_energy_is_told_of_one_sequence() -> None:
     (line,) = csv.DictReader(io.StringIO(as_csv(timings_table("tiny", [cell("1x8")]))))
     assert line["energy_mj_per_sequence"] == ""
     assert "no energy counter: energy_mj_per_sequence energy_mj" in line["status"]
+
+
+def test_arithmetic_is_told_of_one_token() -> None:
+    """At the length that it was counted at; the most of the tasks where they share a line."""
+    records = [
+        record
+        for task, flops, length in (("sentiment", 96_000_000, 48), ("span", 384_000_000, 128))
+        for record in (
+            scored("kd", 0.8, task),
+            measured("kd")[0].model_copy(
+                update=common("kd", task, 1) | {"flops": flops, "flops_length": length}
+            ),
+        )
+    ]
+    rows = make_rows(records)
+    lines = csv.DictReader(io.StringIO(as_csv(leaderboard(rows, "tiny"))))
+    assert [line["flops_per_token"] for line in lines] == ["2000000.0", "3000000.0"]
+    (line,) = [one for one in as_markdown(summary(rows, "tiny")).splitlines() if "| kd |" in one]
+    assert line.endswith("| 3 at 128 |")

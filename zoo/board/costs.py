@@ -66,6 +66,19 @@ _SIZE: tuple[Column[SizeRecord], ...] = (
         text=lambda flops: f"{flops / 1e6:,.1f}",
     ),
     Column(
+        "flops_per_token",
+        lambda size: (
+            size.flops / size.flops_length if size.flops and size.flops_length else UNRECORDED
+        ),
+        "arithmetic of one piece of a sequence of `flops_length`, in text behind `at`; the largest"
+        " of the tasks",
+        unit="FLOP",
+        head="MFLOP/token",
+        text=lambda flops: f"{flops / 1e6:.3g}",
+        beside=lambda size: f" at {size.flops_length}" if size.flops_length else "",
+        over=largest,
+    ),
+    Column(
         "flops_length",
         lambda size: UNRECORDED if size.flops_length is None else size.flops_length,
         "the length that the arithmetic is counted at",
