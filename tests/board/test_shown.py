@@ -145,3 +145,11 @@ def test_arithmetic_is_told_of_one_token() -> None:
     assert [line["flops_per_token"] for line in lines] == ["2000000.0", "3000000.0"]
     (line,) = [one for one in as_markdown(summary(rows, "tiny")).splitlines() if "| kd |" in one]
     assert line.endswith("| 3 at 128 |")
+
+
+def test_a_line_tells_why_the_task_that_was_measured_says_nothing() -> None:
+    """The others were not timed, as usual."""
+    tasks = ("inference", "sentiment", "span")
+    rows = make_rows([*(scored("kd", 0.8, task) for task in tasks), cell("1x8")])
+    assert "Without values: torch-fp32 mJ (no energy counter)." in summary(rows, "tiny").notes
+    assert "(no energy counter" not in "".join(summary(rows[:1], "tiny").notes)

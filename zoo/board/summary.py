@@ -1,5 +1,6 @@
 """A line for all tasks of an entry or a variant: a table made of the rows of another one."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -85,8 +86,7 @@ def _over_tasks(column: Column[S], over: Over) -> Column[Line[S]]:
     def value(line: Line[S]) -> Cell:
         cells = [column.value(row) for row in line.rows]
         found = over([number(cell) for cell in cells])
-        lacking = (cell for cell in cells if isinstance(cell, Absent | None))
-        return next(lacking, None) if found is None else found
+        return _why(cells) if found is None else found
 
     def beside(line: Line[S]) -> str:
         told = value(line)
@@ -103,3 +103,9 @@ def _over_tasks(column: Column[S], over: Over) -> Column[Line[S]]:
         text=column.text,
         beside=beside,
     )
+
+
+def _why(cells: Sequence[Cell]) -> Absent | None:
+    """The reason of the fewest tasks: where only one is measured, why that one says nothing."""
+    reasons = Counter(cell.reason for cell in cells if isinstance(cell, Absent))
+    return Absent(min(reasons, key=lambda reason: reasons[reason])) if reasons else None
