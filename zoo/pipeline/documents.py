@@ -25,9 +25,8 @@ from zoo.spec.load import LoadedSuite
 END = "<!-- end -->"
 MARK = re.compile(r"^<!-- (?:(?P<kind>\w+): (?P<name>.*?)|end) -->$", re.MULTILINE)
 """A line `<!-- board: mini -->`, `<!-- show: glue/kd-6l -->` (`... on mnli -->` for one task),
-`<!-- numbers: kd -->`, `<!-- table: runtimes -->` or `<!-- columns: latency.csv -->`; up to the next
-`<!-- end -->` the text is
-generated."""
+`<!-- numbers: kd -->`, `<!-- table: runtimes -->` or `<!-- columns: latency.csv -->`; up to the
+next `<!-- end -->` the text is generated."""
 
 
 def write_documents(project: Project, suites: Mapping[str, LoadedSuite]) -> list[str]:
