@@ -6,10 +6,10 @@ from pathlib import Path
 import datasets
 import pytest
 
-from zoo.data import glue
+from zoo.data import texts
 from zoo.data.examples import TextExample
 from zoo.errors import DataError
-from zoo.spec.task import TASKS
+from zoo.spec.task import TASKS, Reader
 
 HEADERS = {
     "sst2": "sentence|label",
@@ -24,6 +24,7 @@ HEADERS = {
     "rte": "index|sentence1|sentence2|label",
     "wnli": "index|sentence1|sentence2|label",
 }
+GLUE = sorted(name for name, task in TASKS.items() if task.reader is Reader.TSV)
 TEXTS = [
     ('He said " no', "A second one ."),
     ("caf\u00e9 \u2028 next \x85 line ", 'It is "quoted"'),
@@ -34,7 +35,7 @@ SCORES = [3.8, 2.46666666666667, 0.0]
 
 
 def write(folder: Path, name: str, content: bytes | str, split: str = "dev") -> Path:
-    file = folder / "glue" / TASKS[name].folder / f"{split}.tsv"
+    file = folder / TASKS[name].home / f"{split}.tsv"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     return file
@@ -43,7 +44,7 @@ def write(folder: Path, name: str, content: bytes | str, split: str = "dev") -> 
 def row(name: str, first: str, second: str, label: str) -> str:
     if name == "cola":
         return f"gj04\t{label}\t\t{first}"
-    layout = glue.LAYOUTS[name]
+    layout = TASKS[name].columns
     cells = {
         **dict.fromkeys(HEADERS[name].split("|"), "x"),
         layout.label: label,
@@ -54,9 +55,9 @@ def row(name: str, first: str, second: str, label: str) -> str:
 
 
 def tsv(name: str, end: str = "\n") -> str:
-    task, layout = TASKS[name], glue.LAYOUTS[name]
+    task, layout = TASKS[name], TASKS[name].columns
     names = [str(score) for score in SCORES] if name == "stsb" else [
-        str(label) if layout.digits else task.labels[label] for label in CLASSES
+        str(label) if layout.written else task.labels[label] for label in CLASSES
     ]  # fmt: skip
     lines = [row(name, *texts, label) for texts, label in zip(TEXTS, names, strict=True)]
     header = [HEADERS[name].replace("|", "\t")] if name in HEADERS else []
@@ -71,7 +72,7 @@ def on_hub(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, **change: o
         if name == "stsb"
         else datasets.ClassLabel(names=list(change.get("labels", task.labels)))
     )
-    names = change.get("columns", glue.LAYOUTS[name].hub_texts)
+    names = change.get("columns", TASKS[name].columns.on_hub)
     values = change.get("values", SCORES if name == "stsb" else CLASSES)
     columns = {key: [texts[i] for texts in TEXTS] for i, key in enumerate(names)}
     columns |= {"label": values, "idx": [4, 9, 11]}
@@ -93,7 +94,7 @@ def message(error: pytest.ExceptionInfo[DataError], file: Path) -> str:
     return str(error.value).replace(str(file), "FILE")
 
 
-@pytest.mark.parametrize("name", sorted(set(glue.LAYOUTS) & set(TASKS)))
+@pytest.mark.parametrize("name", GLUE)
 def test_folder_and_hub_give_the_same_split(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,8 +102,8 @@ def test_folder_and_hub_give_the_same_split(
     split = TASKS[name].evaluation[-1]
     write(tmp_path, name, tsv(name), split)
     asked = on_hub(monkeypatch, tmp_path, name)
-    here = glue.read_split(TASKS[name], split, tmp_path)
-    assert here == glue.load_split(TASKS[name], split, "abc")
+    here = texts.read_split(TASKS[name], split, tmp_path)
+    assert here == texts.load_split(TASKS[name], split, "abc")
     hub_split = "validation_mismatched" if name == "mnli" else "validation"
     assert asked == [("nyu-mll/glue", name, hub_split, "abc")]
     second = TEXTS[0][1] if TASKS[name].pair else None
@@ -114,21 +115,21 @@ def test_folder_and_hub_give_the_same_split(
     )
 
 
-@pytest.mark.parametrize("name", sorted(set(glue.LAYOUTS) & set(TASKS)))
+@pytest.mark.parametrize("name", GLUE)
 def test_byte_order_mark_crlf_and_blank_lines_change_nothing(name: str, tmp_path: Path) -> None:
     """A file that went through Windows holds the same examples."""
     split = TASKS[name].evaluation[0]
     write(tmp_path, name, tsv(name), split)
-    plain = glue.read_split(TASKS[name], split, tmp_path)
+    plain = texts.read_split(TASKS[name], split, tmp_path)
     write(tmp_path, name, b"\xef\xbb\xbf" + (tsv(name, "\r\n") + "\r\n").encode(), split)
-    assert glue.read_split(TASKS[name], split, tmp_path) == plain
+    assert texts.read_split(TASKS[name], split, tmp_path) == plain
 
 
 def test_short_rows_of_qqp_are_skipped_and_counted(tmp_path: Path) -> None:
     """The release of QQP is known to hold rows that are cut short; no other is."""
     lines = tsv("qqp").splitlines()[:2]
     write(tmp_path, "qqp", "\n".join([lines[0], "1\t2\t3\tonly this", lines[1], "4\t5"]) + "\n")
-    split = glue.read_split(TASKS["qqp"], "dev", tmp_path)
+    split = texts.read_split(TASKS["qqp"], "dev", tmp_path)
     assert (split.skipped, [example.id for example in split.examples]) == (2, ["qqp-dev-0"])
 
 
@@ -188,7 +189,7 @@ def test_broken_files_are_told_with_place_and_remedy(case: str, tmp_path: Path) 
     name, content, expected = BROKEN[case]
     file = write(tmp_path, name, content)
     with pytest.raises(DataError) as error:
-        glue.read_split(TASKS[name], "dev", tmp_path)
+        texts.read_split(TASKS[name], "dev", tmp_path)
     assert message(error, file) == expected
 
 
@@ -198,7 +199,7 @@ def test_scores_outside_the_scale_are_refused(score: str, tmp_path: Path) -> Non
     lines = [HEADERS["stsb"].replace("|", "\t"), row("stsb", "a", "b", score)]
     file = write(tmp_path, "stsb", "\n".join(lines) + "\n")
     with pytest.raises(DataError) as error:
-        glue.read_split(TASKS["stsb"], "dev", tmp_path)
+        texts.read_split(TASKS["stsb"], "dev", tmp_path)
     assert message(error, file).startswith(
         f"FILE:2: score: the label {score!r}\n  allowed: a number from 0 to 5\n"
     )
@@ -208,7 +209,7 @@ def test_all_problems_of_a_file_come_at_once_up_to_twenty(tmp_path: Path) -> Non
     """Twenty problems are listed, the rest counted."""
     file = write(tmp_path, "sst2", "sentence\tlabel\n" + "a\t7\n" * 23 + "cut\n")
     with pytest.raises(DataError) as error:
-        glue.read_split(TASKS["sst2"], "dev", tmp_path)
+        texts.read_split(TASKS["sst2"], "dev", tmp_path)
     assert len(error.value.problems) == 21
     assert message(error, file).endswith("\nFILE: and 4 more problems like these")
 
@@ -217,7 +218,7 @@ def test_missing_file_says_what_the_folder_should_hold(tmp_path: Path) -> None:
     """The path, the layout and the way out are in the message."""
     file = tmp_path / "glue" / "MNLI" / "dev_matched.tsv"
     with pytest.raises(DataError) as error:
-        glue.read_split(TASKS["mnli"], "dev_matched", tmp_path)
+        texts.read_split(TASKS["mnli"], "dev_matched", tmp_path)
     assert message(error, file) == (
         "FILE: there is no such file\n"
         "  allowed: ZOO_DATA names a folder that holds MNLI/dev_matched.tsv in the layout of the "
@@ -230,9 +231,9 @@ def test_unknown_split_names_the_known_ones(tmp_path: Path) -> None:
     """MNLI has no plain dev split."""
     expected = r"mnli: there is no split 'dev'\n  allowed: train, dev_matched, dev_mismatched"
     with pytest.raises(DataError, match=expected):
-        glue.read_split(TASKS["mnli"], "dev", tmp_path)
+        texts.read_split(TASKS["mnli"], "dev", tmp_path)
     with pytest.raises(DataError, match=expected):
-        glue.load_split(TASKS["mnli"], "dev", "abc")
+        texts.load_split(TASKS["mnli"], "dev", "abc")
 
 
 HUB = "nyu-mll/glue (configuration 'rte', split 'validation', revision 'abc')"
@@ -272,7 +273,7 @@ def test_hub_data_that_is_not_the_task_is_refused(
     """Label order, hidden labels and columns are checked, not believed."""
     on_hub(monkeypatch, tmp_path, "rte", **change)
     with pytest.raises(DataError, match=f"^{re.escape(expected)}$"):
-        glue.load_split(TASKS["rte"], "dev", "abc")
+        texts.load_split(TASKS["rte"], "dev", "abc")
 
 
 @pytest.mark.parametrize(
@@ -293,4 +294,4 @@ def test_unreachable_hub_says_how_to_go_on(
         f"  do: set ZOO_DATA to a folder that holds the data, or {way}"
     )
     with pytest.raises(DataError, match=f"^{re.escape(expected)}$"):
-        glue.load_split(TASKS["rte"], "dev", "abc")
+        texts.load_split(TASKS["rte"], "dev", "abc")

@@ -6,15 +6,14 @@ from pathlib import Path
 import datasets
 import pytest
 
-from zoo.data import hidden, hub
-from zoo.data.glue import LAYOUTS
+from zoo.data import hub
 from zoo.data.hidden import load_test, read_test
 from zoo.data.sources import load_test as load_tests
 from zoo.errors import DataError
 from zoo.spec.data import SuiteData
 from zoo.spec.task import AX, TASKS, Task
 
-GLUE = [*(task for task in TASKS.values() if task.source == "glue"), AX]
+GLUE = [*(task for task in TASKS.values() if task.hidden), AX]
 RELEASED = {
     "cola": ("CoLA/test.tsv", "index|sentence"),
     "sst2": ("SST-2/test.tsv", "index|sentence"),
@@ -41,7 +40,7 @@ def released(folder: Path, task: Task) -> Path:
     """A test set in the layout of the release."""
     name, header = RELEASED[task.name]
     columns = header.split("|")
-    texts = [c for c in columns if c in (*LAYOUTS[task.name].texts, "sentence1", "sentence2")]
+    texts = [c for c in columns if c in (*task.columns.texts, "sentence1", "sentence2")]
     rows = [
         {**dict.fromkeys(columns, "x"), columns[0]: str(n), **dict(zip(texts, pair, strict=False))}
         for n, pair in enumerate(TEXTS)
@@ -58,10 +57,10 @@ def test_release_and_hub_give_the_same_examples(
     task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Texts are stripped, quotes stand, ids count the rows and no label is known."""
-    split = hidden.test_splits(task)[0]
+    split = task.hidden[0]
     assert released(tmp_path, task).stem == split
     asked: list[hub.HubData] = []
-    names = LAYOUTS[task.name].hub_texts
+    names = task.columns.on_hub
     columns = {name: [pair[at] for pair in TEXTS] for at, name in enumerate(names)}
 
     def load(source: hub.HubData, wanted: tuple[str, ...]) -> datasets.Dataset:
@@ -73,7 +72,7 @@ def test_release_and_hub_give_the_same_examples(
     found = read_test(task, split, tmp_path)
     assert found == load_test(task, split, "abc")
     assert (asked[0].config, asked[0].split) == (
-        task.config,
+        task.hub and task.hub.config,
         "test" if task is AX else split,
     )
     assert [example.id for example in found.examples] == [f"{task.name}-{split}-{n}" for n in "012"]
@@ -86,7 +85,7 @@ def test_release_and_hub_give_the_same_examples(
 @pytest.mark.parametrize("task", GLUE, ids=lambda task: task.name)
 def test_the_index_of_a_test_set_is_its_own(task: Task, tmp_path: Path) -> None:
     """A part of a test set, or a shuffled one, keeps its numbers in its order."""
-    split, path = hidden.test_splits(task)[0], released(tmp_path, task)
+    split, path = task.hidden[0], released(tmp_path, task)
     text = path.read_text().replace("\n0\t", "\n7\t").replace("\n2\t", "\n 003 \t")
     path.write_text(text)
     index = read_test(task, split, tmp_path).index

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.data import glue
+from zoo.data import texts
 from zoo.spec.task import TASKS
 
 
@@ -31,7 +31,7 @@ def test_real_splits_have_the_published_counts(
     name: str, split: str, rows: int, positive: int | None
 ) -> None:
     """Rows and positive labels are those of the official release."""
-    examples = glue.read_split(TASKS[name], split, data_folder()).examples
+    examples = texts.read_split(TASKS[name], split, data_folder()).examples
     assert len({example.id for example in examples}) == len(examples) == rows
     assert positive in (None, sum(example.label for example in examples))
     assert all(example.first for example in examples)
@@ -42,6 +42,6 @@ def test_real_splits_have_the_published_counts(
 )
 def test_real_scores_have_the_published_mean(split: str, rows: int, mean: float) -> None:
     """STS-B's mean score is the published one to four places."""
-    examples = glue.read_split(TASKS["stsb"], split, data_folder()).examples
+    examples = texts.read_split(TASKS["stsb"], split, data_folder()).examples
     assert len(examples) == rows
     assert np.mean([example.label for example in examples]) == pytest.approx(mean, abs=5e-5)

@@ -14,9 +14,9 @@ from zoo.data.pocket_language import NOUNS, PRAISE, QUALITIES, Speaker
 from zoo.data.pocket_sentences import FAULTS, opinion, statement
 from zoo.data.pocket_tasks import MAKERS
 from zoo.errors import UsageError
-from zoo.spec.task import TASKS
+from zoo.spec.task import TASKS, Reader
 
-POCKET = sorted(name for name, task in TASKS.items() if task.source == "pocket")
+POCKET = sorted(name for name, task in TASKS.items() if task.reader is Reader.GENERATOR)
 
 
 def texts(split: Split) -> list[tuple[str, ...]]:

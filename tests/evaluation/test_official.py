@@ -10,7 +10,6 @@ from tests import tiny
 from tests.made import HASH, identity
 from zoo.cli.submit import submit
 from zoo.data.batches import encode
-from zoo.data.glue import LAYOUTS
 from zoo.data.hidden import read_test
 from zoo.data.sources import load_evaluation, load_test
 from zoo.errors import DataError, UsageError
@@ -25,8 +24,8 @@ from zoo.spec.data import SuiteData
 from zoo.spec.measuring import Measured, ScoreJob
 from zoo.spec.task import AX, TASKS, Task, TaskKind
 
-GLUE = [task for task in TASKS.values() if task.source == "glue"]
-OFFICIAL = [task for task in TASKS.values() if task.source != "pocket"]
+GLUE = [task for task in TASKS.values() if task.hidden]
+OFFICIAL = [task for task in TASKS.values() if task.submission]
 WORDS = [word for word in tiny.tokenizer().get_vocab() if word.isalpha()]
 
 
@@ -38,15 +37,15 @@ def label(task: Task, random: Random) -> str:
     if task.kind is TaskKind.REGRESSION:
         return f"{random.uniform(0, 5):.3f}"
     number = random.randrange(len(task.labels))
-    return str(number) if LAYOUTS[task.name].digits else task.labels[number]
+    return str(number) if task.columns.written else task.labels[number]
 
 
 def write_table(path: Path, task: Task, random: Random, *, hidden: bool) -> None:
     """A file as the release has it: labelled, or with an index and without labels."""
-    layout = LAYOUTS[task.name]
-    texts = ("sentence1", "sentence2") if task is AX and hidden else layout.texts
-    columns = ("index", *texts) if hidden else layout.columns or (*texts, layout.label)
-    lines = [] if layout.columns and not hidden else ["\t".join(columns)]
+    layout = task.columns
+    texts = layout.in_test_set if hidden else layout.texts
+    columns = ("index", *texts) if hidden else layout.named or (*texts, layout.label)
+    lines = [] if layout.named and not hidden else ["\t".join(columns)]
     for number in range(24):
         cells = {column: sentence(random) for column in columns}
         cells["index"] = str(number)
@@ -84,11 +83,10 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """`$ZOO_DATA` with a dev and a test split of every official task."""
     folder, random = tmp_path / "data", Random(5)
     for task in GLUE:
-        home = folder / "glue" / task.folder
+        home = folder / task.home
         for split in task.evaluation:
             write_table(home / f"{split}.tsv", task, random, hidden=False)
-        halves = ("test_matched", "test_mismatched") if task.name == "mnli" else ("test",)
-        for split in halves:
+        for split in task.hidden:
             write_table(home / f"{split}.tsv", task, random, hidden=True)
     write_table(folder / "glue/diagnostic/diagnostic.tsv", AX, random, hidden=True)
     write_table(folder / "glue/diagnostic/diagnostic-full.tsv", AX, random, hidden=False)
@@ -117,7 +115,7 @@ def built(tmp_path: Path, tasks: list[Task]) -> tuple[Project, ScoreJob]:
 def dev_file(folder: Path, task: Task, split: str) -> Path:
     if task.kind is TaskKind.SPAN:
         return folder / f"squad/dev-{task.name.removeprefix('squad-')}.json"
-    return folder / "glue" / task.folder / f"{split}.tsv"
+    return folder / task.home / f"{split}.tsv"
 
 
 @pytest.mark.parametrize("task", OFFICIAL, ids=lambda task: task.name)

@@ -18,9 +18,9 @@ from zoo.evaluation.submissions import (
     submission_name,
     write_submission,
 )
-from zoo.spec.task import TASKS, Task, TaskKind
+from zoo.spec.task import AX, TASKS, Task, TaskKind
 
-GLUE = [TASKS[name] for name in OFFICIAL if name in TASKS and TASKS[name].source == "glue"]
+GLUE = [TASKS[name] for name in OFFICIAL if name in TASKS and TASKS[name].hidden]
 RTE_DEV = (
     "index\tsentence1\tsentence2\tlabel\n"
     "0\tIt rains.\tIt is wet.\tentailment\n"
@@ -77,7 +77,7 @@ def test_all_positive_submissions_score_the_known_shares(
     name: str, positives: int, examples: int, tmp_path: Path
 ) -> None:
     """On the release's dev files a constant 1 is right as often as the label occurs."""
-    task = next(task for task in GLUE if task.folder == name)
+    task = next(task for task in GLUE if task.home == f"glue/{name}")
     path = write_submission(task, tmp_path, [1] * examples)
     metrics = score_file(task, _data("glue", name, "dev.tsv"), path).metrics
     assert metrics["accuracy"] == pytest.approx(positives / examples)
@@ -290,9 +290,10 @@ def test_file_names_are_those_of_the_server() -> None:
         "rte": "RTE.tsv",
         "wnli": "WNLI.tsv",
     }
-    splits = ("dev_matched", "dev_mismatched", "ax")
+    splits = ("dev_matched", "test_matched", "dev_mismatched", "test_mismatched")
     mnli = [submission_name(TASKS["mnli"], split) for split in splits]
-    assert mnli == ["MNLI-m.tsv", "MNLI-mm.tsv", "AX.tsv"]
+    assert mnli == ["MNLI-m.tsv", "MNLI-m.tsv", "MNLI-mm.tsv", "MNLI-mm.tsv"]
+    assert submission_name(AX, "diagnostic") == "AX.tsv"
     with pytest.raises(UsageError, match="mnli: split: 'dev'\n  allowed: dev_matched, dev_mism"):
         submission_name(TASKS["mnli"], "dev")
 

@@ -20,7 +20,7 @@ from zoo.spec.data import SuiteData
 from zoo.spec.measuring import Measured, ScoreJob
 from zoo.spec.task import TASKS
 
-OFFICIAL = [name for name, task in TASKS.items() if task.source != "pocket"]
+OFFICIAL = [name for name, task in TASKS.items() if task.submission]
 WORDS = [word for word in tiny.tokenizer().get_vocab() if word.isalpha()][:40]
 
 

@@ -14,9 +14,9 @@ from zoo.data.examples import SpanExample
 from zoo.errors import MeasurementError
 from zoo.latency.inputs import Tokeniser, drawn_inputs, lengths_of, warmup_turns
 from zoo.latency.report import Example, Replay, Shape, Subject
-from zoo.spec.task import TASKS, TaskKind
+from zoo.spec.task import TASKS, Reader, TaskKind
 
-_TASKS = [name for name, task in TASKS.items() if task.source == "pocket"]
+_TASKS = [name for name, task in TASKS.items() if task.reader is Reader.GENERATOR]
 
 
 def _length(length: int) -> dict[str, np.ndarray]:

@@ -31,7 +31,7 @@ def submit(entry: str, *, split: str, task: str | None, seed: int | None, out: P
     suite, _, name = entry.partition("/")
     job = read_job(project, suite, name, "score", ScoreJob)
     runs = _runs(entry, job, task, seed)
-    with_test_set = [run for run in runs if TASKS[run.task].source == "glue"]
+    with_test_set = [run for run in runs if TASKS[run.task].hidden]
     # SQuAD keeps its test set to itself, which must not stop an entry's other tasks.
     answered = with_test_set if split == "test" and with_test_set else runs
     # The model's libraries are brought once it is clear that they are needed.
@@ -46,7 +46,7 @@ def submit(entry: str, *, split: str, task: str | None, seed: int | None, out: P
 
 
 def _runs(entry: str, job: ScoreJob, task: str | None, seed: int | None) -> list[Measured]:
-    official = [run for run in job.runs if TASKS[run.task].source != "pocket"]
+    official = [run for run in job.runs if TASKS[run.task].submission is not None]
     if not official:
         given = "none of its tasks has an official server"
         raise UsageError(Problem(entry, given, "entries on GLUE or SQuAD"))

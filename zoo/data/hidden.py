@@ -4,26 +4,15 @@ from pathlib import Path
 
 from zoo.data import hub
 from zoo.data.examples import Split, TextExample
-from zoo.data.glue import HUB_NAME, LAYOUTS, cut_short, example, filled, header
 from zoo.data.index import Index, index_column
 from zoo.data.reading import refuse, text_lines
+from zoo.data.texts import cut_short, example, filled, header
 from zoo.errors import Problem
-from zoo.spec.task import AX, Task
-
-_SPLITS = {"mnli": ("test_matched", "test_mismatched"), AX.name: ("diagnostic",)}
-_ORIGINAL_MRPC = "msr_paraphrase_test.txt"
-"""MRPC's test set as its authors publish it, with labels, which are not read here."""
-_TEXTS = {AX.name: ("sentence1", "sentence2")}
-"""Names of the text columns where they are others than in labelled files."""
-
-
-def test_splits(task: Task) -> tuple[str, ...]:
-    """The splits of a task whose labels only the server knows."""
-    return _SPLITS.get(task.name, ("test",))
+from zoo.spec.task import Task
 
 
 def read_test(task: Task, split: str, folder: Path) -> Split:
-    """A test split from `<folder>/glue/<TASK>/<split>.tsv`, without labels.
+    """A test split from its place below `folder`, without labels.
 
     Its index, where it has one, says under which numbers the server takes the answers.
 
@@ -31,13 +20,10 @@ def read_test(task: Task, split: str, folder: Path) -> Split:
         DataError: the file is missing or empty, lacks a column, or has rows that are cut short or
             an index that is none.
     """
-    home = folder / "glue" / task.folder
-    file = home / f"{split}.tsv"
-    if task.name == "mrpc" and not file.is_file() and (home / _ORIGINAL_MRPC).is_file():
-        file = home / _ORIGINAL_MRPC
+    file = _file(task, split, folder)
     problems: list[Problem] = []
     lines = text_lines(file, problems)
-    texts = _TEXTS.get(task.name, LAYOUTS[task.name].texts)
+    texts = task.columns.in_test_set
     columns = header(task, file, lines, problems, texts)
     examples: list[TextExample] = []
     numbered: list[tuple[int, str]] = []
@@ -64,9 +50,15 @@ def load_test(task: Task, split: str, revision: str) -> Split:
     Raises:
         DataError: the hub cannot be reached, or lacks the columns.
     """
-    named = "test" if task.name == AX.name else split
-    source = hub.HubData(HUB_NAME, task.config, named, revision)
-    texts = LAYOUTS[task.name].hub_texts
+    source, texts = hub.split_of(task, split, revision), task.columns.on_hub
     rows = enumerate(hub.rows(hub.load(source, texts)))
     examples = [example(task, split, n, [row[name] for name in texts], None) for n, row in rows]
     return filled(Split(split, tuple(examples)), str(source))
+
+
+def _file(task: Task, split: str, folder: Path) -> Path:
+    """The split's file or, where that is not there, its authors' own, whose labels are not read."""
+    file, original = folder / task.path(split), task.originals.get(split)
+    if original is None or file.is_file() or not (folder / original).is_file():
+        return file
+    return folder / original

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.disk import cannot_write, no_room
 from zoo.errors import DataError, Problem
+from zoo.spec.task import Task
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -29,6 +30,12 @@ class HubData:
     def __str__(self) -> str:
         config = f"configuration {self.config!r}, " if self.config else ""
         return f"{self.name} ({config}split {self.split!r}, revision {self.revision!r})"
+
+
+def split_of(task: Task, split: str, revision: str) -> HubData:
+    """Where a split of a task lies on the hub."""
+    assert task.hub is not None
+    return HubData(task.hub.id, task.hub.config, task.hub.split(split), revision)
 
 
 def load(source: HubData, columns: Sequence[str]) -> Dataset:

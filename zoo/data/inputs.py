@@ -12,7 +12,7 @@ from zoo.data.sources import split_file
 from zoo.paths import Project, data_folder, file_sha256, write_file
 from zoo.spec.base import digest
 from zoo.spec.corpus import FolderCorpus, HubCorpus
-from zoo.spec.data import GlueData, SquadData
+from zoo.spec.data import PinnedData
 from zoo.spec.jobs import CorpusInput, FileInput, Input, InputsJob, ModelInput, TaskInput
 from zoo.spec.task import TASKS
 from zoo.spec.teacher import FolderSource, HubSource
@@ -108,7 +108,7 @@ def pinned_text(given: Input) -> str | None:
         return f"hub {given.source.id}@{given.source.revision}\n"
     if isinstance(given, CorpusInput) and isinstance(given.corpus, HubCorpus):
         return f"hub {given.corpus.id}@{given.corpus.revision}\n"
-    if isinstance(given, TaskInput) and isinstance(given.data, GlueData | SquadData):
+    if isinstance(given, TaskInput) and isinstance(given.data, PinnedData):
         return f"hub {given.task} {given.split}@{given.data.revision}\n"
     return None
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from zoo.data import glue, hidden, pocket, squad
+from zoo.data import hidden, pocket
 from zoo.data.examples import Split
+from zoo.data.readers import READERS
 from zoo.errors import DataError, Problem
 from zoo.paths import data_folder
-from zoo.spec.data import DataSource, FolderData, GlueData, PocketData, TaskSettings
+from zoo.spec.data import DataSource, FolderData, PocketData, TaskSettings
 from zoo.spec.task import Task
 
 POCKET_TRAIN, POCKET_DEV = 2000, 500
@@ -30,19 +31,19 @@ def load_evaluation(task: Task, settings: TaskSettings, source: DataSource) -> d
 
 
 def load_test(task: Task, source: DataSource) -> dict[str, Split]:
-    """The test splits of a GLUE task by name, whole and without labels.
+    """The test splits of a task by name, whole and without labels.
 
     Raises:
         DataError: they are not there, or the task has no public test set.
     """
-    if task.source != "glue" or isinstance(source, FolderData):
+    if not task.hidden or isinstance(source, FolderData):
         given = "there is no public test set"
         raise DataError(Problem(task.name, given, remedy="answer the dev split: --split dev"))
-    names, root = hidden.test_splits(task), data_folder()
+    root = data_folder()
     if root is not None:
-        return {name: hidden.read_test(task, name, root) for name in names}
-    assert isinstance(source, GlueData)
-    return {name: hidden.load_test(task, name, source.revision) for name in names}
+        return {name: hidden.read_test(task, name, root) for name in task.hidden}
+    assert not isinstance(source, PocketData)
+    return {name: hidden.load_test(task, name, source.revision) for name in task.hidden}
 
 
 def content_sha256(split: Split) -> str:
@@ -60,7 +61,8 @@ def split_file(task: Task, split: str, source: DataSource) -> Path | None:
         DataError: it lies below `$ZOO_DATA`, which is not set.
     """
     root = data_folder()
-    home = task.folder if task.source == "glue" else ""
+    if isinstance(source, PocketData):
+        return None
     if isinstance(source, FolderData):
         if root is None:
             where, remedy = (
@@ -68,29 +70,20 @@ def split_file(task: Task, split: str, source: DataSource) -> Path | None:
                 "set ZOO_DATA to what holds this folder",
             )
             raise DataError(Problem(where, "ZOO_DATA is not set", remedy=remedy))
-        folder = root / source.path
-    elif root is None or isinstance(source, PocketData):
-        return None
-    else:
-        folder = root / task.source / home
-    return folder / (squad.file_name(task, split) if task.source == "squad" else f"{split}.tsv")
+        return root / source.path / Path(task.path(split)).name
+    return None if root is None else root / task.path(split)
 
 
 def _load(task: Task, name: str, settings: TaskSettings, source: DataSource) -> Split:
     if isinstance(source, PocketData):
         wanted = (settings.train or POCKET_TRAIN) if name == "train" else settings.dev or POCKET_DEV
         return pocket.split(task.name, "train" if name == "train" else "dev", wanted, source.seed)
-    read, load = (
-        (squad.read_file, squad.load_split)
-        if task.source == "squad"
-        else (glue.read_file, glue.load_split)
-    )
-    file = split_file(task, name, source)
+    reader, file = READERS[task.reader], split_file(task, name, source)
     if file is not None:
-        split = read(task, name, file)
+        split = reader.read_file(task, name, file)
     else:
         assert not isinstance(source, FolderData)
-        split = load(task, name, source.revision)
+        split = reader.load_split(task, name, source.revision)
     _tell_moved(task, split)
     return split
 

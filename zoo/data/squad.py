@@ -15,22 +15,16 @@ from zoo.errors import DataError, Problem, at
 from zoo.json_files import key_of, read_json, shortened
 from zoo.spec.task import Task
 
-HUB_NAMES = {"squad-v1.1": "rajpurkar/squad", "squad-v2.0": "rajpurkar/squad_v2"}
 _HUB_COLUMNS = ("id", "question", "context", "answers")
 
 
 def read_split(task: Task, split: str, folder: Path) -> Split:
-    """One split from `<folder>/squad/<split>-<version>.json`.
+    """One split from its place below `folder`.
 
     Raises:
         DataError: as `read_file`.
     """
-    return read_file(task, split, folder / "squad" / file_name(task, split))
-
-
-def file_name(task: Task, split: str) -> str:
-    """The file of a split, as it is published."""
-    return f"{split}-{task.name.removeprefix('squad-')}.json"
+    return read_file(task, split, folder / task.path(split))
 
 
 def read_file(task: Task, split: str, file: Path) -> Split:
@@ -57,8 +51,7 @@ def load_split(task: Task, split: str, revision: str) -> Split:
         DataError: the hub cannot be reached, or the rows are not what `read_split` would take.
     """
     required_split(task, split)
-    name, hub_split = HUB_NAMES[task.name], split.replace("dev", "validation")
-    source = hub.HubData(name, None, hub_split, revision)
+    source = hub.split_of(task, split, revision)
     return _split(task, split, _hub_rows(hub.load(source, _HUB_COLUMNS)), str(source))
 
 

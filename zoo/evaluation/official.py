@@ -7,7 +7,6 @@ import numpy as np
 
 from zoo.data.batches import encode
 from zoo.data.examples import Split
-from zoo.data.glue import HIGHEST_SCORE
 from zoo.data.sources import load_evaluation, load_test
 from zoo.evaluation.predict import forward_of, predict
 from zoo.evaluation.predictions import Predictions
@@ -18,14 +17,7 @@ from zoo.models.checkpoint import load_checkpoint
 from zoo.models.identity import Wanted
 from zoo.paths import Project, new_folder
 from zoo.spec.measuring import Measured, ScoreJob
-from zoo.spec.task import AX, TASKS, Task, TaskKind
-
-_MNLI_FILES = {
-    "test_matched": "dev_matched",
-    "test_mismatched": "dev_mismatched",
-    "diagnostic": "ax",
-}
-"""Whose file a test split of MNLI goes into."""
+from zoo.spec.task import TASKS, Task, TaskKind
 
 
 def write_files(
@@ -69,9 +61,9 @@ def _write_run(
     else:
         splits = load_test(task, run.data)
     written = [path for examples in splits.values() for path in answered(task, examples)]
-    if task.name == "mnli" and split == "test":
-        for examples in load_test(AX, run.data).values():
-            written += answered(AX, examples)
+    if task.diagnostic is not None and split == "test":
+        for examples in load_test(task.diagnostic, run.data).values():
+            written += answered(task.diagnostic, examples)
     return written
 
 
@@ -79,15 +71,14 @@ def _write(task: Task, split: Split, predictions: Predictions, folder: Path) -> 
     if task.kind is TaskKind.SPAN:
         own = folder / task.name
         texts = {i: str(a) for i, a in zip(predictions.ids, predictions.answers, strict=True)}
-        files = [write_submission(task, own, texts)]
+        files = [write_submission(task, own, texts, split=split.name)]
         if task.unanswerable:
             odds = map(finite, predictions.logits[:, 0].tolist())
             files.append(write_null_odds(own, dict(zip(predictions.ids, odds, strict=True))))
         return files
     answers = np.array(predictions.answers)
-    if task.kind is TaskKind.REGRESSION:
+    if task.limits is not None:
         # The scale ends there: a similarity beyond it is none.
-        answers = np.clip(answers, 0.0, HIGHEST_SCORE)
-    named = _MNLI_FILES.get(split.name, split.name)
+        answers = np.clip(answers, *task.limits)
     index = split.index.numbers() if split.index else None
-    return [write_submission(task, folder, answers, split=named, index=index)]
+    return [write_submission(task, folder, answers, split=split.name, index=index)]

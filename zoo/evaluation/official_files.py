@@ -13,7 +13,7 @@ from zoo.data.index import Index
 from zoo.data.reading import LISTED, plain_number, refuse, text_lines, whole_number
 from zoo.errors import DataError, Problem, at
 from zoo.json_files import read_json, shortened
-from zoo.spec.task import AX, Task, TaskKind
+from zoo.spec.task import Task, TaskKind
 
 HEADER = "index\tprediction"
 """The first line of a GLUE submission."""
@@ -116,12 +116,11 @@ def read_null_odds(path: Path) -> dict[str, float]:
 
 _ANSWERS = 'a JSON object of texts by question id, as {"56be4db0": "Denver Broncos"}'
 _ODDS = 'a JSON object of numbers by question id, as {"56be4db0": -1.5}'
-_NAMED = ("mnli", "rte", "qnli", AX.name)
 
 
 def server_labels(task: Task) -> tuple[str, ...]:
-    """How the GLUE server writes the classes of `task`, in the order of their ids."""
-    return task.labels if task.name in _NAMED else tuple(map(str, range(len(task.labels))))
+    """How the server writes the classes of `task`, in the order of their ids."""
+    return task.submission.labels if task.submission else ()
 
 
 def _row(task: Task, where: str, line: str, known: frozenset[int]) -> tuple[int, float] | Problem:

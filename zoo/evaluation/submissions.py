@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.data import glue, squad
 from zoo.data.examples import SpanExample, Split, TextExample
 from zoo.data.index import Index
+from zoo.data.readers import READERS
 from zoo.errors import DataError, Problem, UsageError, at
 from zoo.evaluation.diagnostic import read_diagnostic_labels
 from zoo.evaluation.metrics import Numbers, foreign, score
@@ -25,11 +25,13 @@ from zoo.evaluation.official_files import (
 from zoo.evaluation.scoring import by_name, threshold_scores
 from zoo.evaluation.spans import score_spans
 from zoo.paths import write_file
-from zoo.spec.task import AX, TASKS, Task, TaskKind
+from zoo.spec.task import TASKS, Task, TaskKind
 
+_SERVED = [task for task in TASKS.values() if task.submission is not None]
 OFFICIAL: dict[str, Task] = {
-    name: task for name, task in TASKS.items() if task.source != "pocket"
-} | {AX.name: AX}
+    task.name: task
+    for task in (*_SERVED, *(each.diagnostic for each in _SERVED if each.diagnostic))
+}
 """The tasks with official files; AX is one of them, though nothing is trained on it."""
 
 
@@ -69,7 +71,8 @@ def score_file(
     """
     _check_official(task)
     if null_odds is not None and not task.unanswerable:
-        raise UsageError(Problem(task.name, "takes no null odds", "squad-v2.0", "leave them out"))
+        takers = ", ".join(name for name, each in OFFICIAL.items() if each.unanswerable)
+        raise UsageError(Problem(task.name, "takes no null odds", takers, "leave them out"))
     if task.kind is TaskKind.SPAN:
         return _score_answers(task, data, predictions, null_odds)
     labels, index = _labels(task, data)
@@ -98,7 +101,7 @@ def write_submission(
         task: a task of GLUE or SQuAD.
         folder: where the file is written, under its official name.
         predictions: class ids or numbers in the order of the data; answers by id for SQuAD.
-        split: for MNLI, which file: `dev_matched`, `dev_mismatched` or `ax`.
+        split: which was answered, where its file has a name of its own.
         index: the number of each prediction; they are counted from 0 if absent.
 
     Raises:
@@ -124,18 +127,13 @@ def submission_name(task: Task, split: str = "") -> str:
         UsageError: the task or the split has no official file.
     """
     _check_official(task)
-    if task.kind is TaskKind.SPAN:
-        return "predictions.json"
-    if task.name == AX.name:
-        return _MNLI_FILES["ax"]
-    if task.name != "mnli":
-        return f"{task.folder}.tsv"
-    if split not in _MNLI_FILES:
-        raise UsageError(Problem(f"{task.name}: split", repr(split), ", ".join(_MNLI_FILES)))
-    return _MNLI_FILES[split]
+    assert task.submission is not None
+    files = task.submission.files
+    if len(set(files.values())) > 1 and split not in files:
+        raise UsageError(Problem(f"{task.name}: split", repr(split), ", ".join(files)))
+    return files.get(split) or next(iter(files.values()))
 
 
-_MNLI_FILES = {"dev_matched": "MNLI-m.tsv", "dev_mismatched": "MNLI-mm.tsv", "ax": "AX.tsv"}
 NULL_ODDS = "null_odds.json"
 
 
@@ -163,7 +161,7 @@ def _score_answers(task: Task, data: Path, predictions: Path, null_odds: Path | 
 
 def _labels(task: Task, path: Path) -> tuple[list[float], Index | None]:
     """The labels of a split of the GLUE release, or of AX, in file order, and the file's index."""
-    if task.name == AX.name:
+    if not task.evaluation:  # Nothing is trained on it: its labels are published by themselves.
         return [*read_diagnostic_labels(_there(path))], None
     split = _read_split(task, path)
     examples = [example for example in split.examples if isinstance(example, TextExample)]
@@ -176,8 +174,7 @@ def _labels(task: Task, path: Path) -> tuple[list[float], Index | None]:
 
 def _read_split(task: Task, path: Path) -> Split:
     """The examples of one labelled file, wherever it lies."""
-    read_file = squad.read_file if task.source == "squad" else glue.read_file
-    return read_file(task, task.evaluation[0], _there(path))
+    return READERS[task.reader].read_file(task, task.evaluation[0], _there(path))
 
 
 def _there(path: Path) -> Path:

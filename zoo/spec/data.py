@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from zoo.spec.base import BelowData, PositiveInt, Revision, Seed, Spec
-from zoo.spec.task import Task
+from zoo.spec.task import GLUE, SQUAD, SQUAD_V2, Task
 
 
 class TaskSettings(Spec):
@@ -37,20 +37,23 @@ class PocketData(Spec):
     seed: Seed = 0
 
 
-class GlueData(Spec):
-    """A task of GLUE: the release below `$ZOO_DATA/glue`, or the hub at one commit."""
+class PinnedData(Spec):
+    """The base of tasks that are published: their files below `$ZOO_DATA`, or a commit."""
+
+    revision: Revision
+    """Commit of the task's data set on the hub."""
+
+
+class GlueData(PinnedData):
+    """A task of GLUE."""
 
     kind: Literal["glue"] = "glue"
-    revision: Revision
-    """Commit of nyu-mll/glue on the hub."""
 
 
-class SquadData(Spec):
-    """A version of SQuAD: its files below `$ZOO_DATA/squad`, or the hub at one commit."""
+class SquadData(PinnedData):
+    """A version of SQuAD."""
 
     kind: Literal["squad"] = "squad"
-    revision: Revision
-    """Commit of rajpurkar/squad, or of rajpurkar/squad_v2, on the hub."""
 
 
 class FolderData(Spec):
@@ -63,6 +66,9 @@ class FolderData(Spec):
 
 DataSource = Annotated[PocketData | GlueData | SquadData | FolderData, Field(discriminator="kind")]
 """Where one task's examples come from: what its kind needs, and nothing of other kinds."""
+
+
+_PINNED: dict[str, type[GlueData | SquadData]] = {"glue": GlueData, "squad": SquadData}
 
 
 class SuiteData(Spec):
@@ -83,8 +89,7 @@ class SuiteData(Spec):
         """The source of one task."""
         if task.name in self.folders:
             return FolderData(path=self.folders[task.name])
-        if task.source == "pocket":
+        if task.hub is None:
             return PocketData(seed=self.pocket_seed)
-        if task.source == "glue":
-            return GlueData(revision=self.glue)
-        return SquadData(revision=self.squad_v2 if task.unanswerable else self.squad)
+        pins = {GLUE: self.glue, SQUAD: self.squad, SQUAD_V2: self.squad_v2}
+        return _PINNED[task.hub.source](revision=pins[task.hub.id])

@@ -1,8 +1,7 @@
-"""The nine GLUE tasks, from the TSV files of the release or from the hub: the same examples.
+"""Texts with their labels, from files or from the hub: the same examples.
 
-Splits with public labels are read for training and scoring: train and the dev splits, and the
-labelled file of the diagnostic set (AX) that its authors publish. Test sets, whose labels are
-hidden, are read to be answered (`hidden.py`).
+Splits with public labels are read for training and scoring: train and the dev splits. Test sets,
+whose labels are hidden, are read to be answered (`hidden.py`).
 """
 
 import math
@@ -17,53 +16,16 @@ from zoo.data.examples import Split, TextExample
 from zoo.data.index import Index, index_column
 from zoo.data.reading import plain_number, refuse, required_split, text_lines
 from zoo.errors import DataError, Problem, at
-from zoo.spec.task import Task, TaskKind
-
-HUB_NAME = "nyu-mll/glue"
-HIGHEST_SCORE = 5.0
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the texts and the label of a task stand.
-
-    `columns` are those of a file without a header. `digits` says that files write class ids, not
-    label names. `ragged` says that the release is known to hold rows that are cut short.
-    """
-
-    texts: tuple[str, ...]
-    label: str
-    hub_texts: tuple[str, ...]
-    digits: bool = False
-    columns: tuple[str, ...] = ()
-    ragged: bool = False
-
-
-_SENTENCE, _SENTENCES = ("sentence",), ("sentence1", "sentence2")
-_QUESTIONS, _ANSWER = ("question1", "question2"), ("question", "sentence")
-LAYOUTS = {
-    "cola": Layout(
-        _SENTENCE, "label", _SENTENCE, digits=True, columns=("source", "label", "mark", "sentence")
-    ),
-    "sst2": Layout(_SENTENCE, "label", _SENTENCE, digits=True),
-    "mrpc": Layout(("#1 String", "#2 String"), "Quality", _SENTENCES, digits=True),
-    "stsb": Layout(_SENTENCES, "score", _SENTENCES),
-    "qqp": Layout(_QUESTIONS, "is_duplicate", _QUESTIONS, digits=True, ragged=True),
-    "mnli": Layout(_SENTENCES, "gold_label", ("premise", "hypothesis")),
-    "qnli": Layout(_ANSWER, "label", _ANSWER),
-    "rte": Layout(_SENTENCES, "label", _SENTENCES),
-    "wnli": Layout(_SENTENCES, "label", _SENTENCES, digits=True),
-    "ax": Layout(("Premise", "Hypothesis"), "Label", ("premise", "hypothesis")),
-}
+from zoo.spec.task import Task
 
 
 def read_split(task: Task, split: str, folder: Path) -> Split:
-    """One split from `<folder>/glue/<TASK>/<split>.tsv`.
+    """One split from its place below `folder`.
 
     Raises:
         DataError: as `read_file`.
     """
-    return read_file(task, split, folder / "glue" / task.folder / f"{split}.tsv")
+    return read_file(task, split, folder / task.path(split))
 
 
 def read_file(task: Task, split: str, file: Path) -> Split:
@@ -76,9 +38,8 @@ def read_file(task: Task, split: str, file: Path) -> Split:
     required_split(task, split)
     problems: list[Problem] = []
     lines = text_lines(file, problems)
-    layout = LAYOUTS[task.name]
-    wanted = (*layout.texts, layout.label)
-    columns = layout.columns or header(task, file, lines, problems, wanted)
+    wanted = (*task.columns.texts, task.columns.label)
+    columns = task.columns.named or header(task, file, lines, problems, wanted)
     table = _Table(task, split, file, columns)
     examples: list[TextExample] = []
     numbered: list[tuple[int, str]] = []
@@ -107,8 +68,8 @@ def load_split(task: Task, split: str, revision: str) -> Split:
         DataError: the hub cannot be reached, or the data set is not what the task says.
     """
     required_split(task, split)
-    source = hub.HubData(HUB_NAME, task.config, split.replace("dev", "validation"), revision)
-    texts = LAYOUTS[task.name].hub_texts
+    source = hub.split_of(task, split, revision)
+    texts = task.columns.on_hub
     data = hub.load(source, (*texts, "label"))
     _check_label_order(task, data.features["label"], str(source))
     problems: list[Problem] = []
@@ -135,18 +96,17 @@ class _Table:
 
     def row(self, line: int, text: str, number: int) -> TextExample | Problem | None:
         """The example that stands in a line; None for a short row of a ragged release."""
-        layout = LAYOUTS[self.task.name]
+        layout = self.task.columns
         cells = text.split("\t")
         if len(cells) < len(self.columns) and layout.ragged:
             return None
         if len(cells) != len(self.columns):
             return cut_short(self.file, line, cells, self.columns)
         cell = dict(zip(self.columns, cells, strict=True))
-        written = _digits(self.task) if layout.digits else self.task.labels
-        label = _file_label(self.task, cell[layout.label].strip(), written)
+        label = _file_label(self.task, cell[layout.label].strip())
         if label is None:
             where = at(self.file, line, layout.label)
-            return _bad_label(self.task, where, cell[layout.label], written)
+            return _bad_label(self.task, where, cell[layout.label], self.task.written)
         return example(self.task, self.split, number, [cell[name] for name in layout.texts], label)
 
 
@@ -184,7 +144,7 @@ def header(
                 at(file, 1),
                 f"no column {', '.join(map(repr, lacking))}; there are {', '.join(columns)}",
                 f"a header with {', '.join(wanted)}",
-                f"fetch {task.folder} of the GLUE release again",
+                f"fetch {task.home} of the official release again",
             )
         )
     return columns
@@ -194,25 +154,25 @@ def _digits(task: Task) -> tuple[str, ...]:
     return tuple(str(number) for number in range(len(task.labels)))
 
 
-def _file_label(task: Task, cell: str, written: Sequence[str]) -> int | float | None:
-    if task.kind is TaskKind.REGRESSION:
-        return _score(cell)
-    return written.index(cell) if cell in written else None
+def _file_label(task: Task, cell: str) -> int | float | None:
+    if task.limits is not None:
+        return _score(cell, task.limits)
+    return task.written.index(cell) if cell in task.written else None
 
 
 def _hub_label(task: Task, value: float | None) -> int | float | None:
-    if task.kind is TaskKind.REGRESSION:
-        return _score(value)
+    if task.limits is not None:
+        return _score(value, task.limits)
     return value if isinstance(value, int) and 0 <= value < len(task.labels) else None
 
 
-def _score(value: str | float | None) -> float | None:
-    """A similarity as the hub stores it (32 bits), rounded to what that precision means."""
+def _score(value: str | float | None, limits: tuple[float, float]) -> float | None:
+    """A number as the hub stores it (32 bits), rounded to what that precision means."""
     number = plain_number(value) if isinstance(value, str) else value
     if number is None or isinstance(number, bool) or not math.isfinite(number):
         return None
     score = float(np.float32(number))
-    return round(score, 5) if 0.0 <= score <= HIGHEST_SCORE else None
+    return round(score, 5) if limits[0] <= score <= limits[1] else None
 
 
 def example(
@@ -237,8 +197,9 @@ def _check_label_order(task: Task, feature: object, where: str) -> None:
 
 
 def _bad_label(task: Task, where: str, given: object, written: Sequence[str]) -> Problem:
-    regression = task.kind is TaskKind.REGRESSION
-    allowed = f"a number from 0 to {HIGHEST_SCORE:g}" if regression else ", ".join(written)
+    allowed = ", ".join(written)
+    if task.limits is not None:
+        allowed = "a number from {:g} to {:g}".format(*task.limits)
     return Problem(
         where, f"the label {given!r}", allowed, "use a split with public labels, or fetch it again"
     )
