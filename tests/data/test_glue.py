@@ -147,7 +147,7 @@ BROKEN = {
         (
             "FILE:1: no column '#1 String', '#2 String'; there are Quality, #1 ID, #2 ID, one, b\n"
             "  allowed: a header with #1 String, #2 String, Quality\n"
-            "  do: fetch MRPC of the GLUE release again"
+            "  do: fetch glue/MRPC of the official release again"
         ),
     ),
     "truncated": (

@@ -4,11 +4,12 @@ from pathlib import Path
 
 from zoo.data import hub
 from zoo.data.examples import Split, TextExample
-from zoo.data.index import Index, index_column
-from zoo.data.reading import refuse, text_lines
-from zoo.data.texts import cut_short, example, filled, header
+from zoo.data.index import NAMES
+from zoo.data.numbering import Numbering
+from zoo.data.reading import refuse
+from zoo.data.texts import ROWS, example, filled
 from zoo.errors import Problem
-from zoo.spec.task import Task
+from zoo.spec.task import Columns, Task
 
 
 def read_test(task: Task, split: str, folder: Path) -> Split:
@@ -22,23 +23,15 @@ def read_test(task: Task, split: str, folder: Path) -> Split:
     """
     file = _file(task, split, folder)
     problems: list[Problem] = []
-    lines = text_lines(file, problems)
-    texts = task.columns.in_test_set
-    columns = header(task, file, lines, problems, texts)
     examples: list[TextExample] = []
-    numbered: list[tuple[int, str]] = []
-    place = index_column(columns)
-    for line, text in lines:
-        cells = text.split("\t")
-        if len(cells) != len(columns):
-            problems.append(cut_short(file, line, cells, columns))
-        else:
-            cell = dict(zip(columns, cells, strict=True))
-            parts = [cell[name] for name in texts]
-            examples.append(example(task, split, len(examples), parts, None))
-            numbered += [] if place is None else [(line, cells[place].strip())]
+    columns = Columns(task.columns.in_test_set, label="")
+    numbering = Numbering(file, NAMES)
+    for row in filter(None, ROWS[task.reader](task, columns, file, problems)):
+        parts = [row.cells[name] for name in columns.texts]
+        examples.append(example(task, split, len(examples), parts, None))
+        numbering.add(row)
     refuse(problems, str(file))
-    index = None if place is None else Index(file, columns[place], tuple(numbered))
+    index = numbering.index
     if index:
         index.numbers()
     return filled(Split(split, tuple(examples), index=index), str(file))

@@ -49,8 +49,3 @@ class Index:
                 yield Problem(where, given, "each number once", remedy)
             else:
                 seen[number] = line
-
-
-def index_column(columns: tuple[str, ...], names: tuple[str, ...] = NAMES) -> int | None:
-    """Where the index stands among the columns of a file, if it has one."""
-    return next((columns.index(name) for name in names if name in columns), None)

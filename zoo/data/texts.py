@@ -5,18 +5,18 @@ whose labels are hidden, are read to be answered (`hidden.py`).
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from zoo.data import hub
 from zoo.data.examples import Split, TextExample
-from zoo.data.index import Index, index_column
-from zoo.data.reading import plain_number, refuse, required_split, text_lines
+from zoo.data.numbering import Numbering
+from zoo.data.reading import plain_number, refuse, required_split
+from zoo.data.tables import Row, no_rows, tsv_rows
 from zoo.errors import DataError, Problem, at
-from zoo.spec.task import Task
+from zoo.spec.task import Reader, Task
 
 
 def read_split(task: Task, split: str, folder: Path) -> Split:
@@ -29,7 +29,7 @@ def read_split(task: Task, split: str, folder: Path) -> Split:
 
 
 def read_file(task: Task, split: str, file: Path) -> Split:
-    """One split from a file in the layout of the release; cells are tab-separated, never quoted.
+    """One split from a file in the layout of the task.
 
     Raises:
         DataError: the file is missing or empty, a column is missing, rows are truncated, a label is
@@ -37,26 +37,21 @@ def read_file(task: Task, split: str, file: Path) -> Split:
     """
     required_split(task, split)
     problems: list[Problem] = []
-    lines = text_lines(file, problems)
-    wanted = (*task.columns.texts, task.columns.label)
-    columns = task.columns.named or header(task, file, lines, problems, wanted)
-    table = _Table(task, split, file, columns)
     examples: list[TextExample] = []
-    numbered: list[tuple[int, str]] = []
-    place = index_column(columns, ("index",))
+    numbering = Numbering(file, ("index",))
     skipped = 0
-    for line, text in lines:
-        row = table.row(line, text, len(examples))
-        if isinstance(row, Problem):
-            problems.append(row)
-        elif row is None:
+    for row in ROWS[task.reader](task, task.columns, file, problems):
+        made = None if row is None else _labelled(task, split, len(examples), file, row)
+        if isinstance(made, Problem):
+            problems.append(made)
+        elif row is None or made is None:
             skipped += 1
         else:
-            examples.append(row)
-            numbered += [] if place is None else [(line, text.split("\t")[place].strip())]
+            examples.append(made)
+            numbering.add(row)
     refuse(problems, str(file))
-    index = None if place is None else Index(file, columns[place], tuple(numbered))
-    return filled(Split(split, tuple(examples), skipped, index=index), str(file))
+    found = Split(split, tuple(examples), skipped, index=numbering.index)
+    return filled(found, str(file))
 
 
 def load_split(task: Task, split: str, revision: str) -> Split:
@@ -85,69 +80,17 @@ def load_split(task: Task, split: str, revision: str) -> Split:
     return filled(Split(split, tuple(examples)), str(source))
 
 
-@dataclass(frozen=True)
-class _Table:
-    """A TSV file whose columns are known."""
-
-    task: Task
-    split: str
-    file: Path
-    columns: tuple[str, ...]
-
-    def row(self, line: int, text: str, number: int) -> TextExample | Problem | None:
-        """The example that stands in a line; None for a short row of a ragged release."""
-        layout = self.task.columns
-        cells = text.split("\t")
-        if len(cells) < len(self.columns) and layout.ragged:
-            return None
-        if len(cells) != len(self.columns):
-            return cut_short(self.file, line, cells, self.columns)
-        cell = dict(zip(self.columns, cells, strict=True))
-        label = _file_label(self.task, cell[layout.label].strip())
-        if label is None:
-            where = at(self.file, line, layout.label)
-            return _bad_label(self.task, where, cell[layout.label], self.task.written)
-        return example(self.task, self.split, number, [cell[name] for name in layout.texts], label)
+ROWS = {Reader.TSV: tsv_rows}
+"""How files are read into rows, by who reads them."""
 
 
-def cut_short(file: Path, line: int, cells: Sequence[str], columns: Sequence[str]) -> Problem:
-    """A row that has not the columns of its file."""
-    return Problem(
-        at(file, line),
-        f"a row of {len(cells)} columns",
-        f"{len(columns)} columns: {', '.join(columns)}",
-        "fetch the file again: it is cut off or was edited",
-    )
-
-
-def header(
-    task: Task,
-    file: Path,
-    lines: Iterator[tuple[int, str]],
-    problems: list[Problem],
-    wanted: Sequence[str],
-) -> tuple[str, ...]:
-    """The columns of a file, by its first line.
-
-    Raises:
-        DataError: there is none, or a wanted column is lacking.
-    """
-    _line, text = next(lines, (0, ""))
-    refuse(problems, str(file))
-    columns = tuple(cell.strip() for cell in text.split("\t"))
-    lacking = [name for name in wanted if name not in columns]
-    if not text:
-        raise DataError(_no_rows(str(file)))
-    if lacking:
-        raise DataError(
-            Problem(
-                at(file, 1),
-                f"no column {', '.join(map(repr, lacking))}; there are {', '.join(columns)}",
-                f"a header with {', '.join(wanted)}",
-                f"fetch {task.home} of the official release again",
-            )
-        )
-    return columns
+def _labelled(task: Task, split: str, number: int, file: Path, row: Row) -> TextExample | Problem:
+    """The example that stands in a row, or what is wrong with its label."""
+    label = _file_label(task, row.cells[task.columns.label].strip())
+    if label is None:
+        where = at(file, row.line, task.columns.label)
+        return _bad_label(task, where, row.cells[task.columns.label], task.written)
+    return example(task, split, number, [row.cells[name] for name in task.columns.texts], label)
 
 
 def _digits(task: Task) -> tuple[str, ...]:
@@ -208,9 +151,5 @@ def _bad_label(task: Task, where: str, given: object, written: Sequence[str]) ->
 def filled(split: Split, where: str) -> Split:
     """The split, which must have examples."""
     if not split.examples:
-        raise DataError(_no_rows(where))
+        raise DataError(no_rows(where))
     return split
-
-
-def _no_rows(where: str) -> Problem:
-    return Problem(where, "holds no examples", "at least one row", "fetch the file again")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from zoo.data.reading import refuse, text_lines
-from zoo.data.texts import cut_short
+from zoo.data.tables import cut_short
 from zoo.errors import DataError, Problem, at
 from zoo.spec.task import AX
 

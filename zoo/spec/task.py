@@ -45,6 +45,11 @@ class Columns:
     hidden_texts: tuple[str, ...] = ()
 
     @property
+    def wanted(self) -> tuple[str, ...]:
+        """The columns that a file must have; a test set has no label."""
+        return (*self.texts, self.label) if self.label else self.texts
+
+    @property
     def on_hub(self) -> tuple[str, ...]:
         """The text columns on the hub."""
         return self.hub_texts or self.texts

@@ -1,0 +1,79 @@
+"""Rows of files whose columns have names: tables as GLUE is released in."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from zoo.data.reading import refuse, text_lines
+from zoo.errors import DataError, Problem, at
+from zoo.spec.task import Columns, Task
+
+
+class Row(NamedTuple):
+    """A row: its line, and its cells by the names of their columns."""
+
+    line: int
+    cells: Mapping[str, str]
+
+
+def tsv_rows(
+    task: Task, columns: Columns, file: Path, problems: list[Problem]
+) -> Iterator[Row | None]:
+    """The rows of a table; None for one that is known to be cut short in the release.
+
+    Cells are tab-separated, never quoted. What is wrong with a row joins `problems`.
+
+    Raises:
+        DataError: the file is missing or empty, or a column is missing.
+    """
+    lines = text_lines(file, problems)
+    names = columns.named or _header(task, file, lines, problems, columns.wanted)
+    for line, text in lines:
+        cells = text.split("\t")
+        if len(cells) == len(names):
+            yield Row(line, dict(zip(names, cells, strict=True)))
+        elif len(cells) < len(names) and columns.ragged:
+            yield None
+        else:
+            problems.append(cut_short(file, line, cells, names))
+
+
+def cut_short(file: Path, line: int, cells: Sequence[str], columns: Sequence[str]) -> Problem:
+    """A row that has not the columns of its file."""
+    return Problem(
+        at(file, line),
+        f"a row of {len(cells)} columns",
+        f"{len(columns)} columns: {', '.join(columns)}",
+        "fetch the file again: it is cut off or was edited",
+    )
+
+
+def no_rows(where: str) -> Problem:
+    """A file, or a split of the hub, that is empty."""
+    return Problem(where, "holds no examples", "at least one row", "fetch the file again")
+
+
+def _header(
+    task: Task,
+    file: Path,
+    lines: Iterator[tuple[int, str]],
+    problems: list[Problem],
+    wanted: Sequence[str],
+) -> tuple[str, ...]:
+    """The columns of a file, by its first line."""
+    _line, text = next(lines, (0, ""))
+    refuse(problems, str(file))
+    columns = tuple(cell.strip() for cell in text.split("\t"))
+    lacking = [name for name in wanted if name not in columns]
+    if not text:
+        raise DataError(no_rows(str(file)))
+    if lacking:
+        raise DataError(
+            Problem(
+                at(file, 1),
+                f"no column {', '.join(map(repr, lacking))}; there are {', '.join(columns)}",
+                f"a header with {', '.join(wanted)}",
+                f"fetch {task.home} of the official release again",
+            )
+        )
+    return columns
