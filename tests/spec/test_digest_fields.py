@@ -119,6 +119,7 @@ DATA = {
     "glue": REVISION,
     "squad": REVISION,
     "squad_v2": REVISION,
+    "revisions": "{aps/super_glue: 0123456789abcdef0123456789abcdef01234567}",
     "folders": "{span: some/span}",
 }
 

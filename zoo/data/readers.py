@@ -18,6 +18,7 @@ class FromOutside(NamedTuple):
 
 READERS = {
     Reader.TSV: FromOutside(texts.read_file, texts.load_split),
+    Reader.JSON_LINES: FromOutside(texts.read_file, texts.load_split),
     Reader.SQUAD_JSON: FromOutside(squad.read_file, squad.load_split),
 }
 """Of all tasks but those that are generated."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.data import hub
 from zoo.data.examples import Split, TextExample
+from zoo.data.json_lines import json_rows
 from zoo.data.numbering import Numbering
 from zoo.data.reading import plain_number, refuse, required_split
 from zoo.data.tables import Row, no_rows, tsv_rows
@@ -80,7 +81,7 @@ def load_split(task: Task, split: str, revision: str) -> Split:
     return filled(Split(split, tuple(examples)), str(source))
 
 
-ROWS = {Reader.TSV: tsv_rows}
+ROWS = {Reader.TSV: tsv_rows, Reader.JSON_LINES: json_rows}
 """How files are read into rows, by who reads them."""
 
 

@@ -1,11 +1,11 @@
 """Which examples a task has, how many are used, and how they are cut into pieces."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from zoo.spec.base import BelowData, PositiveInt, Revision, Seed, Spec
-from zoo.spec.task import GLUE, SQUAD, SQUAD_V2, Task
+from zoo.spec.base import BelowData, HubId, PositiveInt, Revision, Seed, Spec, misfit
+from zoo.spec.task import GLUE, SQUAD, SQUAD_V2, TASKS, Task
 
 
 class TaskSettings(Spec):
@@ -64,11 +64,24 @@ class FolderData(Spec):
     """Relative to `$ZOO_DATA`; it holds `<split>.tsv`, or `<split>-v1.1.json` and the like."""
 
 
-DataSource = Annotated[PocketData | GlueData | SquadData | FolderData, Field(discriminator="kind")]
+class ReleaseData(PinnedData):
+    """A task of another release."""
+
+    kind: Literal["release"] = "release"
+
+
+DataSource = Annotated[
+    PocketData | GlueData | SquadData | ReleaseData | FolderData, Field(discriminator="kind")
+]
 """Where one task's examples come from: what its kind needs, and nothing of other kinds."""
 
 
-_PINNED: dict[str, type[GlueData | SquadData]] = {"glue": GlueData, "squad": SquadData}
+_PINNED: dict[str, type[GlueData | SquadData | ReleaseData]] = {
+    "glue": GlueData,
+    "squad": SquadData,
+    "release": ReleaseData,
+}
+_OTHERS = sorted({task.hub.id for task in TASKS.values() if task.hub and task.hub.revision})
 
 
 class SuiteData(Spec):
@@ -82,6 +95,8 @@ class SuiteData(Spec):
     """Commit of rajpurkar/squad on the hub."""
     squad_v2: Revision = "3ffb306f725f7d2ce8394bc1873b24868140c412"
     """Commit of rajpurkar/squad_v2 on the hub."""
+    revisions: dict[HubId, Revision] = Field(default_factory=dict)
+    """Commits of other data sets on the hub, by their names there; each has a default."""
     folders: dict[str, BelowData] = Field(default_factory=dict)
     """Tasks whose files lie in a folder of their own below `$ZOO_DATA`, never on the hub."""
 
@@ -91,5 +106,13 @@ class SuiteData(Spec):
             return FolderData(path=self.folders[task.name])
         if task.hub is None:
             return PocketData(seed=self.pocket_seed)
-        pins = {GLUE: self.glue, SQUAD: self.squad, SQUAD_V2: self.squad_v2}
-        return _PINNED[task.hub.source](revision=pins[task.hub.id])
+        pins = {GLUE: self.glue, SQUAD: self.squad, SQUAD_V2: self.squad_v2} | self.revisions
+        revision = pins.get(task.hub.id, task.hub.revision)
+        return _PINNED[task.hub.source](revision=revision)
+
+    @model_validator(mode="after")
+    def _revisions_are_of_tasks(self) -> Self:
+        for name in self.revisions:
+            if name not in _OTHERS:
+                raise misfit("revisions", f"no task lies in {name!r}", ", ".join(_OTHERS))
+        return self

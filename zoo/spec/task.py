@@ -23,6 +23,7 @@ class Reader(StrEnum):
 
     GENERATOR = "generator"
     TSV = "tsv"
+    JSON_LINES = "json-lines"
     SQUAD_JSON = "squad-json"
 
 
@@ -64,12 +65,14 @@ class Columns:
 class Hub:
     """A data set of the hub; `source` is the kind of data source that pins its commit.
 
-    `splits` are the names of splits that do not follow the rule.
+    `revision` is the commit that is read where a suite states none; those of GLUE and SQuAD are
+    defaults of a suite's `data`. `splits` are the names of splits that do not follow the rule.
     """
 
     id: str
     config: str | None = None
-    source: Literal["glue", "squad"] = "glue"
+    source: Literal["glue", "squad", "release"] = "glue"
+    revision: str = ""
     splits: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def split(self, name: str) -> str:
@@ -259,6 +262,16 @@ _TASKS = (
         "squad-v2.0", _SQUAD, _SPAN, _SPANS, "f1",
         home="squad", file="{split}-v2.0.json", hub=Hub(SQUAD_V2, source="squad"),
         submission=_ANSWERS, pair=True, unanswerable=True,
+    ),
+    Task(
+        "boolq", Reader.JSON_LINES, _CLASSES, _ACCURACY, "accuracy", ("False", "True"),
+        columns=Columns(("passage", "question"), written=("false", "true")),
+        home="superglue/BoolQ", file="{split}.jsonl", paths={"dev": "superglue/BoolQ/val.jsonl"},
+        hub=Hub(
+            "aps/super_glue", "boolq", source="release",
+            revision="3de24cf8022e94f4ee4b9d55a6f539891524d646",
+        ),
+        pair=True,
     ),
 )  # fmt: skip
 
