@@ -133,13 +133,13 @@ def test_short_rows_of_qqp_are_skipped_and_counted(tmp_path: Path) -> None:
     assert (split.skipped, [example.id for example in split.examples]) == (2, ["qqp-dev-0"])
 
 
-EDITED = "  do: fetch the file again: it is cut off or was edited"
-HIDDEN = "  do: use a split with public labels, or fetch it again"
+AGAIN = "fetch glue/{} of the official release again"
+HIDDEN = "  do: use a split with public labels, or "
 BYTES = (
     "byte 0xe9 is not UTF-8\n  allowed: UTF-8, with or without a byte order mark\n"
     "  do: fetch the file again, or convert it to UTF-8"
 )
-NO_ROWS = "FILE: holds no examples\n  allowed: at least one row\n  do: fetch the file again"
+NO_ROWS = "FILE: holds no examples\n  allowed: at least one row\n  do: "
 BROKEN = {
     "header": (
         "mrpc",
@@ -155,7 +155,8 @@ BROKEN = {
         b"index\tsentence1\tsentence2\tlabel\n0\ta\tb\t1\n1\tcut o",
         (
             "FILE:3: a row of 2 columns\n"
-            f"  allowed: 4 columns: index, sentence1, sentence2, label\n{EDITED}"
+            "  allowed: 4 columns: index, sentence1, sentence2, label\n"
+            f"  do: {AGAIN.format('WNLI')}"
         ),
     ),
     "too wide": (
@@ -163,23 +164,26 @@ BROKEN = {
         b"gj04\t1\t\tA.\tB.\n",
         (
             "FILE:1: a row of 5 columns\n"
-            f"  allowed: 4 columns: source, label, mark, sentence\n{EDITED}"
+            f"  allowed: 4 columns: source, label, mark, sentence\n  do: {AGAIN.format('CoLA')}"
         ),
     ),
     "class": (
         "rte",
         b"index\tsentence1\tsentence2\tlabel\n0\ta\tb\tneutral\n",
-        f"FILE:2: label: the label 'neutral'\n  allowed: entailment, not_entailment\n{HIDDEN}",
+        (
+            "FILE:2: label: the label 'neutral'\n  allowed: entailment, not_entailment\n"
+            f"{HIDDEN}{AGAIN.format('RTE')}"
+        ),
     ),
     "digit": (
         "sst2",
         b"sentence\tlabel\na\t2\n",
-        f"FILE:2: label: the label '2'\n  allowed: 0, 1\n{HIDDEN}",
+        f"FILE:2: label: the label '2'\n  allowed: 0, 1\n{HIDDEN}{AGAIN.format('SST-2')}",
     ),
     "bytes": ("sst2", b"sentence\tlabel\na\t1\ncaf\xe9\t0\n", f"FILE:3: {BYTES}"),
     "bytes in header": ("sst2", b"sentenc\xe9\tlabel\na\t1\n", f"FILE:1: {BYTES}"),
-    "empty": ("qnli", b"", NO_ROWS),
-    "no rows": ("sst2", b"sentence\tlabel\n", NO_ROWS),
+    "empty": ("qnli", b"", NO_ROWS + AGAIN.format("QNLI")),
+    "no rows": ("sst2", b"sentence\tlabel\n", NO_ROWS + AGAIN.format("SST-2")),
 }
 
 
@@ -254,7 +258,7 @@ HUB = "nyu-mll/glue (configuration 'rte', split 'validation', revision 'abc')"
             {"values": [1, -1, 0]},
             (
                 f"{HUB}: row 1: the label -1\n  allowed: 0, 1\n"
-                "  do: use a split with public labels, or fetch it again"
+                "  do: use a split with public labels, or another revision"
             ),
         ),
         (

@@ -67,7 +67,7 @@ def test_all_problems_of_the_labels_come_at_once(tmp_path: Path) -> None:
         "  allowed: entailment, neutral, contradiction\n"
         f"{data}:4: a row of 2 columns\n"
         "  allowed: 3 columns: Premise, Hypothesis, Label\n"
-        "  do: fetch the file again: it is cut off or was edited"
+        "  do: fetch glue/diagnostic of the official release again"
     )
 
 

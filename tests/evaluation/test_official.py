@@ -193,7 +193,7 @@ def test_rows_of_a_test_set_that_are_cut_short_are_named(data: Path) -> None:
     assert str(told.value) == (
         f"{path}:3: a row of 1 columns\n"
         "  allowed: 2 columns: index, sentence\n"
-        "  do: fetch the file again: it is cut off or was edited"
+        "  do: fetch glue/SST-2 of the official release again"
     )
 
 

@@ -120,7 +120,7 @@ DATA = {
     "squad": REVISION,
     "squad_v2": REVISION,
     "revisions": "{aps/super_glue: 0123456789abcdef0123456789abcdef01234567}",
-    "folders": "{span: some/span}",
+    "folders": "{rte: some/rte}",
 }
 
 

@@ -15,7 +15,10 @@ Load = Callable[[dict[str, str]], LoadedSuite]
 Write = Callable[..., None]
 
 NAME = "at most 64 small letters, digits, dots and dashes"
-PLACES = "<entry>.yaml beside suite.yaml, teachers/<teacher>.yaml, studies/<study>.yaml"
+PLACES = (
+    "<entry>.yaml beside suite.yaml, teachers/<teacher>.yaml, studies/<study>.yaml,"
+    " tasks/<task>.yaml"
+)
 
 
 def refused(load: Load, changes: dict[str, str]) -> str:

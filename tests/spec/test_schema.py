@@ -58,6 +58,7 @@ def test_what_every_file_must_have() -> None:
         "teacher": ["source", "optimise"],
         "entry": ["teacher", "student", "method"],
         "study": ["entry", "axes"],
+        "task": ["files", "texts", "metrics"],
     }
 
 

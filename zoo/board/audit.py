@@ -24,7 +24,6 @@ from zoo.records.score import ScoreRecord
 from zoo.records.text import seal
 from zoo.records.training import TrainingRecord
 from zoo.spec.base import digest
-from zoo.spec.task import TASKS
 
 _CLOSE = 1e-5
 """Largest relative difference of a stored metric, which has six digits, to the recomputed one."""
@@ -119,7 +118,7 @@ def _unsound(record: ScoreRecord, path: Path) -> Iterator[tuple[str, str]]:
     """What of a score is not what its predictions say."""
     try:
         origin, predictions = read_origin(path), read_predictions(path, record.digest)
-        scored = rescored(TASKS[record.task], predictions)
+        scored = rescored(record.definition, predictions)
     except (DataError, MeasurementError) as error:
         yield from ((problem.given, problem.allowed) for problem in error.problems)
         return

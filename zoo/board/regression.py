@@ -18,7 +18,7 @@ from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
 from zoo.records.store import read_records
-from zoo.spec.task import TASKS, Task
+from zoo.spec.task import Task
 from zoo.statistics.bootstrap import percentile_interval
 from zoo.statistics.resample import bootstrap_weights, weighted_sums
 from zoo.statistics.sums import contributions, value
@@ -93,7 +93,7 @@ def _compared_scores(
         return Comparison(fact, "differs", "other examples", told[1])
     if before.answers == after.answers:
         return Comparison(fact, "same", *told)
-    return Comparison(fact, _verdict(TASKS[published.task], before, after, theirs, ours), *told)
+    return Comparison(fact, _verdict(published.definition, before, after, theirs, ours), *told)
 
 
 def _verdict(

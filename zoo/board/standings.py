@@ -84,6 +84,7 @@ def _scored(scores: Sequence[ScoreRecord], stored: Stored) -> list[Scored]:
             method=own[0].method,
             teacher=own[0].teacher,
             twin=own[0].twin,
+            own=own[0].own,
             runs={r.seed: read_predictions(stored(r), r.digest) for r in own},
         )
         for (entry, task, split), own in sorted(runs.items())

@@ -27,6 +27,7 @@ def check(*, as_json: bool) -> tuple[str, int]:
             "teachers": len(loaded.teachers),
             "entries": len(loaded.entries),
             "studies": len(loaded.studies),
+            **({"own tasks": len(loaded.own)} if loaded.own else {}),
         }
         for name, loaded in suites.items()
     }

@@ -6,7 +6,6 @@ from zoo.errors import Problem, UsageError, suggestion
 from zoo.paths import find_project
 from zoo.pipeline.sync import read_job
 from zoo.spec.measuring import Measured, ScoreJob
-from zoo.spec.task import TASKS
 
 SPLITS = ("test", "dev")
 
@@ -31,7 +30,7 @@ def submit(entry: str, *, split: str, task: str | None, seed: int | None, out: P
     suite, _, name = entry.partition("/")
     job = read_job(project, suite, name, "score", ScoreJob)
     runs = _runs(entry, job, task, seed)
-    with_test_set = [run for run in runs if TASKS[run.task].hidden]
+    with_test_set = [run for run in runs if run.definition.hidden]
     # SQuAD keeps its test set to itself, which must not stop an entry's other tasks.
     answered = with_test_set if split == "test" and with_test_set else runs
     # The model's libraries are brought once it is clear that they are needed.
@@ -46,7 +45,7 @@ def submit(entry: str, *, split: str, task: str | None, seed: int | None, out: P
 
 
 def _runs(entry: str, job: ScoreJob, task: str | None, seed: int | None) -> list[Measured]:
-    official = [run for run in job.runs if TASKS[run.task].submission is not None]
+    official = [run for run in job.runs if run.definition.submission is not None]
     if not official:
         given = "none of its tasks has an official server"
         raise UsageError(Problem(entry, given, "entries on GLUE or SQuAD"))

@@ -34,7 +34,7 @@ def read_test(task: Task, split: str, folder: Path) -> Split:
     index = numbering.index
     if index:
         index.numbers()
-    return filled(Split(split, tuple(examples), index=index), str(file))
+    return filled(task, Split(split, tuple(examples), index=index), str(file))
 
 
 def load_test(task: Task, split: str, revision: str) -> Split:
@@ -46,7 +46,7 @@ def load_test(task: Task, split: str, revision: str) -> Split:
     source, texts = hub.split_of(task, split, revision), task.columns.on_hub
     rows = enumerate(hub.rows(hub.load(source, texts)))
     examples = [example(task, split, n, [row[name] for name in texts], None) for n, row in rows]
-    return filled(Split(split, tuple(examples)), str(source))
+    return filled(task, Split(split, tuple(examples)), str(source))
 
 
 def _file(task: Task, split: str, folder: Path) -> Path:

@@ -14,7 +14,6 @@ from zoo.spec.base import digest
 from zoo.spec.corpus import FolderCorpus, HubCorpus
 from zoo.spec.data import PinnedData
 from zoo.spec.jobs import CorpusInput, FileInput, Input, InputsJob, ModelInput, TaskInput
-from zoo.spec.task import TASKS
 from zoo.spec.teacher import FolderSource, HubSource
 
 MODEL_FILES = (
@@ -118,7 +117,7 @@ def _files(given: Input) -> Iterator[Path]:
     if root is None:
         return
     if isinstance(given, TaskInput):
-        file = split_file(TASKS[given.task], given.split, given.data)
+        file = split_file(given.definition, given.split, given.data)
         if file is not None:
             yield file
     elif isinstance(given, FileInput):

@@ -16,10 +16,9 @@ def json_rows(task: Task, columns: Columns, file: Path, problems: list[Problem])
     Raises:
         DataError: the file is missing.
     """
-    again = f"fetch {task.home} of the official release again"
     for line, text in text_lines(file, problems):
         try:
-            found = parse_json(text, at(file, line), remedy=again, error=DataError)
+            found = parse_json(text, at(file, line), remedy=task.mend, error=DataError)
         except DataError as error:
             problems += error.problems
             continue
@@ -30,7 +29,7 @@ def json_rows(task: Task, columns: Columns, file: Path, problems: list[Problem])
                 at(file, line, name),
                 f"given {type_of(found[name])}" if name in found else "this key is missing",
                 f"a text; the keys are {', '.join(columns.wanted)}",
-                again,
+                task.mend,
             )
             for name in lacking
         ]

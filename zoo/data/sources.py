@@ -11,7 +11,8 @@ from zoo.data.examples import Split
 from zoo.data.readers import READERS
 from zoo.errors import DataError, Problem
 from zoo.paths import data_folder
-from zoo.spec.data import DataSource, FolderData, PocketData, TaskSettings
+from zoo.spec.data import DataSource, FolderData, PinnedData, PocketData, TaskSettings
+from zoo.spec.own_task import OwnData
 from zoo.spec.task import Task
 
 POCKET_TRAIN, POCKET_DEV = 2000, 500
@@ -42,7 +43,7 @@ def load_test(task: Task, source: DataSource) -> dict[str, Split]:
     root = data_folder()
     if root is not None:
         return {name: hidden.read_test(task, name, root) for name in task.hidden}
-    assert not isinstance(source, PocketData)
+    assert isinstance(source, PinnedData)
     return {name: hidden.load_test(task, name, source.revision) for name in task.hidden}
 
 
@@ -63,15 +64,16 @@ def split_file(task: Task, split: str, source: DataSource) -> Path | None:
     root = data_folder()
     if isinstance(source, PocketData):
         return None
-    if isinstance(source, FolderData):
-        if root is None:
-            where, remedy = (
-                f"{task.name} in {source.path}",
-                "set ZOO_DATA to what holds this folder",
-            )
-            raise DataError(Problem(where, "ZOO_DATA is not set", remedy=remedy))
-        return root / source.path / Path(task.path(split)).name
-    return None if root is None else root / task.path(split)
+    if root is None:
+        if isinstance(source, PinnedData):
+            return None
+        place = source.path if isinstance(source, FolderData) else source.files.train
+        remedy = "set ZOO_DATA to what holds this folder"
+        if isinstance(source, OwnData):
+            remedy = "set ZOO_DATA to the folder that its files lie below"
+        raise DataError(Problem(f"{task.name} in {place}", "ZOO_DATA is not set", remedy=remedy))
+    path = task.path(split)
+    return root / (f"{source.path}/{Path(path).name}" if isinstance(source, FolderData) else path)
 
 
 def _load(task: Task, name: str, settings: TaskSettings, source: DataSource) -> Split:
@@ -79,10 +81,14 @@ def _load(task: Task, name: str, settings: TaskSettings, source: DataSource) -> 
         wanted = (settings.train or POCKET_TRAIN) if name == "train" else settings.dev or POCKET_DEV
         return pocket.split(task.name, "train" if name == "train" else "dev", wanted, source.seed)
     reader, file = READERS[task.reader], split_file(task, name, source)
+    if isinstance(source, OwnData) and file is not None and not file.is_file():
+        allowed = f"what `files.{name}` of tasks/{task.name}.yaml names, below ZOO_DATA"
+        remedy = "put the table there, or correct `files`"
+        raise DataError(Problem(str(file), "there is no such file", allowed, remedy))
     if file is not None:
         split = reader.read_file(task, name, file)
     else:
-        assert not isinstance(source, FolderData)
+        assert isinstance(source, PinnedData)
         split = reader.load_split(task, name, source.revision)
     _tell_moved(task, split)
     return split

@@ -35,22 +35,22 @@ def tsv_rows(
         elif len(cells) < len(names) and columns.ragged:
             yield None
         else:
-            problems.append(cut_short(file, line, cells, names))
+            problems.append(cut_short(task, at(file, line), cells, names))
 
 
-def cut_short(file: Path, line: int, cells: Sequence[str], columns: Sequence[str]) -> Problem:
+def cut_short(task: Task, where: str, cells: Sequence[str], columns: Sequence[str]) -> Problem:
     """A row that has not the columns of its file."""
     return Problem(
-        at(file, line),
+        where,
         f"a row of {len(cells)} columns",
         f"{len(columns)} columns: {', '.join(columns)}",
-        "fetch the file again: it is cut off or was edited",
+        task.mend,
     )
 
 
-def no_rows(where: str) -> Problem:
+def no_rows(task: Task, where: str) -> Problem:
     """A file, or a split of the hub, that is empty."""
-    return Problem(where, "holds no examples", "at least one row", "fetch the file again")
+    return Problem(where, "holds no examples", "at least one row", task.mend)
 
 
 def _header(
@@ -66,14 +66,18 @@ def _header(
     columns = tuple(cell.strip() for cell in text.split("\t"))
     lacking = [name for name in wanted if name not in columns]
     if not text:
-        raise DataError(no_rows(str(file)))
+        raise DataError(no_rows(task, str(file)))
+    twice = [name for name in wanted if columns.count(name) > 1]
+    if twice:
+        given = f"the column {twice[0]!r} stands twice"
+        raise DataError(Problem(at(file, 1), given, "each column once", task.mend))
     if lacking:
         raise DataError(
             Problem(
                 at(file, 1),
                 f"no column {', '.join(map(repr, lacking))}; there are {', '.join(columns)}",
                 f"a header with {', '.join(wanted)}",
-                f"fetch {task.home} of the official release again",
+                task.mend,
             )
         )
     return columns

@@ -52,7 +52,7 @@ def read_file(task: Task, split: str, file: Path) -> Split:
             numbering.add(row)
     refuse(problems, str(file))
     found = Split(split, tuple(examples), skipped, index=numbering.index)
-    return filled(found, str(file))
+    return filled(task, found, str(file))
 
 
 def load_split(task: Task, split: str, revision: str) -> Split:
@@ -74,11 +74,12 @@ def load_split(task: Task, split: str, revision: str) -> Split:
         label = _hub_label(task, row["label"])
         if label is None:
             where = at(str(source), key=f"row {number}")
-            problems.append(_bad_label(task, where, row["label"], _digits(task)))
+            remedy = "use a split with public labels, or another revision"
+            problems.append(_bad_label(where, row["label"], _allowed(task, _digits(task)), remedy))
         else:
             examples.append(example(task, split, number, [row[name] for name in texts], label))
     refuse(problems, str(source))
-    return filled(Split(split, tuple(examples)), str(source))
+    return filled(task, Split(split, tuple(examples)), str(source))
 
 
 ROWS = {Reader.TSV: tsv_rows, Reader.JSON_LINES: json_rows}
@@ -90,7 +91,9 @@ def _labelled(task: Task, split: str, number: int, file: Path, row: Row) -> Text
     label = _file_label(task, row.cells[task.columns.label].strip())
     if label is None:
         where = at(file, row.line, task.columns.label)
-        return _bad_label(task, where, row.cells[task.columns.label], task.written)
+        public = "use a split with public labels, or " if task.hub else ""
+        given, allowed = row.cells[task.columns.label], _allowed(task, task.written)
+        return _bad_label(where, given, allowed, f"{public}{task.mend}")
     return example(task, split, number, [row.cells[name] for name in task.columns.texts], label)
 
 
@@ -140,17 +143,18 @@ def _check_label_order(task: Task, feature: object, where: str) -> None:
         )
 
 
-def _bad_label(task: Task, where: str, given: object, written: Sequence[str]) -> Problem:
-    allowed = ", ".join(written)
-    if task.limits is not None:
-        allowed = "a number from {:g} to {:g}".format(*task.limits)
-    return Problem(
-        where, f"the label {given!r}", allowed, "use a split with public labels, or fetch it again"
-    )
+def _allowed(task: Task, written: Sequence[str]) -> str:
+    if task.limits is None:
+        return ", ".join(written)
+    return "a number from {:g} to {:g}".format(*task.limits)
 
 
-def filled(split: Split, where: str) -> Split:
+def _bad_label(where: str, given: object, allowed: str, remedy: str) -> Problem:
+    return Problem(where, f"the label {given!r}", allowed, remedy)
+
+
+def filled(task: Task, split: Split, where: str) -> Split:
     """The split, which must have examples."""
     if not split.examples:
-        raise DataError(no_rows(where))
+        raise DataError(no_rows(task, where))
     return split

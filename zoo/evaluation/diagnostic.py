@@ -29,7 +29,7 @@ def read_diagnostic_labels(path: Path) -> list[int]:
     for line, text in lines:
         cells = text.split("\t")
         if len(cells) != len(columns):
-            problems.append(cut_short(path, line, cells, columns))
+            problems.append(cut_short(AX, at(path, line), cells, columns))
         elif cells[place].strip() not in AX.labels:
             given = f"the label {cells[place]!r}"
             problems.append(Problem(at(path, line, columns[place]), given, ", ".join(AX.labels)))

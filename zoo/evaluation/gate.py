@@ -6,7 +6,6 @@ from zoo.paths import EntryFolder, Project
 from zoo.records.score import ScoreRecord
 from zoo.records.store import read_records
 from zoo.spec.measuring import GateJob
-from zoo.spec.task import TASKS
 from zoo.training.gates import write_gate
 
 
@@ -37,4 +36,4 @@ def _check_labels(folder: EntryFolder, record: ScoreRecord) -> None:
         return
     stored = read_predictions(folder.score / "predictions" / record.predictions, record.digest)
     where = f"teacher {record.entry}"
-    refuse_label_order(TASKS[record.task], stored.gold, stored.answers, where)
+    refuse_label_order(record.definition, stored.gold, stored.answers, where)

@@ -17,7 +17,7 @@ from zoo.models.checkpoint import load_checkpoint
 from zoo.models.identity import Wanted
 from zoo.paths import Project, new_folder
 from zoo.spec.measuring import Measured, ScoreJob
-from zoo.spec.task import TASKS, Task, TaskKind
+from zoo.spec.task import Task, TaskKind
 
 
 def write_files(
@@ -44,7 +44,7 @@ def write_files(
 def _write_run(
     project: Project, job: ScoreJob, run: Measured, split: str, folder: Path
 ) -> list[Path]:
-    task = TASKS[run.task]
+    task = run.definition
     checkpoint = project.entry(job.suite, job.entry).checkpoint(run.key)
     wanted = Wanted.run(job.suite, job.entry, run)
     model, tokenizer = load_checkpoint(checkpoint, Head(task), wanted)

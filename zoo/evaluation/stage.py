@@ -24,7 +24,7 @@ from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
 from zoo.records.text import seal, write_record
 from zoo.spec.measuring import Measured, ScoreJob
-from zoo.spec.task import TASKS
+from zoo.spec.own_task import OwnData
 
 
 def score_runs(project: Project, job: ScoreJob) -> None:
@@ -45,7 +45,7 @@ def score_runs(project: Project, job: ScoreJob) -> None:
 def _score_run(
     folder: Path, checkpoint: Path, job: ScoreJob, run: Measured, environment: Environment
 ) -> None:
-    task = TASKS[run.task]
+    task = run.definition
     wanted = Wanted.run(job.suite, job.entry, run)
     model, tokenizer = load_checkpoint(checkpoint, Head(task), wanted)
     identity = read_identity(checkpoint)
@@ -78,6 +78,7 @@ def _score_run(
             majority=majority(task, _labels(train), _labels(split)),
             constant=len(set(predictions.answers)) == 1,
             unlike_training=unlike,
+            own=run.data if isinstance(run.data, OwnData) else None,
         )
         stored = folder / "predictions" / record.predictions
         origin = Origin(identity.digest, seal(record))
@@ -99,7 +100,7 @@ class _Trained:
         """What it answers to some of them, spread over all."""
         every = -(-len(self.split.examples) // TRAINING_ASKED)
         split = replace(self.split, examples=self.split.examples[::every])
-        encoded = encode(TASKS[self.run.task], split, self.run.settings, self.tokenizer)
+        encoded = encode(self.run.definition, split, self.run.settings, self.tokenizer)
         found = predict(forward_of(self.model), encoded, self.run.settings)
         return found.gold, found.answers
 
@@ -115,7 +116,7 @@ def _unlike_training(
         MeasurementError: a student's classes are in another order than the data's.
     """
     where = f"{job.suite}/{job.entry}, seed {run.seed},"
-    task, answers = TASKS[run.task], (predictions.gold, predictions.answers)
+    task, answers = run.definition, (predictions.gold, predictions.answers)
     try:
         return refuse_label_order(task, *answers, where, trained.answered)
     except MeasurementError:

@@ -13,7 +13,6 @@ from zoo.errors import ExportError, Problem
 from zoo.losses.batch import Batch
 from zoo.spec.data import TaskSettings
 from zoo.spec.measuring import Measured
-from zoo.spec.task import TASKS
 
 BATCH_SIZES = (1, 2, 3, 5, 8, 16)
 """Sizes that take turns, so that no two of the first batches can be of one shape."""
@@ -48,7 +47,7 @@ class Exam:
 
 def load_exam(run: Measured, tokenizer: PreTrainedTokenizerBase, examples: int) -> Exam:
     """The first `examples` of the first scored split of a run's task."""
-    task = TASKS[run.task]
+    task = run.definition
     settings = run.settings.model_copy(update={"dev": min(examples, run.settings.dev or examples)})
     split: Split = next(iter(load_evaluation(task, settings, run.data).values()))
     return exam_of(encode(task, split, settings, tokenizer), settings)

@@ -30,7 +30,6 @@ from zoo.records.export import ExportRecord
 from zoo.records.text import write_record
 from zoo.spec.bench import Export, Precision
 from zoo.spec.measuring import ExportJob, Measured
-from zoo.spec.task import TASKS
 
 TOKENIZER = "tokenizer.json"
 
@@ -79,7 +78,7 @@ def export_files(
         ExportError: a file does not agree with its model; the files before it stand.
     """
     wanted = Wanted.run(job.suite, job.entry, run)
-    model, tokenizer = load_checkpoint(checkpoint, Head(TASKS[run.task]), wanted)
+    model, tokenizer = load_checkpoint(checkpoint, Head(run.definition), wanted)
     source = _Source(model, tokenizer, folder, job, run, read_identity(checkpoint))
     forward, exam = forward_of(model), load_exam(run, tokenizer, job.export.examples)
     shutil.copyfile(checkpoint / TOKENIZER, folder / TOKENIZER)
@@ -121,7 +120,7 @@ class _Source:
             "digest": self.identity.digest,
             "entry": f"{self.job.suite}/{self.job.entry}",
             "task": self.run.task,
-            "labels": json.dumps(TASKS[self.run.task].labels),
+            "labels": json.dumps(self.run.definition.labels),
         }
 
     def writer(self, precision: Precision, route: Route) -> Callable[[Path], None]:
@@ -142,7 +141,7 @@ class _Source:
 
     def feeds(self) -> Iterator[Feed]:
         """The first training examples of the task, each alone and therefore without padding."""
-        task, names = TASKS[self.run.task], input_names(self.model)
+        task, names = self.run.definition, input_names(self.model)
         most = min(self.job.export.calibration, self.run.settings.train or math.inf)
         settings = self.run.settings.model_copy(update={"train": int(most)})
         split = load_train(task, settings, self.run.data)

@@ -38,7 +38,7 @@ from zoo.spec.bench import Device, RuntimeName, sizes
 from zoo.spec.measuring import LatencyJob
 from zoo.spec.measuring import Measured as Run
 from zoo.spec.recipe import run_key
-from zoo.spec.task import TASKS, TaskKind
+from zoo.spec.task import TaskKind
 
 _LEAST_TIMEOUT_SECONDS = 300.0
 
@@ -190,7 +190,7 @@ def _request(
 
 def _replay(run: Run, most: int) -> Replay:
     """The first examples of the first split that the task is scored on."""
-    task, settings = TASKS[run.task], run.settings
+    task, settings = run.definition, run.settings
     splits = load_evaluation(task, settings, run.data)
     examples = splits[task.evaluation[0]].examples[:most]
     return Replay(

@@ -166,7 +166,7 @@ def _train_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[Pipe
             taught={
                 run.task: teacher_run(loaded, teacher, run.task).declared
                 for run in chunk
-                if is_taught(run.recipe, run.task)
+                if is_taught(run.recipe, run.definition)
             },
             projections=projections,
         )
@@ -207,8 +207,8 @@ def _train_dependencies(
     start = given.of("pretrained") if recipe.corpus is None else ours.of("transferred")
     distilled = [
         theirs.of("checkpoint", run_key(task, chunk[0].teacher_seed))
-        for task in dict.fromkeys(run.task for run in chunk)
-        if is_taught(recipe, task)
+        for task, definition in {run.task: run.definition for run in chunk}.items()
+        if is_taught(recipe, definition)
     ]
     gate = [theirs.of("gate")] if distilled else []
     augments = any(run.recipe.augment is not None for run in chunk)

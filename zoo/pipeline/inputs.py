@@ -11,7 +11,6 @@ from zoo.spec.jobs import CorpusInput, FileInput, Input, InputsJob, ModelInput, 
 from zoo.spec.load import INPUTS, LoadedSuite
 from zoo.spec.measuring import Measured
 from zoo.spec.recipe import ResolvedSource, RunRecipe, TransferredSource
-from zoo.spec.task import TASKS
 from zoo.spec.teacher import PretrainedSource
 
 Named = tuple[str, Input]
@@ -75,7 +74,7 @@ def _of_corpus(corpus: Corpus, name: str = "corpus") -> Iterator[Named]:
 
 def _of_task(run: RunRecipe | Measured) -> Iterator[tuple[str, TaskInput]]:
     if not isinstance(run.data, PocketData):
-        for split in ("train", *TASKS[run.task].evaluation):
+        for split in ("train", *run.definition.evaluation):
             yield f"{run.task}.{split}", TaskInput(task=run.task, split=split, data=run.data)
 
 

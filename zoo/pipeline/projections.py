@@ -49,7 +49,7 @@ def _fitting(loaded: LoadedSuite, name: str) -> set[str]:
 def _stages(loaded: LoadedSuite, name: str) -> Iterable[Stage]:
     recipe = entry_recipe(loaded, name)
     for task in entry_tasks(loaded, name):
-        yield from student_stages(recipe, task)
+        yield from student_stages(recipe, loaded.definition(task))
 
 
 def _projected(stages: Iterable[Stage]) -> set[str]:

@@ -6,7 +6,7 @@ from zoo.spec.load import LoadedSuite
 from zoo.spec.optimise import Stages
 from zoo.spec.recipe import Recipe, RunRecipe, StudentRecipe, TeacherRecipe, TransferredSource
 from zoo.spec.shape import Shape
-from zoo.spec.task import TASKS
+from zoo.spec.task import TASKS, Task
 from zoo.spec.teacher import DistilledSource, FolderSource, HubSource
 from zoo.spec.weights import DistilledWeights, FolderWeights, HubWeights
 from zoo.training.plan import student_stages
@@ -31,7 +31,9 @@ def entry_recipe(loaded: LoadedSuite, name: str) -> Recipe:
         stages=entry.stages,
         augment=entry.augment or suite.augment,
     )
-    augmented = any(_augments(recipe, task) for task in entry_tasks(loaded, name))
+    augmented = any(
+        _augments(recipe, loaded.definition(task)) for task in entry_tasks(loaded, name)
+    )
     return recipe if augmented else _unaugmented(recipe)
 
 
@@ -47,10 +49,10 @@ def run_recipes(loaded: LoadedSuite, name: str) -> list[RunRecipe]:
     suite, recipe = loaded.suite, entry_recipe(loaded, name)
     return [
         RunRecipe(
-            recipe=_on(recipe, task),
+            recipe=_on(recipe, loaded.definition(task)),
             task=task,
             settings=suite.tasks[task],
-            data=suite.data.of(TASKS[task]),
+            data=loaded.data_of(task),
             seed=seed,
             teacher_seed=loaded.teacher_seed,
         )
@@ -62,16 +64,16 @@ def run_recipes(loaded: LoadedSuite, name: str) -> list[RunRecipe]:
 def teacher_run(loaded: LoadedSuite, teacher: str, task: str) -> RunRecipe:
     """The run of a teacher that students of a suite are distilled from on a task."""
     return RunRecipe(
-        recipe=_on(entry_recipe(loaded, teacher), task),
+        recipe=_on(entry_recipe(loaded, teacher), loaded.definition(task)),
         task=task,
         settings=loaded.teacher_settings(task),
-        data=loaded.suite.data.of(TASKS[task]),
+        data=loaded.data_of(task),
         seed=loaded.teacher_seed,
         teacher_seed=loaded.teacher_seed,
     )
 
 
-def is_taught(recipe: Recipe, task: str) -> bool:
+def is_taught(recipe: Recipe, task: Task) -> bool:
     """Whether a stage of the recipe on a task looks at the teacher that learnt the task."""
     if recipe.student is None:
         return False
@@ -108,18 +110,18 @@ def transfer_job(loaded: LoadedSuite, name: str) -> TransferJob | None:
 
 def _corpus_changes(recipe: Recipe) -> Stages:
     """What an entry changes in its stages on the corpus."""
-    stages = student_stages(recipe, next(iter(TASKS)))
+    stages = student_stages(recipe, next(iter(TASKS.values())))
     known = {stage.name for stage in stages if stage.data == "corpus"}
     return {name: change for name, change in recipe.stages.items() if name in known}
 
 
-def _on(recipe: Recipe, task: str) -> Recipe:
+def _on(recipe: Recipe, task: Task) -> Recipe:
     """The recipe as far as it decides a run on this task."""
-    only = recipe.only(task, taught=recipe.student is None or is_taught(recipe, task))
+    only = recipe.only(task.name, taught=recipe.student is None or is_taught(recipe, task))
     return only if _augments(recipe, task) else _unaugmented(only)
 
 
-def _augments(recipe: Recipe, task: str) -> bool:
+def _augments(recipe: Recipe, task: Task) -> bool:
     if recipe.student is None:
         return False
     return any(stage.data == "augmented" for stage in student_stages(recipe, task))
@@ -145,7 +147,8 @@ def _student_recipe(loaded: LoadedSuite, name: str, teacher: Shape) -> StudentRe
     entry = loaded.entries[name]
     student = entry.student
     shape, start = student.shape(teacher), student.start
-    outlines = METHODS.outlines(entry.method, shape, teacher, TASKS[entry_tasks(loaded, name)[0]])
+    task = loaded.definition(entry_tasks(loaded, name)[0])
+    outlines = METHODS.outlines(entry.method, shape, teacher, task)
     if not outlines[0].reads_student:
         # Nothing is copied into it: its first stage makes it of the teacher.
         return StudentRecipe(shape=shape, start="fresh")

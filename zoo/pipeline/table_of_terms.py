@@ -1,6 +1,6 @@
 """What an entry really does, as text: its shapes, and its stages as tables of terms."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from zoo.distil.stage import Stage
 from zoo.distil.surgery import Continue
@@ -12,7 +12,7 @@ from zoo.spec.load import LoadedSuite
 from zoo.spec.recipe import Recipe
 from zoo.spec.shape import Shape
 from zoo.spec.student import copied_layers
-from zoo.spec.task import TASKS
+from zoo.spec.task import TASKS, Task
 from zoo.spec.weights import DistilledWeights, HubWeights
 from zoo.training.plan import Phase, whole_plan
 
@@ -23,7 +23,7 @@ def entry_text(loaded: LoadedSuite, name: str, tasks: Sequence[str] | None = Non
     lines = [f"{loaded.name}/{name}  digest {digest(recipe)[:12]}", "", *_shapes(recipe)]
     if recipe.student is not None:
         lines.append(f"start: {_start(loaded.entries[name], recipe)}")
-        lines += ["", *_plan(recipe, tasks or entry_tasks(loaded, name))]
+        lines += ["", *_plan(recipe, map(loaded.definition, tasks or entry_tasks(loaded, name)))]
     return "\n".join(lines)
 
 
@@ -54,7 +54,7 @@ def _start(entry: Entry, recipe: Recipe) -> str:
     start = entry.student.start
     assert recipe.student is not None
     assert isinstance(start, str | tuple)
-    if not whole_plan(recipe, next(iter(TASKS)))[0].stage.surgery.reads_student:
+    if not whole_plan(recipe, next(iter(TASKS.values())))[0].stage.surgery.reads_student:
         return "made of the teacher by the first stage"
     layers = copied_layers(start, recipe.student.shape.layers, depth)
     if not layers:
@@ -62,17 +62,18 @@ def _start(entry: Entry, recipe: Recipe) -> str:
     return f"layers {', '.join(map(str, layers))} of the teacher, counted from 0"
 
 
-def _plan(recipe: Recipe, tasks: Sequence[str]) -> list[str]:
+def _plan(recipe: Recipe, tasks: Iterable[Task]) -> list[str]:
     """The stages as tables of terms, once for all tasks that share them."""
-    by_plan: dict[str, list[str]] = {}
+    by_plan: dict[str, list[Task]] = {}
     for task in tasks:
         text = "\n".join(line for phase in whole_plan(recipe, task) for line in _phase_lines(phase))
         by_plan.setdefault(text, []).append(task)
     lines = []
     for text, alike in by_plan.items():
         if len(by_plan) > 1:
-            kinds = sorted({TASKS[task].kind.value for task in alike})
-            lines.append(f"on {', '.join(alike)} ({', '.join(kinds)}):")
+            kinds = sorted({task.kind.value for task in alike})
+            names = ", ".join(task.name for task in alike)
+            lines.append(f"on {names} ({', '.join(kinds)}):")
         lines.append(text)
     return lines
 

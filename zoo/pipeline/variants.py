@@ -94,6 +94,7 @@ def _variant(loaded: LoadedSuite, study_name: str, point: Point, base: Base) -> 
         loaded.teachers,
         {**loaded.entries, full: entry},
         teaching=Teaching(loaded.teacher_seed, loaded.suite.tasks),
+        own=loaded.own,
     )
     variant = Variant(name, full, values_of(study, point, base), own)
     if not _is_built(loaded, study, variant):

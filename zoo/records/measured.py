@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from zoo.records.environment import Environment
-from zoo.spec.base import Sha256, Spec, misfit
+from zoo.spec.base import Grown, Sha256, misfit
 
 SCHEMA: Literal[2] = 2
 """2: a record names what was declared, what its model was made of, and the bytes it is about."""
@@ -21,7 +21,7 @@ _SLACK = 1e-6
 """What sums of floats may exceed a bound by."""
 
 
-class MeasuredRun(Spec):
+class MeasuredRun(Grown):
     """The base of every record: which run it is about, and where it was taken."""
 
     said: ClassVar[tuple[str, ...]] = ()

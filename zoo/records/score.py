@@ -6,11 +6,15 @@ from pydantic import Field, model_validator
 
 from zoo.records.measured import MeasuredRun, refuse_impossible
 from zoo.spec.base import Sha256, misfit
+from zoo.spec.data import task_of
+from zoo.spec.own_task import OwnData
+from zoo.spec.task import Task
 
 
 class ScoreRecord(MeasuredRun):
     """How well a run answers one dev split; metrics on their natural scale, None: undefined."""
 
+    later: ClassVar[tuple[str, ...]] = ("own",)
     said: ClassVar[tuple[str, ...]] = ("weights_sha256", "predictions_sha256")
 
     kind: Literal["score"] = "score"
@@ -39,6 +43,14 @@ class ScoreRecord(MeasuredRun):
     unlike_training: bool = False
     """Whether these examples speak for another order of the classes, and the training examples
     against it: the split is made against what is learnt, as WNLI's."""
+
+    own: OwnData | None = None
+    """What the task is, where it is the suite's own."""
+
+    @property
+    def definition(self) -> Task:
+        """What its task is."""
+        return task_of(self.task, self.own)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -32,6 +32,7 @@ BelowData = Annotated[str, Field(pattern=rf"^{_STEP}(/{_STEP})*$")]
 """A path below `$ZOO_DATA`: no step begins with a dot, so that none leaves the folder."""
 HubId = Annotated[str, Field(pattern=rf"^{_STEP}/{_STEP}$")]
 """Owner and name on the hub; no step begins with a dot, so that it never reads as a folder."""
+LINE_PATTERN = r"^[^\s](?:[^\t\r\n]*[^\s])?$"
 SHAPE_PATTERN = r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$"
 WORDS = {
     NAME_PATTERN: "at most 64 small letters, digits, dots and dashes",
@@ -39,6 +40,7 @@ WORDS = {
     r"^[0-9a-f]{40}$": "a full commit hash: 40 hexadecimal digits, in small letters",
     rf"^{_STEP}(/{_STEP})*$": "a path below $ZOO_DATA, none of whose steps begins with a dot",
     rf"^{_STEP}/{_STEP}$": "owner/name, as on the hub",
+    LINE_PATTERN: "text in one line, without tabs and without blanks around it",
     SHAPE_PATTERN: "batch x pieces, as in 1x128",
 }
 """The patterns above as a person would say them."""

@@ -9,6 +9,7 @@ from zoo.errors import suggestion
 from zoo.spec.base import Spec
 from zoo.spec.bench import sizes
 from zoo.spec.cross_stages import stage_findings, use_findings
+from zoo.spec.cross_tasks import Tasks
 from zoo.spec.entry import Entry
 from zoo.spec.finding import Finding
 from zoo.spec.levels import uses_of
@@ -17,7 +18,7 @@ from zoo.spec.outline import Outline
 from zoo.spec.shape import Shape
 from zoo.spec.student import Student, copied_layers
 from zoo.spec.suite import Suite
-from zoo.spec.task import TASKS, Task
+from zoo.spec.task import Task, TaskKind
 from zoo.spec.teacher import PretrainedSource, Teacher
 
 
@@ -59,7 +60,11 @@ class Catalogue(Protocol):
 
 
 def suite_findings(
-    suite: Suite, entries: set[str], teacher_names: set[str], teachers: Mapping[str, Teacher]
+    suite: Suite,
+    tasks: Tasks,
+    entries: set[str],
+    teacher_names: set[str],
+    teachers: Mapping[str, Teacher],
 ) -> Iterator[Finding]:
     """What in suite.yaml does not fit its neighbours; `teachers` are those without errors."""
     if suite.twin is not None and suite.twin not in entries:
@@ -75,7 +80,8 @@ def suite_findings(
         yield from _unknown_task(("bench", "tasks", place), task, suite)
     for task, settings in suite.tasks.items():
         yield from _too_long(("tasks", task, "max_length"), settings.max_length, teachers)
-        if settings.max_query + 3 >= settings.max_length and TASKS[task].kind == "span":
+        is_span = task in tasks and tasks[task].kind is TaskKind.SPAN
+        if is_span and settings.max_query + 3 >= settings.max_length:
             yield Finding(
                 ("tasks", task, "max_query"),
                 f"a question of {settings.max_query} pieces leaves no room for the context",
@@ -129,6 +135,7 @@ def entry_findings(
     teachers: Mapping[str, Teacher],
     catalogue: Catalogue,
     entries: set[str],
+    tasks: Tasks,
 ) -> Iterator[Finding]:
     """What in an entry's file does not fit its suite, its teacher and its method."""
     for task in entry.tasks:
@@ -155,9 +162,9 @@ def entry_findings(
     except ValidationError as error:
         yield _heads_finding(entry.student, teacher.shape, error.errors()[0]["ctx"])
         return
-    tasks = [TASKS[name] for name in entry.only or suite.tasks if name in TASKS]
+    trained = [tasks[name] for name in entry.only or suite.tasks if name in tasks]
     outlines = {
-        task.name: catalogue.outlines(entry.method, shape, teacher.shape, task) for task in tasks
+        task.name: catalogue.outlines(entry.method, shape, teacher.shape, task) for task in trained
     }
     made_of_teacher = any(table and not table[0].reads_student for table in outlines.values())
     if entry.student.given is None and not made_of_teacher:
@@ -165,9 +172,9 @@ def entry_findings(
     yield from _tokenizer_findings(shape, teacher.shape)
     on_corpus = entry.corpus_optimise or suite.corpus_optimise
     budgets = Budgets(entry.optimise or suite.optimise, on_corpus, entry.stages)
-    for finding in catalogue.misfits(entry.method, shape, teacher.shape, tasks, budgets):
+    for finding in catalogue.misfits(entry.method, shape, teacher.shape, trained, budgets):
         yield finding._replace(path=("method", *finding.path))
-    stages = catalogue.stages(entry.method, shape, teacher.shape, tasks)
+    stages = catalogue.stages(entry.method, shape, teacher.shape, trained)
     yield from stage_findings(entry, suite, stages)
     yield from use_findings(entry, uses_of(entry, suite, outlines))
 

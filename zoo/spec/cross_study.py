@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from zoo.errors import suggestion
 from zoo.spec.base import NAME_PATTERN, WORDS
 from zoo.spec.cross import Catalogue, entry_findings
+from zoo.spec.cross_tasks import Tasks
 from zoo.spec.entry import Entry
 from zoo.spec.explain import findings_of
 from zoo.spec.finding import Finding
@@ -34,7 +35,8 @@ class Neighbours:
     """What a study stands beside: its suite, and the names and entries that are there.
 
     `sound` are the entries of whose files nothing is wrong; `entries` are the names of all,
-    and `taken` all names that a study and its variants may not have.
+    and `taken` all names that a study and its variants may not have. `tasks` are those that the
+    suite may name.
     """
 
     suite: Suite
@@ -44,6 +46,7 @@ class Neighbours:
     taken: set[str]
     catalogue: Catalogue
     model: type[Entry]
+    tasks: Tasks
 
 
 def study_findings(name: str, study: Study, beside: Neighbours) -> list[Finding]:
@@ -127,7 +130,7 @@ def _entry_findings(study: Study, base: Base, beside: Neighbours) -> Iterator[Fi
             found = findings_of(error, base.model)
         else:
             found = entry_findings(
-                entry, base.suite, base.teachers, beside.catalogue, beside.entries
+                entry, base.suite, base.teachers, beside.catalogue, beside.entries, beside.tasks
             )
             found = (*found, *_idle_values(point, entry, base, beside))
         yield from (_placed(point, finding) for finding in found)
@@ -135,7 +138,7 @@ def _entry_findings(study: Study, base: Base, beside: Neighbours) -> Iterator[Fi
 
 def _idle_values(point: Point, entry: Entry, base: Base, beside: Neighbours) -> Iterator[Finding]:
     """What the point itself states without effect: an ablation may idle keys of its entry."""
-    for finding in idle_of_entry(entry, base.suite, base.teachers, beside.catalogue):
+    for finding in idle_of_entry(entry, base.suite, base.teachers, beside.catalogue, beside.tasks):
         for axis in point:
             path = axis_path(axis)
             if finding.path[: len(path)] == path:

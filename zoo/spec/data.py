@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from zoo.spec.base import BelowData, HubId, PositiveInt, Revision, Seed, Spec, misfit
+from zoo.spec.own_task import OwnData
 from zoo.spec.task import GLUE, SQUAD, SQUAD_V2, TASKS, Task
 
 
@@ -71,9 +72,15 @@ class ReleaseData(PinnedData):
 
 
 DataSource = Annotated[
-    PocketData | GlueData | SquadData | ReleaseData | FolderData, Field(discriminator="kind")
+    PocketData | GlueData | SquadData | ReleaseData | FolderData | OwnData,
+    Field(discriminator="kind"),
 ]
 """Where one task's examples come from: what its kind needs, and nothing of other kinds."""
+
+
+def task_of(name: str, data: DataSource | None) -> Task:
+    """A task of the zoo, or the suite's own that its data declares."""
+    return data.task(name) if isinstance(data, OwnData) else TASKS[name]
 
 
 _PINNED: dict[str, type[GlueData | SquadData | ReleaseData]] = {
@@ -81,6 +88,7 @@ _PINNED: dict[str, type[GlueData | SquadData | ReleaseData]] = {
     "squad": SquadData,
     "release": ReleaseData,
 }
+_PUBLISHED = sorted(name for name, task in TASKS.items() if task.hub)
 _OTHERS = sorted({task.hub.id for task in TASKS.values() if task.hub and task.hub.revision})
 
 
@@ -111,8 +119,12 @@ class SuiteData(Spec):
         return _PINNED[task.hub.source](revision=revision)
 
     @model_validator(mode="after")
-    def _revisions_are_of_tasks(self) -> Self:
+    def _are_of_published_tasks(self) -> Self:
         for name in self.revisions:
             if name not in _OTHERS:
                 raise misfit("revisions", f"no task lies in {name!r}", ", ".join(_OTHERS))
+        for name in self.folders:
+            if name not in _PUBLISHED:
+                given = f"{name!r} is no task that is published in files"
+                raise misfit("folders", given, ", ".join(_PUBLISHED))
         return self

@@ -13,7 +13,6 @@ from pydantic_core import ErrorDetails
 from zoo.errors import Problem, suggestion
 from zoo.spec.finding import Finding
 from zoo.spec.schema import Node, Schema, schema_of
-from zoo.spec.task import TASKS
 from zoo.spec.yaml import Document, Path_
 
 _LONGEST = 60
@@ -38,9 +37,11 @@ def findings_of(error: ValidationError, model: type[BaseModel]) -> list[Finding]
         tell = _TELLERS.get(details["type"], _wrong_value)
         finding = tell(details, path, node, schema)
         found.setdefault(finding.path, finding)
-    for path, node in places:
-        if "anyOf" in node and any(_is_above(path, other) for other in found):
-            covered.add(path)  # the nearer a problem, the better it helps
+    for details, (path, node) in zip(all_details, places, strict=True):
+        # The nearer a problem, the better it helps; a list is too short of what is right in it.
+        told_below = "anyOf" in node or details["type"] == "too_short"
+        if told_below and any(_is_above(path, other) for other in found):
+            covered.add(path)
     missing = {path for path, finding in found.items() if finding.given == _MISSING}
     covered |= missing & {_meant(details, schema) for details in all_details}
     return [finding for path, finding in found.items() if path not in covered]
@@ -74,12 +75,6 @@ def _unknown_key(details: ErrorDetails, path: Path_, _node: Node, schema: Schema
     known = schema.keys(schema.locate(details["loc"][:-1])[1])
     remedy = suggestion(str(path[-1]), known) or "remove it"
     return Finding(path, "there is no such key", ", ".join(known), remedy)
-
-
-def _unknown_task(details: ErrorDetails, path: Path_, _node: Node, _schema: Schema) -> Finding:
-    name = str(details["ctx"]["name"])
-    given = f"there is no task {name!r}"
-    return Finding(path, given, ", ".join(sorted(TASKS)), suggestion(name, TASKS))
 
 
 def _misfit(details: ErrorDetails, path: Path_, _node: Node, _schema: Schema) -> Finding:
@@ -117,7 +112,6 @@ def _tags(node: Node) -> tuple[str, list[str]]:
 _TELLERS: dict[str, Callable[[ErrorDetails, Path_, Node, Schema], Finding]] = {
     "missing": _missing_key,
     "extra_forbidden": _unknown_key,
-    "unknown_task": _unknown_task,
     "misfit": _misfit,
     "value_error": _refused,
     "union_tag_not_found": _no_tag,

@@ -6,24 +6,30 @@ from pydantic import ValidationError
 
 from zoo.spec.augment import Augment
 from zoo.spec.cross import Catalogue
+from zoo.spec.cross_tasks import Tasks
 from zoo.spec.entry import Entry
 from zoo.spec.finding import Finding
 from zoo.spec.levels import BUDGET, Level, Path, Use, level, uses_of
 from zoo.spec.optimise import Budgets
 from zoo.spec.outline import Outline
 from zoo.spec.suite import Suite
-from zoo.spec.task import TASKS, TaskKind
+from zoo.spec.task import TaskKind
 from zoo.spec.teacher import PretrainedSource, Teacher
 
 _OF_SPANS = ("stride", "max_query", "max_answer")
 
 
 def idle_of_entry(
-    entry: Entry, suite: Suite, teachers: Mapping[str, Teacher], catalogue: Catalogue
+    entry: Entry,
+    suite: Suite,
+    teachers: Mapping[str, Teacher],
+    catalogue: Catalogue,
+    known: Tasks,
 ) -> Iterator[Finding]:
     """The keys of an entry's file that decide nothing; none where its shapes do not fit."""
     teacher = teachers.get(entry.teacher)
-    tasks = [TASKS[name] for name in suite.tasks if name in (entry.only or suite.tasks)]
+    trained = [name for name in suite.tasks if name in (entry.only or suite.tasks)]
+    tasks = [known[name] for name in trained if name in known]
     try:
         shape = entry.student.shape(teacher.shape) if teacher else None
     except ValidationError:
@@ -52,8 +58,8 @@ def idle_of_entry(
     yield from _idle_tasks(entry, suite, outlines)
     uses = uses_of(entry, suite, outlines)
     yield from _idle_keys(use for table in uses.values() for use in table)
-    known = catalogue.stages(entry.method, shape, teacher.shape, tasks)
-    yield from _idle_stages(entry, known, outlines)
+    names = catalogue.stages(entry.method, shape, teacher.shape, tasks)
+    yield from _idle_stages(entry, names, outlines)
 
 
 def idle_of_teacher(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
@@ -73,10 +79,10 @@ def idle_of_teacher(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
         yield from _idle_keys([Use(alone, level(("source", "optimise"), teacher.source.optimise))])
 
 
-def idle_of_suite(suite: Suite) -> Iterator[Finding]:
+def idle_of_suite(suite: Suite, tasks: Tasks) -> Iterator[Finding]:
     """The keys of suite.yaml that decide nothing, whatever the entries are."""
     for task, settings in suite.tasks.items():
-        if task in TASKS and TASKS[task].kind is not TaskKind.SPAN:
+        if task in tasks and tasks[task].kind is not TaskKind.SPAN:
             for key in sorted(settings.model_fields_set & set(_OF_SPANS)):
                 given = "only span tasks are cut into windows"
                 yield Finding(("tasks", task, key), given, remedy="remove it")

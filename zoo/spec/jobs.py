@@ -12,7 +12,7 @@ from pydantic import Field
 
 from zoo.spec.base import BelowData, Inputs, Spec, content, digest
 from zoo.spec.corpus import Corpus, FolderCorpus, HubCorpus
-from zoo.spec.data import DataSource
+from zoo.spec.data import DataSource, task_of
 from zoo.spec.entry import MethodField
 from zoo.spec.optimise import Optimise, Stages
 from zoo.spec.recipe import (
@@ -22,6 +22,7 @@ from zoo.spec.recipe import (
     StudentRecipe,
     weights_declared,
 )
+from zoo.spec.task import Task
 from zoo.spec.teacher import FolderSource, HubSource
 
 
@@ -39,6 +40,11 @@ class TaskInput(Spec):
     task: str
     split: str
     data: DataSource
+
+    @property
+    def definition(self) -> Task:
+        """What the task is."""
+        return task_of(self.task, self.data)
 
 
 class CorpusInput(Spec):

@@ -14,14 +14,17 @@ from zoo.paths import Project
 from zoo.spec.base import NAME_PATTERN, WORDS, Spec
 from zoo.spec.cross import Catalogue, entry_findings, suite_findings, teacher_findings
 from zoo.spec.cross_study import Neighbours, study_findings, variant_names
-from zoo.spec.data import TaskSettings
+from zoo.spec.cross_tasks import known_tasks, own_task_findings, unknown_tasks
+from zoo.spec.data import DataSource, TaskSettings, task_of
 from zoo.spec.entry import Entry, entry_model
 from zoo.spec.explain import explain
 from zoo.spec.finding import Finding
 from zoo.spec.idle import idle_of_entry, idle_of_suite, idle_of_teacher
 from zoo.spec.lineage import Lineage
+from zoo.spec.own_task import OwnTask
 from zoo.spec.study import Study
 from zoo.spec.suite import Suite
+from zoo.spec.task import TASKS, Task
 from zoo.spec.teacher import Teacher
 from zoo.spec.yaml import Document, read_yaml
 
@@ -44,6 +47,16 @@ class LoadedSuite:
     studies: dict[str, Study] = field(default_factory=dict)
     teaching: "Teaching | None" = None
     """How the teachers that are distilled were trained, where not as this suite says."""
+    own: Mapping[str, OwnTask] = field(default_factory=dict)
+    """The tasks that this suite itself declares."""
+
+    def data_of(self, task: str) -> DataSource:
+        """Where a task's examples come from."""
+        return self.own[task].data if task in self.own else self.suite.data.of(TASKS[task])
+
+    def definition(self, task: str) -> Task:
+        """What a task is."""
+        return task_of(task, self.data_of(task))
 
     @property
     def teacher_seed(self) -> int:
@@ -112,8 +125,9 @@ def load_suite(project: Project, name: str, catalogue: Catalogue) -> LoadedSuite
     entry_files = [path for path in _spec_files(folder) if path.name != "suite.yaml"]
     entries = reader.read_all(entry_files, reader.entry_model)
     studies = reader.read_all(_spec_files(folder / "studies"), Study)
-    if suite is not None:
-        loaded = LoadedSuite(name, suite, teachers, entries, studies)
+    own = reader.read_all(_spec_files(folder / "tasks"), OwnTask)
+    if suite is not None and _tasks_fit(reader, folder, suite, own):
+        loaded = LoadedSuite(name, suite, teachers, entries, studies, own=own)
         stems = [{path.stem for path in files} for files in (teacher_files, entry_files)]
         _fit_together(reader, folder, loaded, *stems)
         _fit_studies(reader, folder, loaded, *stems)
@@ -136,6 +150,15 @@ def _spec_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("[!.]*.yaml"))
 
 
+def _tasks_fit(reader: "_Reader", folder: Path, suite: Suite, own: Mapping[str, OwnTask]) -> bool:
+    """Whether every task is known: with others nothing more can be said."""
+    files = _spec_files(folder / "tasks")
+    reader.note(folder / "suite.yaml", unknown_tasks(suite, {path.stem for path in files}))
+    for name in own:
+        reader.note(folder / f"tasks/{name}.yaml", own_task_findings(name, suite))
+    return not any(map(reader.problems_of, (folder / "suite.yaml", *files)))
+
+
 def _fit_together(
     reader: "_Reader",
     folder: Path,
@@ -145,8 +168,9 @@ def _fit_together(
 ) -> None:
     """Note what does not fit between files; the names are of all files, also broken ones."""
     suite, teachers = loaded.suite, loaded.teachers
-    found = chain(suite_findings(suite, entry_names, teacher_names, teachers), idle_of_suite(suite))
-    reader.note(folder / "suite.yaml", found)
+    tasks = known_tasks(loaded.own)
+    fit = suite_findings(suite, tasks, entry_names, teacher_names, teachers)
+    reader.note(folder / "suite.yaml", chain(fit, idle_of_suite(suite, tasks)))
     lineage = Lineage(teachers, loaded.entries, entry_names, reader.catalogue)
     for key, teacher in teachers.items():
         idle = idle_of_teacher(teacher, suite)
@@ -155,8 +179,8 @@ def _fit_together(
     for key, entry in loaded.entries.items():
         broken = entry.teacher in teacher_names and entry.teacher not in teachers
         if not broken:  # a broken teacher is reported in its own file
-            own = entry_findings(entry, suite, teachers, reader.catalogue, entry_names)
-            idle = idle_of_entry(entry, suite, teachers, reader.catalogue)
+            own = entry_findings(entry, suite, teachers, reader.catalogue, entry_names, tasks)
+            idle = idle_of_entry(entry, suite, teachers, reader.catalogue, tasks)
             reader.note(folder / f"{key}.yaml", chain(own, lineage.of_entry(key), idle))
 
 
@@ -184,6 +208,7 @@ def _fit_studies(
             taken | (set(loaded.studies) - {key}),
             reader.catalogue,
             reader.entry_model,
+            known_tasks(loaded.own),
         )
         found = study_findings(key, study, beside)
         reader.note(folder / f"studies/{key}.yaml", found)
@@ -254,7 +279,7 @@ class _Reader:
 
     def refuse_overlooked(self, folder: Path) -> None:
         """Files that look like specs but would never be read."""
-        places = (folder, folder / "teachers", folder / "studies")
+        places = (folder, *(folder / name for name in ("teachers", "studies", "tasks")))
         read = {path for place in places for path in _spec_files(place)}
         for path in sorted(folder.rglob("[!.]*")):
             if path.suffix.lower() in (".yml", ".yaml") and path not in read:
@@ -262,7 +287,8 @@ class _Reader:
                 problem = Problem(
                     self.project.relative(path),
                     "this file would be overlooked",
-                    "<entry>.yaml beside suite.yaml, teachers/<teacher>.yaml, studies/<study>.yaml",
+                    "<entry>.yaml beside suite.yaml, teachers/<teacher>.yaml, studies/<study>.yaml,"
+                    " tasks/<task>.yaml",
                     remedy,
                 )
                 self._problems.setdefault(path, []).append(problem)

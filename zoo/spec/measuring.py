@@ -2,9 +2,10 @@
 
 from zoo.spec.base import Spec
 from zoo.spec.bench import Bench, Export
-from zoo.spec.data import DataSource, TaskSettings
+from zoo.spec.data import DataSource, TaskSettings, task_of
 from zoo.spec.jobs import Job
 from zoo.spec.recipe import run_key
+from zoo.spec.task import Task
 
 
 class Measured(Spec):
@@ -15,6 +16,11 @@ class Measured(Spec):
     settings: TaskSettings
     data: DataSource
     declared: str
+
+    @property
+    def definition(self) -> Task:
+        """What its task is."""
+        return task_of(self.task, self.data)
 
     @property
     def key(self) -> str:

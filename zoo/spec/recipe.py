@@ -13,11 +13,13 @@ from pydantic import Field
 from zoo.spec.augment import Augment
 from zoo.spec.base import Addressed, Inputs, Sha256, Spec, content, digest
 from zoo.spec.corpus import Corpus
-from zoo.spec.data import DataSource, TaskSettings
+from zoo.spec.data import DataSource, TaskSettings, task_of
 from zoo.spec.entry import MethodField
 from zoo.spec.optimise import Optimise, Stages, TaskChange, changed, merged
+from zoo.spec.own_task import OwnData
 from zoo.spec.shape import Shape
 from zoo.spec.student import Start
+from zoo.spec.task import Task
 from zoo.spec.teacher import FolderSource, HubSource, PretrainedSource
 
 SCHEMA: Literal[3] = 3
@@ -146,7 +148,14 @@ class RunRecipe(Spec):
             "cutting": self.settings.cutting,
             "seed": self.seed,
         }
+        if isinstance(self.data, OwnData):
+            own["definition"] = content(self.data)
         return digest({"recipe": own, "inputs": inputs})
+
+    @property
+    def definition(self) -> Task:
+        """What its task is."""
+        return task_of(self.task, self.data)
 
     @property
     def key(self) -> str:

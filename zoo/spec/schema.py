@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from zoo.spec.base import WORDS, Spec
 from zoo.spec.entry import entry_model
+from zoo.spec.own_task import OwnTask
 from zoo.spec.study import Study
 from zoo.spec.suite import Suite
 from zoo.spec.teacher import Teacher
@@ -33,12 +34,13 @@ _BOUNDS = {
 
 
 def json_schemas(methods: Mapping[str, type[Spec]]) -> dict[str, dict[str, Any]]:
-    """JSON Schema of suite.yaml, and of a teacher's, an entry's and a study's file."""
+    """JSON Schema of suite.yaml, and of the file of a teacher, an entry, a study, an own task."""
     models: dict[str, type[BaseModel]] = {
         "suite": Suite,
         "teacher": Teacher,
         "entry": entry_model(methods),
         "study": Study,
+        "task": OwnTask,
     }
     return {name: model.model_json_schema() for name, model in models.items()}
 

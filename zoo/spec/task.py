@@ -137,6 +137,13 @@ class Task:
         """How files write the classes, in the order of their ids."""
         return self.columns.written or self.labels
 
+    @property
+    def mend(self) -> str:
+        """What to do about a file of it that is damaged."""
+        if self.home:
+            return f"fetch {self.home} of the official release again"
+        return f"correct the file, or what tasks/{self.name}.yaml says of it"
+
     def path(self, split: str) -> str:
         """The file of a split, from `$ZOO_DATA`."""
         return self.paths.get(split) or f"{self.home}/{self.file.format(split=split)}"

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zoo.evaluation.predictions import Predictions
+from zoo.spec.data import task_of
+from zoo.spec.own_task import OwnData
+from zoo.spec.task import Task
 
 
 @dataclass(frozen=True)
@@ -11,7 +14,8 @@ class Scored:
     """The runs of one entry on one split of one task.
 
     `method` is `teacher` for a teacher's own entry, `teacher` the entry that taught, `twin` the
-    entry that trains the same student without a teacher; `runs` are by seed.
+    entry that trains the same student without a teacher; `runs` are by seed. `own` declares a
+    task of the suite's own.
     """
 
     entry: str
@@ -21,6 +25,12 @@ class Scored:
     teacher: str
     twin: str | None
     runs: Mapping[int, Predictions]
+    own: OwnData | None = None
+
+    @property
+    def definition(self) -> Task:
+        """What its task is."""
+        return task_of(self.task, self.own)
 
     @property
     def is_student(self) -> bool:

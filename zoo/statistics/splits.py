@@ -32,7 +32,7 @@ class ScoredSplit:
 
 
 def scored_splits(scored: Sequence[Scored]) -> list[ScoredSplit]:
-    """The splits in the order of the tasks.
+    """The splits in the order of the zoo's tasks, and then of the suite's own by their names.
 
     Raises:
         MeasurementError: entries that appear twice, have no run or did not answer the same
@@ -41,9 +41,9 @@ def scored_splits(scored: Sequence[Scored]) -> list[ScoredSplit]:
     together: dict[tuple[str, str], list[Scored]] = defaultdict(list)
     for one in scored:
         together[one.task, one.split].append(one)
-    tasks = list(TASKS)
-    order = sorted(together, key=lambda key: (tasks.index(key[0]), key[1]))
-    return [_scored_split(TASKS[task], split, together[task, split]) for task, split in order]
+    places = {task: place for place, task in enumerate(TASKS)}
+    order = sorted(together, key=lambda key: (places.get(key[0], len(places)), *key))
+    return [_scored_split(together[key][0].definition, key[1], together[key]) for key in order]
 
 
 def _scored_split(task: Task, name: str, scored: Sequence[Scored]) -> ScoredSplit:

@@ -14,7 +14,6 @@ from zoo.paths import Project, file_sha256
 from zoo.spec.base import Inputs
 from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
 from zoo.spec.recipe import RunRecipe, run_key, weights_declared
-from zoo.spec.task import TASKS
 from zoo.spec.teacher import PretrainedSource
 from zoo.training.augmentation import augmentation_inputs
 from zoo.training.corpus import corpus_sha256
@@ -72,7 +71,7 @@ class Made:
             CheckpointError: what it starts from, or its teacher, is not as declared.
             DataError: its examples are not there.
         """
-        split = load_train(TASKS[run.task], run.settings, run.data)
+        split = load_train(run.definition, run.settings, run.data)
         inputs = {
             "train": content_sha256(split),
             "start": verified(*start_of(project, job, run)).digest,

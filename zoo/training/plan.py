@@ -12,7 +12,7 @@ from zoo.models.tap import LOGITS
 from zoo.spec.jobs import TransferJob
 from zoo.spec.optimise import Optimise
 from zoo.spec.recipe import Recipe
-from zoo.spec.task import TASKS
+from zoo.spec.task import Task
 from zoo.spec.teacher import PretrainedSource
 
 
@@ -46,11 +46,11 @@ def pretraining_plan(source: PretrainedSource) -> tuple[Phase, ...]:
     return (Phase(stage, source.optimise),)
 
 
-def student_stages(recipe: Recipe, task: str) -> tuple[Stage, ...]:
+def student_stages(recipe: Recipe, task: Task) -> tuple[Stage, ...]:
     """All stages of a student's entry on a task."""
     assert recipe.student is not None
     assert recipe.method is not None
-    setting = Setting(recipe.student.shape, recipe.teacher.source.shape, TASKS[task].kind.value)
+    setting = Setting(recipe.student.shape, recipe.teacher.source.shape, task.kind.value)
     return stages_of(recipe.method, setting)
 
 
@@ -61,18 +61,18 @@ def transfer_plan(job: TransferJob) -> tuple[Phase, ...]:
     return tuple(Phase(*pair) for pair in apportioned(stages, job.optimise, job.stages))
 
 
-def task_plan(recipe: Recipe, task: str) -> tuple[Phase, ...]:
+def task_plan(recipe: Recipe, task: Task) -> tuple[Phase, ...]:
     """What one run of an entry does on its task, whether it is a teacher's or a student's."""
-    optimise = recipe.task_optimise(task)
+    optimise = recipe.task_optimise(task.name)
     if recipe.student is None:
         stage = Stage("fine-tuning", "task", (Term("labels", hard_labels, LOGITS),))
         return (Phase(stage, optimise),)
     stages = [stage for stage in student_stages(recipe, task) if stage.data != "corpus"]
-    changes = recipe.task_stages(task)
+    changes = recipe.task_stages(task.name)
     return tuple(Phase(*pair) for pair in apportioned(stages, optimise, changes))
 
 
-def whole_plan(recipe: Recipe, task: str) -> tuple[Phase, ...]:
+def whole_plan(recipe: Recipe, task: Task) -> tuple[Phase, ...]:
     """All that happens to a student on its way to a task, for people to read."""
     corpus = [stage for stage in student_stages(recipe, task) if stage.data == "corpus"]
     if recipe.corpus_optimise is None:

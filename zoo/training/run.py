@@ -27,7 +27,6 @@ from zoo.records.training import TrainingRecord, TransferRecord
 from zoo.spec.jobs import TrainJob, TransferJob
 from zoo.spec.recipe import RunRecipe, StudentRecipe
 from zoo.spec.student import copied_layers
-from zoo.spec.task import TASKS
 from zoo.training.augmentation import task_feed
 from zoo.training.beside import run_beside
 from zoo.training.corpus import corpus_feed
@@ -126,11 +125,11 @@ def train_runs(project: Project, job: TrainJob) -> None:
 def _train_run(project: Project, job: TrainJob, made: Made) -> None:
     run, split = made.run, made.split
     folder = project.entry(job.suite, job.entry)
-    head = Head(TASKS[run.task])
+    head = Head(run.definition)
     student, tokenizer = _seated(project, job, run, head)
-    encoded = encode(TASKS[run.task], split, run.settings, tokenizer)
+    encoded = encode(run.definition, split, run.settings, tokenizer)
     work = Work(
-        phases=task_plan(run.recipe, run.task),
+        phases=task_plan(run.recipe, run.definition),
         student=student,
         teacher=_task_teacher(project, job, run, head),
         feed=task_feed(project, job, run, encoded, tokenizer),
