@@ -12,7 +12,6 @@ import zoo
 from tests.conftest import CHECKOUT
 
 PACKAGE = Path(zoo.__file__).parent
-MOST_LINES = 300
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -29,13 +28,11 @@ def test_rooms_import_one_way_and_methods_stand_alone() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_everything_public_says_what_it_is(path: Path) -> None:
-    """Modules, classes, functions and methods have docstrings, and no file tells two stories."""
-    source = path.read_text(encoding="utf-8")
-    tree = ast.parse(source)
+    """Modules, classes, functions and methods have docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree), "the module"
     for node in public(tree):
         assert ast.get_docstring(node), node.name
-    assert len(source.splitlines()) <= MOST_LINES
 
 
 def public(tree: ast.Module | ast.ClassDef) -> Iterator[ast.ClassDef | ast.FunctionDef]:
