@@ -1,17 +1,20 @@
 """The house stands as it is drawn: rooms import one way, methods stand alone, all is documented."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import grimp
 import pytest
 
 import zoo
 from tests.conftest import CHECKOUT
 
 PACKAGE = Path(zoo.__file__).parent
+ARCHITECTURE = Path(CHECKOUT, "docs/architecture.md").read_text(encoding="utf-8")
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -42,3 +45,47 @@ def public(tree: ast.Module | ast.ClassDef) -> Iterator[ast.ClassDef | ast.Funct
             yield node
             if isinstance(node, ast.ClassDef):
                 yield from public(node)
+
+
+def drawn() -> set[tuple[str, str]]:
+    """The arrows between rooms in docs/architecture.md: who imports whom."""
+    (arrows,) = re.findall(r"```mermaid\n(flowchart TD\n    cli .*?)```", ARCHITECTURE, re.DOTALL)
+    lines = [line.strip().split(" --> ") for line in arrows.splitlines() if " --> " in line]
+    return {(here, there) for here, rooms in lines for there in rooms.split(" & ")}
+
+
+def imports_between_rooms() -> set[tuple[str, str]]:
+    """Who imports whom, by the names of rooms."""
+    graph = grimp.build_graph("zoo", cache_dir=None)
+    rooms = sorted(graph.find_children("zoo"))
+    for name in rooms:
+        graph.squash_module(name)
+    return {
+        (here.removeprefix("zoo."), there.removeprefix("zoo."))
+        for here in rooms
+        for there in graph.find_modules_directly_imported_by(here)
+        if there != "zoo"
+    }
+
+
+def test_the_rooms_are_drawn() -> None:
+    """The drawing has all rooms, and along its arrows one reaches whatever a room imports."""
+    imports, arrows = imports_between_rooms(), drawn()
+    assert {name for arrow in arrows for name in arrow} == {
+        name for pair in imports for name in pair
+    }
+    assert arrows <= imports
+    reached, more = set[tuple[str, str]](), set(arrows)
+    while more - reached:
+        reached |= more
+        more = {(a, d) for a, b in reached for c, d in arrows if b == c}
+    assert imports <= reached
+
+
+def test_the_steps_of_the_data_are_where_architecture_says() -> None:
+    """Every `file`: `name` of the page is a definition of that file."""
+    steps = re.findall(r"`zoo/([\w/]+\.py)`: `(\w+)`", ARCHITECTURE)
+    assert len(steps) > 10
+    for file, name in steps:
+        tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
+        assert name in {node.name for node in public(tree)}, f"{file}: {name}"
