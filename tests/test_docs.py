@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FOLDERS = ("benchmarks", "docs", "pipelines", "results", "specs", "tests", "zoo")
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *(ROOT / folder / "README.md" for folder in FOLDERS),
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path != ROOT / "docs/README.md"),
+]
 COMMANDS = [
     (document.relative_to(ROOT).as_posix(), line.removeprefix("$ "))
     for document in DOCUMENTS
@@ -35,7 +40,15 @@ def test_commands_of_the_documents_work(document: str, command: str) -> None:
     assert done.stdout
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_folder_says_what_lies_in_it(folder: str) -> None:
+    """And who writes it; as short as that takes."""
+    text = (ROOT / folder / "README.md").read_text()
+    assert text.startswith(f"# {folder}\n")
+    assert re.search("[Ww]ritten by", text)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_between_documents_hold(document: Path) -> None:
     """Relative links lead to files of the project."""
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
