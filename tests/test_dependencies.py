@@ -14,8 +14,10 @@ from packaging.utils import canonicalize_name
 import zoo
 from tests.conftest import CHECKOUT
 
-PROJECT = tomllib.loads(Path(CHECKOUT, "pyproject.toml").read_text(encoding="utf-8"))["project"]
+STATED = tomllib.loads(Path(CHECKOUT, "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = STATED["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+GROUPS = STATED["dependency-groups"]
 DEVELOPMENT = EXTRAS["dev"]
 OPTIONAL = {"openvino": "openvino", "pynvml": "nvidia-ml-py"}
 """Modules that are imported where they are installed, and who brings them."""
@@ -71,6 +73,6 @@ def test_all_that_is_declared_is_pinned() -> None:
     lines = Path(CHECKOUT, "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = [Requirement(line) for line in lines if not line.startswith("#")]
     versions = {canonicalize_name(pin.name): str(pin.specifier) for pin in pins}
-    assert declared(PROJECT["dependencies"] + DEVELOPMENT) <= versions.keys()
+    assert declared([*PROJECT["dependencies"], *DEVELOPMENT, *GROUPS["docs"]]) <= versions.keys()
     assert all(version.startswith("==") for version in versions.values())
     assert "+" not in versions["torch"]
