@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,15 @@ def test_ci_runs_the_readmes_test_command() -> None:
     for command in (".venv/bin/python -m tox", "python3 -m venv .venv"):
         assert command in commands
         assert command in readme
+
+
+def test_the_changelog_begins_with_this_version_or_the_next() -> None:
+    """Its first section is what is not released yet, or the version that pyproject.toml states."""
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    sections = re.findall(r"^## (.*)$", changelog, flags=re.MULTILINE)
+    released = sections[1:] if sections[0] == "Unreleased" else sections
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d{2}-\d{2}", name) for name in released)
+    assert sections[0] == "Unreleased" or sections[0].startswith(f"{version} - ")
+    kinds = set(re.findall(r"^### (.*)$", changelog, flags=re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
