@@ -23,7 +23,10 @@ Test = Literal["McNemar, exact", "paired permutation"]
 
 @dataclass(frozen=True)
 class Contested:
-    """An entry against its rival in the primary metric, before any correction."""
+    """An entry against its rival in the primary metric, before any correction.
+
+    `difference` and its 95 % interval are on the metric's natural scale, entry minus rival.
+    """
 
     difference: float
     low: float
@@ -53,7 +56,7 @@ def contests(
 
     Args:
         split: what was answered.
-        draws: the primary metric, by entry.
+        draws: the primary metric, by entry; (S,) seeds and (S, B) resamples each.
         permutations: of each permutation test.
     """
     estimates = {pair: difference(*map(draws.__getitem__, pair)) for pair in _pairs(split)}
@@ -132,12 +135,15 @@ def permutation_p(task: Task, one: Swaps, other: Swaps, examples: int) -> float:
     Returns:
         (1 + permutations that differ at least as much) / (1 + permutations).
     """
+    # A metric is a function of sums, so a swap need not touch the answers: what each side keeps is
+    # its whole less what it hands over.
     kept = one.whole - one.swapped, other.whole - other.swapped
     mixed = _joined(kept[0], other.swapped), _joined(one.swapped, kept[1])
     first, second = (value(task, task.primary, sums, examples).mean((1, 2)) for sums in mixed)
     first_whole, second_whole = (
         value(task, task.primary, side.whole, examples).mean() for side in (one, other)
     )
+    # No comparison with NaN holds: an undefined permutation is not smaller, and so counts.
     smaller = np.abs(first - second) < abs(first_whole - second_whole) - ROUNDING
     return (1 + int((~smaller).sum())) / (1 + len(smaller))
 

@@ -71,18 +71,19 @@ class Estimate:
 
     @property
     def example_variance(self) -> float:
-        """Over examples; 0 where the resamples differ by rounding alone."""
+        """Over examples, V_e, in squares of the metric's unit; 0 where only rounding differs."""
         variance = float(np.nanvar(self.resampled))
         return variance if variance > ROUNDING**2 else 0.0
 
     @property
     def variance(self) -> float:
-        """Over examples and seeds."""
+        """Over examples and seeds, V, in squares of the metric's unit."""
         return self.example_variance + sum(part.variance for part in self.seed_parts)
 
     @property
     def degrees(self) -> float:
         """Degrees of freedom of `variance`; infinite where seeds have no part in it."""
+        # Satterthwaite: only the seed parts are estimated from few values; V_e comes from thousands.
         spread = sum(part.raw**2 / part.degrees for part in self.seed_parts)
         least = min((part.degrees for part in self.seed_parts), default=1)
         return max(self.variance**2 / spread, least) if spread else float("inf")
@@ -91,6 +92,7 @@ class Estimate:
         """95 % interval over examples and the seed parts; None where undefined."""
         if not self.is_usable:
             return None
+        # Without seed parts nothing is estimated from few values: the tail is the normal one.
         tail = float(t.ppf(1 - LEVEL / 2, self.degrees)) if self.seed_parts else _NORMAL
         if not self.example_variance:
             half = tail * float(np.sqrt(self.variance))
@@ -116,18 +118,24 @@ class Estimate:
 
 
 def over_examples(draws: Draws) -> Estimate:
-    """The mean over these very runs, on other examples."""
+    """The mean over these very runs, on other examples: (S,) and (S, B) to one value and (B,)."""
     return Estimate(float(draws.observed.mean()), draws.resampled.mean(0))
 
 
 def over_seeds(draws: Draws) -> Estimate:
-    """The mean over runs, on other examples and with other seeds; alike for a single seed."""
+    """The mean over runs, on other examples and with other seeds; alike for a single seed.
+
+    As `over_examples`, with what the S seeds add to the variance.
+    """
     estimate = over_examples(draws)
     return Estimate(estimate.value, estimate.resampled, _seed_parts(draws))
 
 
 def difference(one: Draws, other: Draws) -> Estimate:
-    """`one` minus `other` on the same resamples; over seeds, too, where both have several."""
+    """`one` minus `other` on the same B resamples; over seeds, too, where both have several.
+
+    The two may have other numbers of seeds: each is averaged over its own.
+    """
     first, second = over_seeds(one), over_seeds(other)
     several = bool(first.seed_parts and second.seed_parts)
     return Estimate(
@@ -138,7 +146,7 @@ def difference(one: Draws, other: Draws) -> Estimate:
 
 
 def mean_of(splits: Sequence[Draws]) -> Draws:
-    """The mean over splits, which are independent.
+    """The mean over splits, which are independent: (S,) and (S, B) of each to those of the mean.
 
     Seeds are averaged one by one, for one seed may have trained them all on the same weights. Where
     splits have other seeds, those of each are averaged first, and no spread over seeds is known.
@@ -165,5 +173,7 @@ def _seed_parts(draws: Draws) -> tuple[SeedPart, ...]:
         return ()
     between = float(draws.observed.var(ddof=1))
     centred = draws.resampled - np.nanmean(draws.resampled, axis=1, keepdims=True)
+    # Seeds seem to differ in every resample even if they differ only from example to example: that
+    # much of `between` is in V_e already, and would count twice.
     within = float(np.nanmean(centred.var(axis=0, ddof=1)))
     return (SeedPart(max(0.0, between - within) / count, between / count, count - 1),)

@@ -16,6 +16,9 @@ def places(draws: Mapping[str, Draws]) -> dict[str, Places | None]:
     Each pair is tested by its difference over the standard deviation of that difference, over
     examples and seeds, with Holm's correction for all pairs. Entries whose score is undefined have
     no place and take none.
+
+    Args:
+        draws: one metric by entry, higher is better; (S,) seeds and (S, B) shared resamples each.
     """
     ranked = sorted(name for name, one in draws.items() if over_examples(one).is_usable)
     pairs = list(combinations(ranked, 2))
@@ -27,5 +30,6 @@ def places(draws: Mapping[str, Draws]) -> dict[str, Places | None]:
             winner, loser = pair if estimate.value > 0 else pair[::-1]
             better[loser] += 1
             worse[winner] += 1
+    # Beaten for certain by b others, one stands at b + 1 at best; ranges overlap where none is.
     held = {name: (1 + better[name], len(ranked) - worse[name]) for name in ranked}
     return {name: held.get(name) for name in draws}

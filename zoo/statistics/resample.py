@@ -21,13 +21,18 @@ def generator_of(
 
     Splits of equal size must not share them: means over splits take these to be independent.
     """
+    # Not Python's `hash`, which is another one in every process.
     return np.random.default_rng(zlib.crc32(f"{purpose} {task} {split}".encode()))
 
 
 def bootstrap_weights(
     examples: int, resamples: int, generator: np.random.Generator
 ) -> Iterator[Array]:
-    """How often each example is drawn, (rows, examples), chunk by chunk until all resamples."""
+    """How often each example is drawn, chunk by chunk until all resamples.
+
+    Yields:
+        (rows, examples) whole numbers as float64; every row sums to `examples`.
+    """
     for rows in bootstrap_rows(examples, resamples, generator):
         yield np.array([np.bincount(row, minlength=examples) for row in rows], np.float64)
 
@@ -35,7 +40,11 @@ def bootstrap_weights(
 def swap_weights(
     examples: int, permutations: int, generator: np.random.Generator
 ) -> Iterator[Array]:
-    """1 where an example is swapped, else 0, each with probability one half; else as above."""
+    """Which examples are swapped, each with probability one half, chunk by chunk.
+
+    Yields:
+        (rows, examples) of 1 and 0 as float64.
+    """
     for rows in chunks(examples, permutations):
         bits = generator.integers(0, 256, (rows, -(-examples // 8)), np.uint8)
         yield np.unpackbits(bits, axis=1, count=examples).astype(np.float64)
@@ -51,6 +60,7 @@ def weighted_sums(contributions: Sequence[Array], weights: Iterable[Array]) -> l
     Returns:
         For each of the arrays one (R, runs, K).
     """
+    # All entries side by side: one matrix product serves the whole board.
     columns = np.concatenate(
         [one.transpose(1, 0, 2).reshape(one.shape[1], -1) for one in contributions], axis=1
     )

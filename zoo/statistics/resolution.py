@@ -16,7 +16,8 @@ def smallest_difference(draws: Sequence[Draws]) -> float | None:
     """The smallest true difference that a paired test finds with `POWER`: the median over pairs.
 
     For one pair it is (z_0.975 + z_0.80) times the standard deviation over examples of the
-    difference. Pairs that differ on no example say nothing and are left out; None without others.
+    difference, in the metric's unit. Pairs that differ on no example say nothing and are left out;
+    None without others. Of `draws`, one for each student, the (S, B) resamples are read.
     """
     estimates = [over_examples(one) for one in draws]
     usable = [estimate.resampled for estimate in estimates if estimate.is_usable]

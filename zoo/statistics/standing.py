@@ -67,7 +67,7 @@ def suite_statistics(
     Args:
         suite: its name.
         scored: one for each entry and split.
-        inputs: sha256 of the predictions.
+        inputs: sha256 of the predictions; it is only carried along.
         resamples: of the bootstrap.
         permutations: of each permutation test.
 
@@ -77,6 +77,7 @@ def suite_statistics(
     """
     splits = [_analyse(split, resamples, permutations) for split in scored_splits(scored)]
     p_values = [contest.p for one in splits for contest in one.contests.values()]
+    # One correction over all splits: whoever reads a board sees all of its tests at once.
     corrected = iter(holm(p_values))
     standings: list[Standing] = []
     for one in splits:

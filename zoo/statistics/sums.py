@@ -63,7 +63,10 @@ def contributions(task: Task, gold: Sequence[Any], answers: Sequence[Any]) -> di
 
 
 def value(task: Task, metric: str, sums: Array, examples: int) -> Array:
-    """The metric, (...), of sums, (..., K), over `examples` examples; NaN where it is undefined."""
+    """The metric, (...), of sums, (..., K), over `examples` examples; NaN where it is undefined.
+
+    On the metric's natural scale: from `LOWEST` to 1.
+    """
     if task.kind is TaskKind.SPAN:
         return _mean(sums, examples)
     return _VALUES[metric](sums, examples)
