@@ -17,6 +17,7 @@ def die_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
     else:
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    # The parent may have ended before the kernel was asked: then no signal ever comes.
     if os.getppid() != parent:
         os._exit(1)
 

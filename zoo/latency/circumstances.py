@@ -35,7 +35,10 @@ class Sight:
 
 
 class Machine:
-    """The machine as psutil, /proc/cpuinfo and /sys tell of it, and its GPU where that is timed."""
+    """The machine as psutil, /proc/cpuinfo and /sys tell of it, and its GPU where that is timed.
+
+    Seconds are of CPU time, clocks in megahertz, loads and other cores in numbers of cores.
+    """
 
     def __init__(self, root: Path = Path("/"), device: Device = "cpu") -> None:
         self._cpu_info, self._cores = root / "proc/cpuinfo", root / "sys/devices/system/cpu"
@@ -131,6 +134,7 @@ def _is_busy(before: Sight, after: Sight) -> bool:
 
     What the machine does not tell makes it not busy.
     """
+    # Each of two readings may be a tick late: that much may be the kernel's rounding.
     if _other_cores(before, after) - 2 * _tick() / (after.at - before.at) > BUSY_CORES:
         return True
     steal = _steal(before, after)

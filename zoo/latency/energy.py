@@ -17,7 +17,7 @@ _MICROJOULES_PER_MILLIJOULE = 1000
 
 
 class Counter(Protocol):
-    """A meter that was read when it was made."""
+    """A meter of energy that was read when it was made; it counts in millijoules."""
 
     def spent_mj(self) -> float | None:
         """Millijoules since it was made; None where it cannot be read."""
@@ -42,6 +42,7 @@ class Rapl:
     def spent_mj(self) -> float | None:
         """Millijoules of all packages since it was made; counters that began anew are mended."""
         spent = 0
+        # A counter that has reached its range begins anew at 0.
         for zone, before, now in zip(self._zones, self._before, self._read(), strict=True):
             turned = int((zone / "max_energy_range_uj").read_text()) if now < before else 0
             spent += now - before + turned

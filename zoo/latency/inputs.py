@@ -20,9 +20,10 @@ _WARMUP_INPUTS = 5
 
 
 def drawn_inputs(folder: Path, shape: Shape, seed: int) -> Arrays:
-    """Pieces drawn from the vocabulary of the checkpoint in `folder`, all real.
+    """Pieces drawn from the vocabulary of the checkpoint in `folder`, all real: (batch, length).
 
-    The padding piece is left out, since RoBERTa counts positions by it.
+    The padding piece is left out, since RoBERTa counts positions by it. Equal seeds draw equal
+    pieces where vocabularies are equally large.
 
     Raises:
         MeasurementError: the length is beyond the checkpoint's positions.
@@ -31,6 +32,7 @@ def drawn_inputs(folder: Path, shape: Shape, seed: int) -> Arrays:
     require_length(folder, config, shape.length)
     size = (shape.batch, shape.length)
     vocabulary, padding = int(config["vocab_size"]), _padding(config)
+    # One number fewer is drawn, and those from the padding piece on move up: uniform without it.
     pieces = np.random.default_rng(seed).integers(vocabulary - 1, size=size, dtype=np.int64)
     return {
         "input_ids": pieces + (pieces >= padding),
@@ -73,7 +75,7 @@ class Tokeniser:
         return self._tokenizer.encode(example.first, example.second)
 
     def inputs(self) -> list[Arrays]:
-        """What a model is called with for each example, alone."""
+        """What a model is called with for each example, alone: (1, its own length) each."""
         return [_arrays(self(turn)) for turn in range(len(self._replay.examples))]
 
     def _first_window(self, example: Example) -> Encoding:
@@ -111,6 +113,7 @@ def require_length(folder: Path, config: dict[str, Any], length: int) -> None:
     """
     longest = int(config["max_position_embeddings"])
     if config.get("model_type") in _POSITIONS_AFTER_PADDING:
+        # Their first position stands behind the padding piece's number; those before it are lost.
         longest -= _padding(config) + 1
     if not 1 <= length <= longest:
         raise MeasurementError(

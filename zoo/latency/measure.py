@@ -45,6 +45,12 @@ def warm_up(
     """How many rounds were run, and whether every runner's durations had settled by then.
 
     A window goes through `turns` from the start, so that windows hold the same work.
+
+    Args:
+        runners: called once a round each, in this order.
+        plan: when it has settled, and when it is given up; `warmup_seconds` counts from here.
+        turns: what the runners are told, one number a round.
+        clock: nanoseconds.
     """
     durations: dict[str, list[float]] = {name: [] for name in runners}
     end = clock() + plan.warmup_seconds * _NANOSECONDS_PER_SECOND
@@ -62,7 +68,10 @@ def warm_up(
 def time_rounds(
     runners: Mapping[str, Runner], plan: Plan, clock: Clock = time.perf_counter_ns
 ) -> dict[str, tuple[float, ...]]:
-    """The milliseconds of each runner's calls, one per round, in order."""
+    """The milliseconds of each runner's calls, one per round, in order; equally many of each.
+
+    The k-th values of two runners were taken in the same round: they may be compared in pairs.
+    """
     durations: dict[str, list[float]] = {name: [] for name in runners}
     with _uncollected():
         end = clock() + plan.seconds * _NANOSECONDS_PER_SECOND
@@ -76,6 +85,7 @@ def time_rounds(
 def _uncollected() -> Iterator[None]:
     """The block without garbage collections, which would fall upon some calls and not on others."""
     was_on = gc.isenabled()
+    # Once before: what loading left must not wait for the first collection after the block.
     gc.collect()
     gc.disable()
     try:
@@ -99,6 +109,7 @@ def _round(
     """Call every runner once, note its milliseconds; the time when the last one was done."""
     done = 0
     for name, runner in runners.items():
+        # Each call has its own start: the noting of the one before must not count.
         start = clock()
         runner(turn)
         done = clock()

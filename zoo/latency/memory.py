@@ -94,7 +94,11 @@ class NvmlMeter:
 
 
 def measure_memory(meter: Meter, load: Callable[[], Runner], turn: int) -> Memory | NotAvailable:
-    """Load a model and call it a few times on the input of `turn`, under `meter`."""
+    """Bytes that a model adds: it is loaded, and called `CALLS` times on the input of `turn`.
+
+    Raises:
+        OSError: the meter cannot be read.
+    """
     meter.start()
     runner = load()
     meter.loaded()

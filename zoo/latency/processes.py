@@ -45,7 +45,8 @@ def run_apart(
 ) -> bytes | Failure:
     """What `work(*arguments)` returns in a new process; it is killed after `seconds`.
 
-    Whatever it prints goes into the failure, if it fails. `work` is a function of a module.
+    Whatever it prints goes into the failure, if it fails. `work` is a function of a module, which a
+    process that does not begin as a copy of this one can import.
     """
     context = multiprocessing.get_context(start_method())
     answer, sender = context.Pipe(duplex=False)
@@ -54,6 +55,7 @@ def run_apart(
         everything = (sender, str(log), os.getpid(), work, arguments)
         process = context.Process(target=_child, args=everything)  # type: ignore[attr-defined]
         process.start()
+        # With this end open here, a child that dies would never read as the end of the pipe.
         sender.close()
         try:
             return _await(process, answer, seconds, log)

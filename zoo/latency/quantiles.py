@@ -29,7 +29,7 @@ class Ratio:
 
 
 def timing(milliseconds: ArrayLike) -> Timing:
-    """All that may be said of the calls of one model."""
+    """All that may be said of the calls of one model: (N,) milliseconds, in any order."""
     samples = np.sort(np.asarray(milliseconds, dtype=np.float64))
     return Timing(
         samples=len(samples),
@@ -43,7 +43,8 @@ def timing(milliseconds: ArrayLike) -> Timing:
 def quantile(samples: NDArray[np.float64], rank: float) -> Quantile | None:
     """The `rank`-th percentile of sorted samples, interpolated linearly, with its upper bound.
 
-    None below `floor(rank)` samples.
+    None below `floor(rank)` samples. Both are in the unit of the samples, (N,); `rank` is a
+    percentage.
 
     Raises:
         MeasurementError: `rank` is no percentage between 0 and 100.
@@ -89,6 +90,7 @@ def ratio(
     """The student's median over the teacher's; None below the samples that a median needs.
 
     The interval is a percentile bootstrap over rounds: both samples of a round are drawn together.
+    Any unit of time will do, if both have the same; `confidence` is a share.
 
     Raises:
         MeasurementError: the two were not measured in the same rounds.

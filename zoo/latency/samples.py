@@ -29,7 +29,7 @@ _SCHEMA = pa.schema(
 
 
 def write_samples(path: Path, samples: Mapping[Key, NDArray[np.float32]]) -> None:
-    """Write the samples, one row per call."""
+    """Write the samples, (rounds,) milliseconds each, one row per call."""
     parts = [_part(key, milliseconds) for key, milliseconds in samples.items()]
     buffer = BytesIO()
     pq.write_table(pa.concat_tables(parts).cast(_SCHEMA), buffer, compression="zstd")

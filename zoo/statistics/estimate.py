@@ -83,7 +83,7 @@ class Estimate:
     @property
     def degrees(self) -> float:
         """Degrees of freedom of `variance`; infinite where seeds have no part in it."""
-        # Satterthwaite: only the seed parts are estimated from few values; V_e comes from thousands.
+        # Satterthwaite: only the seed parts come from few values; V_e comes from thousands.
         spread = sum(part.raw**2 / part.degrees for part in self.seed_parts)
         least = min((part.degrees for part in self.seed_parts), default=1)
         return max(self.variance**2 / spread, least) if spread else float("inf")
