@@ -67,7 +67,7 @@ def augmented(
 
 
 def augmented_size(examples: int, augment: Augment) -> int:
-    """How many examples `augmented` makes of so many."""
+    """How many examples `augmented` makes of so many, the originals among them."""
     whole = examples * (1 + augment.copies)
     return whole if augment.most is None else min(whole, augment.most)
 

@@ -38,11 +38,11 @@ class Feed(Protocol):
 
     @property
     def batches_per_epoch(self) -> int:
-        """Steps of one pass over the data."""
+        """Steps of one pass over the data, at least 1."""
         ...
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, counted from 0 over all epochs."""
+        """The batch of a step, counted from 0 over all epochs; ids, mask and segments (B, S)."""
         ...
 
 
@@ -59,7 +59,11 @@ class Encoded:
 def encode(
     task: Task, split: Split, settings: TaskSettings, tokenizer: PreTrainedTokenizerBase
 ) -> Encoded:
-    """Cut a split into pieces; long contexts become several features."""
+    """Cut a split into pieces; long contexts become several features.
+
+    Raises:
+        DataError: as `encode_texts` and `encode_spans`, or the tokenizer has no padding piece.
+    """
     if task.kind is TaskKind.SPAN:
         spans = [example for example in split.examples if isinstance(example, SpanExample)]
         features = encode_spans(
@@ -72,7 +76,11 @@ def encode(
 
 
 def collate(encoded: Encoded, rows: Sequence[int]) -> Batch:
-    """The features at `rows`, padded to the longest of them."""
+    """The features at `rows`, padded to the longest of them: B rows, S pieces.
+
+    Labels are (B,) class numbers (-100 where hidden), (B,) numbers (NaN where hidden), or (B, 2)
+    first and last positions of a span; `answerable` is (B, S), of spans only.
+    """
     features = [encoded.features[row] for row in rows]
     layout = LAYOUTS[encoded.task.kind]
     return Batch(
@@ -89,7 +97,9 @@ def collate(encoded: Encoded, rows: Sequence[int]) -> Batch:
 
 
 def in_length_order(encoded: Encoded, batch_size: int) -> list[list[int]]:
-    """Rows for prediction: longest first, so that memory runs out at once or never."""
+    """Rows for prediction, `batch_size` at a time: longest first, so that memory runs out at once
+    or never.
+    """
     order = sorted(
         range(len(encoded.features)), key=lambda row: (-len(encoded.features[row].input_ids), row)
     )
@@ -97,7 +107,11 @@ def in_length_order(encoded: Encoded, batch_size: int) -> list[list[int]]:
 
 
 class TaskFeed:
-    """Training batches of a task."""
+    """Training batches of a task.
+
+    Raises:
+        DataError: an example has no label.
+    """
 
     def __init__(self, encoded: Encoded, batch_size: int, seed: int) -> None:
         hidden = [example for example in encoded.split.examples if _is_unlabelled(example)]
@@ -128,18 +142,28 @@ class TaskFeed:
         return collate(self._encoded, self._epoch[1][place])
 
     def _order(self, epoch: int) -> list[list[int]]:
+        # Of seed and epoch alone, so that a resumed training, which begins in the middle, draws the
+        # same order; the prime keeps the epochs of one seed off those of the next.
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
         shuffled = torch.randperm(len(self._lengths), generator=generator)
         batches: list[list[int]] = []
         for pool in torch.split(shuffled, self._batch_size * POOL_BATCHES):
             ordered = pool[self._lengths[pool].argsort(stable=True)]
             batches += [part.tolist() for part in torch.split(ordered, self._batch_size)]
+        # Sorted pools would give short batches first: batches are shuffled once more.
         turns = torch.randperm(len(batches), generator=generator).tolist()
         return [batches[turn] for turn in turns]
 
 
 class CorpusFeed:
-    """Masked batches of text; masks are drawn anew in every epoch."""
+    """Masked batches of text; masks are drawn anew in every epoch.
+
+    Labels are (B, S): the pieces that were masked, -100 elsewhere. `masking` is the share of pieces
+    that are masked, and the exponent that smooths their counts where rare pieces are masked more.
+
+    Raises:
+        DataError: the corpus is shorter than one block, or a special piece is missing.
+    """
 
     def __init__(
         self,
@@ -179,6 +203,7 @@ class CorpusFeed:
         blocks = [self._blocks[row] for row in rows]
         input_ids = _padded([block.input_ids.tolist() for block in blocks], self._pad_id)
         mask = _padded([[1] * len(block.input_ids) for block in blocks], 0)
+        # Far from the numbers that order epochs: masks and order must not be drawn alike.
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step + 500_009)
         masked = mask_pieces(
             input_ids,

@@ -76,6 +76,8 @@ def write_shards(
 ) -> Shards:
     """Tokenise `documents` into `folder`, which is replaced as a whole; at most `max_tokens`.
 
+    Tokens are word pieces without special ones; the last document is cut where they end.
+
     Raises:
         DataError: there is no text, or the tokenizer does not fit it.
     """

@@ -17,7 +17,10 @@ class TextExample:
 
 @dataclass(frozen=True)
 class SpanExample:
-    """One question on a context; `answers` and their `starts` (characters) may be empty (v2.0)."""
+    """One question on a context; `answers` and their `starts` may be empty (v2.0).
+
+    Starts count characters of the context, from 0; answer k begins at start k.
+    """
 
     id: str
     question: str

@@ -57,7 +57,7 @@ class MaskedWords:
         self._allowed = torch.tensor(sorted(self._words), device=model.device)
 
     def candidates(self, places: Sequence[Place], count: int) -> list[tuple[str, ...]]:
-        """For each place the `count` likeliest words, in the order of their pieces.
+        """For each of P places the `count` likeliest words, in the order of their pieces.
 
         One forward pass reads a place: its text with that piece masked and no other. Special
         pieces, punctuation and pieces inside words are passed over, and the word itself may be
@@ -74,6 +74,7 @@ class MaskedWords:
 
     def _batches(self, places: Sequence[Place]) -> Iterator[list[int]]:
         """Numbers of places, texts of about the same length together."""
+        # Longest first: a batch holds what fits of its longest text, and memory runs out at once.
         order = sorted(range(len(places)), key=lambda row: -len(places[row].ids))
         while order:
             longest = min(len(places[order[0]].ids), self.room) + 2
@@ -116,7 +117,7 @@ class MaskedWords:
 
 
 def whole_words(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
-    """The pieces that are words: whose text, within other text, is that one piece again.
+    """The pieces that are words, by number: whose text, within other text, is that piece again.
 
     Raises:
         DataError: there are none.

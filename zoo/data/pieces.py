@@ -45,7 +45,10 @@ def located_pieces(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> 
 
 @dataclass
 class UnknownPieces:
-    """Counts unknown pieces: `BertTokenizer(vocab_file=...)` silently knows no words."""
+    """Counts unknown pieces: `BertTokenizer(vocab_file=...)` silently knows no words.
+
+    `total` and `unknown` are numbers of pieces, special ones aside.
+    """
 
     tokenizer: PreTrainedTokenizerBase
     total: int = 0
@@ -96,7 +99,10 @@ def special_id(tokenizer: PreTrainedTokenizerBase, role: str) -> int:
 
 
 def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
-    """The sha256 of all that decides which pieces a text gets; truncation and padding do not."""
+    """The sha256, in hex, of all that decides which pieces a text gets.
+
+    Truncation and padding do not: they are left on the tokenizer by whoever used it last.
+    """
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     state["truncation"] = state["padding"] = None
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()

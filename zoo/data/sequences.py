@@ -32,6 +32,7 @@ class Documents:
         end = int(self.shards.documents[index + 1]) if after else self.shards.tokens
         text = self.shards.pieces(begin, min(end, begin + self.length - 2))
         ids = np.concatenate([[self.shards.cls_id], text, [self.shards.sep_id]]).astype(np.int64)
+        # A separator belongs to the sentence before it: segment 1 begins behind the first one.
         separators = ids == self.shards.sep_id
         behind = np.cumsum(separators) - separators > 0
         segments = (behind & self.pair).astype(np.int64)

@@ -106,7 +106,10 @@ class ShardWriter:
 
 @dataclass(frozen=True)
 class Shards:
-    """A tokenised corpus, mapped into memory; `documents` are the tokens documents begin at."""
+    """A tokenised corpus, mapped into memory.
+
+    `documents` (D,) are the tokens that documents begin at, counted over all shards, rising from 0.
+    """
 
     folder: Path
     tokens: int

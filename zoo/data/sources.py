@@ -19,12 +19,20 @@ POCKET_TRAIN, POCKET_DEV = 2000, 500
 
 
 def load_train(task: Task, settings: TaskSettings, source: DataSource) -> Split:
-    """The training examples of a task, cut to the suite's limit."""
+    """The training examples of a task, the first `settings.train` of them where that is stated.
+
+    Raises:
+        DataError: the files or the hub's data are missing or malformed.
+    """
     return _limited(_load(task, "train", settings, source), settings.train)
 
 
 def load_evaluation(task: Task, settings: TaskSettings, source: DataSource) -> dict[str, Split]:
-    """The scored splits of a task by name, each cut to the suite's limit."""
+    """The scored splits of a task by name, the first `settings.dev` of each where that is stated.
+
+    Raises:
+        DataError: as `load_train`.
+    """
     return {
         name: _limited(_load(task, name, settings, source), settings.dev)
         for name in task.evaluation
@@ -48,7 +56,7 @@ def load_test(task: Task, source: DataSource) -> dict[str, Split]:
 
 
 def content_sha256(split: Split) -> str:
-    """Identity of the examples themselves, whichever way they came."""
+    """Identity of the examples themselves, whichever way they came: sha256 in hex, order counts."""
     whole = hashlib.sha256()
     for example in split.examples:
         whole.update(repr(example).encode())

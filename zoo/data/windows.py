@@ -58,6 +58,7 @@ def encode_texts(
         pieces.add(encoding.ids for encoding in encodings)
         for row, encoding in enumerate(encodings):
             segments = tuple(encoding.type_ids)
+            # Segment ids repeat by the thousand: one tuple for all that are equal.
             shared = known.setdefault(segments, segments)
             features.append(Feature(begin + row, tuple(encoding.ids), shared))
     return features
@@ -113,6 +114,7 @@ class _Context:
         yield 0
         begin = 0
         while begin + room < len(self.ids):
+            # A stride beyond the window would skip pieces, and answers with them.
             begin += min(stride, room)
             yield begin
 
@@ -122,6 +124,8 @@ class _Context:
             return None
         begin = example.starts[0]
         end = begin + len(example.answers[0])
+        # Offsets rise, so both ends are found by bisection: the first piece that ends behind the
+        # answer's first character, and the last that begins before its end.
         first = bisect_right(self.offsets, begin, key=lambda offset: offset[1])
         last = bisect_left(self.offsets, end, key=lambda offset: offset[0]) - 1
         return (first, last) if first <= last else None

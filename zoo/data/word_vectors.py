@@ -57,7 +57,7 @@ class WordVectors:
         return cls(tuple(found), np.stack(list(found.values())))
 
     def neighbours(self, words: Iterable[str], count: int) -> dict[str, tuple[str, ...]]:
-        """The `count` words most like each of `words` by cosine, in the file's order.
+        """The `count` words most like each of `words` by cosine (-1 to 1), in the file's order.
 
         A word is looked up as it is written, or else in small letters; it is not its own
         neighbour, and one that the file lacks has none.
@@ -76,6 +76,7 @@ class WordVectors:
     def _nearest(self, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         """(R,) rows -> (R, count) rows of their neighbours."""
         likeness = self.vectors[rows] @ self.vectors.T
+        # A word is nearest to itself.
         likeness[np.arange(len(rows)), rows] = -np.inf
         count = min(count, len(self.words) - 1)
         best = np.argpartition(-likeness, max(count - 1, 0), axis=1)[:, :count]
