@@ -68,6 +68,7 @@ class MaskedNorm(nn.Module):
         """(..., N) -> (..., N), computed in float32 at least."""
         values = full(inputs)
         kept = self.kept.to(values.dtype)
+        # Dead dimensions may still hold values: they must not move the mean of those that stay.
         shares = kept / kept.sum()
         centred = values - (values * shares).sum(-1, keepdim=True)
         variance = (centred.square() * shares).sum(-1, keepdim=True)
@@ -93,6 +94,7 @@ def insert(model: PreTrainedModel, places: Places) -> None:
     """Put compactors into a model, and give its decoder a weight of its own."""
     decoder = model.get_submodule(places.decoder)
     assert isinstance(decoder, nn.Linear)
+    # Each is merged with a compactor of its own, so that they could not stay one tensor.
     decoder.weight = nn.Parameter(decoder.weight.detach().clone())
     _replace(model, places.decoder, Compacted, right=False)
     for name in places.linears:

@@ -71,6 +71,8 @@ class Fuse:
         assert gradient is not None
         penalty = self._penalty(piece.parameter, piece.axis)
         gradient.copy_(torch.where(pruned, min(self.strength, 1.0) * penalty, gradient))
+        # Adam divides by the gradient's size, so a larger one pulls no harder. What is beyond 1 goes
+        # into the first moment alone, which is what Adam divides.
         if self.strength > 1.0 and state:
             beta = group["betas"][0]
             push = penalty.masked_fill(~pruned, 0.0)
@@ -82,6 +84,7 @@ class Fuse:
         parameter.grad.masked_fill_(pruned, 0.0)
         if state:
             state["exp_avg"].masked_fill_(pruned, 0.0)
+        # Clamped: a step longer than what is left would turn the sign.
         shrunk = 1.0 - group["lr"] * self.decay / self._norms(parameter, piece.axis)
         factor = torch.where(pruned, shrunk.clamp(min=0.0), 1.0)
         parameter.detach().mul_(factor)

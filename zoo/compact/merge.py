@@ -45,6 +45,7 @@ def _plain(trainee: PreTrainedModel, shape: Shape) -> PreTrainedModel:
     """A model of the shape that is in all else as the trainee's configuration says."""
     config = configuration(shape, MASKED_LM, like=trainee.config)
     config.tie_word_embeddings = False
+    # Its random weights are all replaced; a resumed training must not notice that they were drawn.
     with torch.random.fork_rng(devices=[]):
         model = MASKED_LM.auto_class.from_config(config, attn_implementation=ATTENTION)
     assert isinstance(model, PreTrainedModel)
@@ -77,6 +78,7 @@ class _Cut:
         name = self._places.embeddings_norm
         module = self._trainee.get_submodule(name)
         assert isinstance(module, CompactedNorm)
+        # Multiplied out in double: rounding of three products would show beside the masked model.
         rows = module.right.weight.double()[self._masks[f"{name}.{RIGHT}"]]
         tables = embeddings_of(self._trainee)
         prefix = name.rpartition(".")[0]

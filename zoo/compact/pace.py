@@ -84,6 +84,7 @@ def fading(fuse: Fuse, schedule: Schedule, budget: Budget) -> Fading:
         drawn = step <= schedule.window
         pruned = step >= full_step and not drawn
         entry.step(step, drawn=drawn, pruned=pruned)
+        # Momentum may carry an entry through 0 and out again: it is gone only once it stays.
         if not pruned or abs(entry.value) >= NEAR_ZERO:
             gone = None
         elif gone is None:

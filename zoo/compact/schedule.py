@@ -61,6 +61,7 @@ class Schedule:
         if self.strategy == "head":
             blocks = surplus // (teacher.hidden // teacher.heads)
             return Cut(teacher.heads, min(update // self.updates_per_head, blocks), whole=True)
+        # Every head-wide chunk loses equally many: what is left can be cut into heads again.
         share = surplus // teacher.heads
         return Cut(teacher.heads, min(update * max(1, share // self.dim_updates), share))
 

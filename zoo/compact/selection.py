@@ -28,5 +28,6 @@ def kept(norms: Tensor, cut: Cut) -> Tensor:
 
 def _all_but_smallest(table: Tensor, number: int) -> Tensor:
     """Booleans: False for the `number` smallest of every row."""
+    # Stable: identity compactors have equal norms, and every machine must prune the same of them.
     smallest = table.argsort(dim=1, stable=True)[:, :number]
     return torch.ones_like(table, dtype=torch.bool).scatter(1, smallest, value=False)
