@@ -91,6 +91,7 @@ def augmented_task(project: Project, job: TrainJob, run: RunRecipe, split: Split
         masked = MaskedWords(model.to(training_device()), tokenizer, run.settings.max_length)
         near = WordVectors.read(vectors) if vectors else None
         made = augmented(split, augment, masked, near)
+        # Only the copies: the originals are read anew, and a change of them is another digest.
         _write(file, made.examples[len(split.examples) :])
     total = augmented_size(len(split.examples), augment)
     examples = (*split.examples, *_read(file, total - len(split.examples)))

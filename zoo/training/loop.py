@@ -50,6 +50,7 @@ def train(work: Work) -> Outcome:
             stage does not fit its batches or its budget.
     """
     _refuse_misfits(work)
+    # Dropout draws from the global generator: what ran before in this process must not count.
     torch.manual_seed(work.seed)
     saved = work.scratch.place() if work.scratch else None
     behind = len(saved.finished) if saved else 0
@@ -64,6 +65,7 @@ def train(work: Work) -> Outcome:
             run.restore(saved)
         history.finished.append(run.run())
         start = Start(run.student, start.projections, run.optimiser)
+    # All phases were behind already: killed after the last step, before its checkpoint was saved.
     if work.scratch is not None and behind == len(work.phases):
         work.scratch.restore(_left(start), None)
     elif work.scratch is not None:

@@ -21,6 +21,7 @@ def make_optimiser(parameters: Trained, optimise: Optimise) -> AdamW:
     for parameter, pace in parameters:
         if parameter.requires_grad:
             decay = optimise.weight_decay if parameter.ndim > 1 else 0.0
+            # By identity: a tied parameter that is listed twice must not step twice.
             groups.setdefault((pace, decay), {})[id(parameter)] = parameter
     return AdamW(
         [

@@ -209,9 +209,11 @@ class PhaseRun:
                 term.weight_at(progress.fraction) * values[term.name]
                 for term in self._phase.stage.terms
             ]
+            # Part by part, as the graphs of all parts would not fit in memory together.
             (torch.stack(weighted).sum() * share).backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
             for name, value in values.items():
                 totals[name] = totals.get(name, 0.0) + value.detach() * share
+        # First the clip: a pull on pruned entries would count in the norm and shrink all the rest.
         clip_gradients(self.optimiser, optimise.clip)
         self._surgery.edit(self._trainee, self.optimiser, progress)
         self.optimiser.step()
@@ -243,6 +245,7 @@ class PhaseRun:
         """Why the phase ends after this step; rules to leave early are asked at an epoch's end."""
         rule, epoch = self._phase.stage.leave, self._feed.batches_per_epoch
         if rule is not None:
+            # Summed on the device: reading a number at every step would wait for it.
             self._epoch_sum += values[rule.term]
             if self._done % epoch == 0:
                 mean = float(self._epoch_sum) / epoch
@@ -271,6 +274,7 @@ class PhaseRun:
     def _save_if_due(self, values: Mapping[str, Tensor]) -> None:
         scratch = self._work.scratch
         if scratch is not None and scratch.due():
+            # A state that is broken already would be resumed into the same error for ever.
             self._checked(values)
             place = self._history.place(self._done, float(self._epoch_sum))
             scratch.save(place, self._modules, self.optimiser)

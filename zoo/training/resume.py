@@ -120,5 +120,6 @@ def _restore_moments(optimiser: Optimizer, saved: dict[str, Tensor]) -> None:
     for key, value in saved.items():
         index, name = key.split("/")
         moments.setdefault(int(index), {})[name] = value
+    # Rates and decay are the plan's, which a digest names: only the moments come from the state.
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": moments, "param_groups": groups})

@@ -52,6 +52,7 @@ def _projection(width: int, teacher_width: int) -> nn.Linear:
 
 def cut(batch: Batch, parts: int) -> Iterator[tuple[Batch, float]]:
     """The batch in `parts` parts or fewer, each with its share of the sequences."""
+    # Shares weigh the parts' means, so that a smaller last part counts by its sequences.
     whole = len(batch.input_ids)
     size = -(-whole // parts)
     for start in range(0, whole, size):
