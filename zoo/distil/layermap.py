@@ -71,6 +71,7 @@ def _uniform(student: int, teacher: int) -> tuple[int, ...]:
             f"every n-th of {teacher} teacher layers does not give {student}",
             "top, bottom, a list of teacher layers from 0, or a depth that divides the teacher's",
         )
+    # The last of each block, so that the deepest student layer learns from the deepest teacher's.
     block = teacher // student
     return tuple(range(block - 1, teacher, block))
 

@@ -29,6 +29,7 @@ class Replaceable(nn.Module):
 
     def forward(self, hidden: Tensor, *arguments: Any, **named: Any) -> Tensor:
         """(B, S, H) -> (B, S, H), with whatever else the family passes to its layers."""
+        # On the CPU: drawn on a device, every layer would wait for its answer.
         succeeds = not self.training or float(torch.rand(())) < self.rate
         for layer in (self.successor,) if succeeds else self.predecessors:
             hidden = layer(hidden, *arguments, **named)
@@ -86,6 +87,7 @@ def with_successors(trainee: PreTrainedModel) -> PreTrainedModel:
 
 def _refilled(model: PreTrainedModel, modules: Sequence[nn.Module]) -> PreTrainedModel:
     """The model with other layers; its configuration says how many."""
+    # In place: the encoder holds this very list, under a name that families do not share.
     layers = layers_of(model)
     del layers[:]
     layers.extend(modules)

@@ -56,6 +56,7 @@ class Replacement(Continue):
         """Set p for the next step."""
         from zoo.distil import replaceable  # noqa: PLC0415
 
+        # Surgery edits after the backward pass: what it sets is drawn with in the next forward.
         replaceable.set_rate(trainee, self.rate(progress.step + 1, progress.steps))
 
     def close(self, trainee: PreTrainedModel) -> PreTrainedModel:
