@@ -75,6 +75,7 @@ def inherit(student: PreTrainedModel, teacher: PreTrainedModel, layers: tuple[in
     _refuse_other_function(student.config, teacher.config)
     _take_settings(student, teacher.config)
     renamed = LAYER_TO_DISTILBERT if _crosses(student, teacher) else {}
+    # DistilBERT has no token types; every other tensor that finds no counterpart is an error.
     _copy(embeddings_of(student), embeddings_of(teacher), {}, skip="token_type_embeddings")
     for ours, theirs in zip(layers_of(student), layers, strict=True):
         _copy(ours, layers_of(teacher)[theirs], renamed)

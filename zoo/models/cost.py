@@ -76,6 +76,7 @@ def forward_flops(model: PreTrainedModel, length: int) -> int:
     """
     pieces = torch.ones(1, length, dtype=torch.long, device="meta")
     ghost = copy.deepcopy(model).to("meta").eval()
+    # Fused attention is one operator, whose products the counter may not see.
     ghost.set_attn_implementation("eager")
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:

@@ -56,6 +56,7 @@ def _place_positions(model: PreTrainedModel, dimensions: int) -> None:
     """Waves of the size of words in the first dimensions; words and segments are zero there."""
     tables = dict(embeddings_of(model).named_parameters())
     positions, words = tables["position_embeddings.weight"], tables["word_embeddings.weight"]
+    # Words and segments leave the positions' dimensions free, so that heads can read these alone.
     segments = tables["token_type_embeddings.weight"].mul_(SEGMENT_SIZE)
     angles = torch.arange(len(positions))[:, None] * _frequencies(dimensions)
     size = float(model.config.initializer_range) * math.sqrt(2)
