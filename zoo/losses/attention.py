@@ -53,4 +53,5 @@ def attention_mse(
     differences = (full(student) - full(teacher.detach())).masked_fill(~counted, 0.0)
     if padding == "counted":
         return differences.square().mean()
+    # `counted` has one axis for all heads: its sum is of one head's pairs.
     return differences.square().sum() / (counted.sum() * student.shape[1])

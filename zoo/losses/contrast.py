@@ -29,6 +29,7 @@ def label_contrast(
     vectors = torch.cat([full(student[:, 0]), full(teacher[:, 0].detach())])
     directions = torch.nn.functional.normalize(vectors, dim=-1)
     itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
+    # Each vector's own product is taken out of the denominator: it would win every softmax.
     scores = (directions @ directions.mT / temperature).masked_fill(itself, MASKED)
     labels = batch.labels.repeat(2)
     positives = (labels[:, None] == labels[None, :]) & ~itself

@@ -32,6 +32,7 @@ def token_kl(student: Tensor, teacher: Tensor, batch: Batch, mean: Mean) -> Tens
     divergences = row_kl(
         student.masked_fill(padded_columns, MASKED), teacher.masked_fill(padded_columns, MASKED)
     )
+    # Rows of padding have scores too, of no meaning: they are 0 before any mean is taken.
     of_rows = divergences.mean(1).masked_fill(~batch.real, 0.0)
     if mean == "tokens":
         return of_rows.sum() / batch.real.sum()
@@ -40,6 +41,7 @@ def token_kl(student: Tensor, teacher: Tensor, batch: Batch, mean: Mean) -> Tens
 
 def row_kl(student: Tensor, teacher: Tensor) -> Tensor:
     """KL divergence between the softmaxes of scores over the last axis, which it sums over."""
+    # Not the logarithm of a softmax: a probability that rounds to 0 has none.
     student_log, teacher_log = torch.log_softmax(student, -1), torch.log_softmax(teacher, -1)
     return (teacher_log.exp() * (teacher_log - student_log)).sum(-1)
 

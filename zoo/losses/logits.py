@@ -65,6 +65,7 @@ def hard_labels(student: Tensor, labels: Tensor, batch: Batch) -> Tensor:
     if batch.layout is Layout.TOKENS:
         asked = labels != -100
         if not bool(asked.any()):
+            # Not a plain 0: the loss must have a graph to go backward through.
             return full(student).sum() * 0.0
         return torch.nn.functional.cross_entropy(full(student[asked]), labels[asked])
     targets = labels.T.reshape(-1) if batch.layout is Layout.SPAN else labels

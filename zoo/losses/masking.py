@@ -32,6 +32,7 @@ def mask_pieces(
     drawn ones 80 % become `mask_id`, 10 % stay, 10 % become a random piece of positive weight
     (BERT's rule; DistilBERT's code may also draw special pieces there, ours does not).
     """
+    # Over the whole batch, not row by row: short texts would else always lose a piece.
     chances = weights[input_ids].reshape(-1).double()
     wanted = min(math.ceil(fraction * int((chances > 0).sum())), int((chances > 0).sum()))
     labels = torch.full_like(input_ids, -100).reshape(-1)
@@ -64,5 +65,6 @@ def draw_weights(counts: Tensor, special_ids: list[int], smoothing: float | None
 def _draw(chances: Tensor, wanted: int, generator: Generator) -> Tensor:
     """`wanted` places without replacement: the largest of u^(1/chance) (Efraimidis, Spirakis)."""
     uniform = torch.rand(len(chances), generator=generator, dtype=torch.float64)
+    # By logarithms: where chances are small, u^(1/chance) is 0 in floating point, and all tie.
     keys = torch.where(chances > 0, uniform.clamp(min=1e-300).log() / chances, -math.inf)
     return keys.topk(wanted).indices
