@@ -71,8 +71,8 @@ class Fuse:
         assert gradient is not None
         penalty = self._penalty(piece.parameter, piece.axis)
         gradient.copy_(torch.where(pruned, min(self.strength, 1.0) * penalty, gradient))
-        # Adam divides by the gradient's size, so a larger one pulls no harder. What is beyond 1 goes
-        # into the first moment alone, which is what Adam divides.
+        # Adam divides by the gradient's size, so a larger one pulls no harder. What is beyond 1
+        # goes into the first moment alone, which is what Adam divides.
         if self.strength > 1.0 and state:
             beta = group["betas"][0]
             push = penalty.masked_fill(~pruned, 0.0)
