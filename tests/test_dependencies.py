@@ -82,12 +82,12 @@ def test_all_that_is_declared_is_pinned() -> None:
 def test_the_lowest_versions_are_those_that_are_declared() -> None:
     """Of all that tests import: what the environment `lowest` installs is what is promised."""
     lines = Path(CHECKOUT, "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
-    pinned = dict(line.lower().split("==") for line in lines if "==" in line)
+    pinned = dict(line.lower().replace("_", "-").split("==") for line in lines if "==" in line)
     wanted = [*PROJECT["dependencies"], *DEVELOPMENT]
     stated = (re.match(r"([\w-]+)>=([\d.]+)", line) for line in wanted)
-    bounds = {found[1].lower(): found[2] for found in stated if found}
+    bounds = {found[1].lower().replace("_", "-"): found[2] for found in stated if found}
     for name, version in pinned.items():
         bound = bounds.pop(name)
         assert version.split(".")[: bound.count(".") + 1] == bound.split("."), name
         assert set(version.split(".")[bound.count(".") + 1 :]) <= {"0"}, name
-    assert set(bounds) == {"import-linter", "mypy", "ruff", "types-psutil", "types-pyyaml"}
+    assert set(bounds) == {"grimp", "import-linter", "mypy", "ruff", "types-psutil", "types-pyyaml"}

@@ -153,7 +153,7 @@ def test_readme_and_docs_are_all_looked_at(write: Write) -> None:
         ),
         (
             "<!-- bord: pocket -->\n<!-- end -->\n",
-            r"there is no block 'bord'\n  allowed: board, show, numbers, table, columns\n  do: .*'b",
+            r"no block 'bord'\n  allowed: board, show, numbers, table, columns\n  do: .*'b",
         ),
     ],
 )
