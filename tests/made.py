@@ -1,6 +1,7 @@
 """Made-up records, for tests of what is done with records."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 from zoo.board.manifest import MANIFEST, manifest_text
 from zoo.evaluation.predictions import Origin, Predictions, write_predictions
 from zoo.models.identity import IDENTITY_FILE, Identity, hashed_files, read_identity
+from zoo.paths import Project
+from zoo.pipeline.params import params_path
 from zoo.records.environment import Environment
 from zoo.records.latency import (
     NOT_AVAILABLE,
@@ -21,6 +24,7 @@ from zoo.records.latency import (
 )
 from zoo.records.score import ScoreRecord
 from zoo.records.text import seal, write_record
+from zoo.spec.jobs import Job
 
 NOWHERE = Environment(
     system="",
@@ -48,11 +52,26 @@ def identity(entry: str, stage: str, **more: Any) -> Identity:
     return Identity(**(stated | {"entry": entry, "stage": stage} | more))
 
 
+def keep_job(project: Project, name: str, job: Job) -> Path:
+    """Let one stage of its kind's name be all that the params.json of the job's entry declares."""
+    path = params_path(project, job.suite, job.entry)
+    stages = {name: {"kind": name, **job.model_dump(mode="json")}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"stages": stages}))
+    return path
+
+
 def hold_again(folder: Path) -> None:
     """Take the files of a checkpoint as they are now for those that it was saved with."""
     path = folder / IDENTITY_FILE
     now = read_identity(folder).model_copy(update={"files": hashed_files(folder)})
     path.write_text(now.model_dump_json())
+
+
+def declare_again(folder: Path, declared: str) -> None:
+    """Let a checkpoint be of a run that is declared otherwise."""
+    now = read_identity(folder).model_copy(update={"declared": declared})
+    (folder / IDENTITY_FILE).write_text(now.model_dump_json())
 
 
 def hold_published(folder: Path) -> None:

@@ -64,7 +64,7 @@ def imports_between_rooms() -> set[tuple[str, str]]:
         (here.removeprefix("zoo."), there.removeprefix("zoo."))
         for here in rooms
         for there in graph.find_modules_directly_imported_by(here)
-        if there != "zoo"
+        if there not in ("zoo", here)
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zoo.distil.method import MisfitError, Setting
-from zoo.methods import METHODS, method_class, method_name, names, stages_of
+from zoo.methods import METHODS, method_class, names, stages_of
 from zoo.paths import Project
 from zoo.spec.load import load_suite
 from zoo.spec.shape import Shape
@@ -71,7 +71,7 @@ def test_a_page_has_its_sections_and_blocks(method: str) -> None:
     assert "**Not**" in text
     (shown,) = re.findall(r"^<!-- show: glue/(\S+).* -->$", text, flags=re.MULTILINE)
     suite = load_suite(Project(ROOT), "glue", METHODS)
-    assert method_name(suite.entries[shown].method) == method
+    assert suite.entries[shown].method.name == method
     assert f"<!-- numbers: {method} -->" in text
 
 
@@ -82,4 +82,4 @@ def test_the_yaml_of_a_page_is_an_entry(method: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "specs/glue", tmp_path / "specs/glue")
     (tmp_path / "specs/glue/of-the-page.yaml").write_text(block)
     loaded = load_suite(Project(tmp_path), "glue", METHODS)
-    assert method_name(loaded.entries["of-the-page"].method) == method
+    assert loaded.entries["of-the-page"].method.name == method

@@ -14,16 +14,17 @@ from zoo.data.corpus import Blocks
 from zoo.distil.stage import Data, Stage
 from zoo.losses.batch import Batch, Layout
 from zoo.models.build import MASKED_LM, Head, build
+from zoo.resolve.plan import Phase
 from zoo.spec.corpus import PocketCorpus
-from zoo.spec.data import TaskSettings
+from zoo.spec.data import DataSource, PocketData, TaskSettings
 from zoo.spec.optimise import Optimise
+from zoo.spec.recipe import Recipe, RunRecipe, TeacherRecipe
 from zoo.spec.shape import Shape
 from zoo.spec.task import TASKS
-from zoo.spec.teacher import Vocabulary
+from zoo.spec.teacher import HubSource, Vocabulary
 from zoo.training.corpus import corpus_blocks
 from zoo.training.journal import Journal
 from zoo.training.loop import Work
-from zoo.training.plan import Phase
 from zoo.training.resume import Scratch
 from zoo.training.vocabulary import make_tokenizer
 
@@ -31,6 +32,27 @@ STUDENT = Shape(layers=2, hidden=32, heads=4, intermediate=64, vocabulary=600, p
 TEACHER = STUDENT.model_copy(update={"layers": 4})
 SETTINGS = TaskSettings(max_length=48, stride=16, max_query=16)
 FAMILIES = ("bert", "roberta", "distilbert", "electra")
+
+
+RECIPE = Recipe(
+    teacher=TeacherRecipe(
+        source=HubSource(id="someone/small", revision="a" * 40, shape=STUDENT),
+        optimise=Optimise(epochs=1),
+    )
+)
+"""A teacher's own entry."""
+
+
+def run(
+    task: str,
+    seed: int = 1,
+    settings: TaskSettings = SETTINGS,
+    data: DataSource = PocketData(),  # noqa: B008  (it is frozen)
+) -> RunRecipe:
+    """A run that only has to be one: measured, exported or timed, never trained."""
+    return RunRecipe(
+        recipe=RECIPE, task=task, settings=settings, data=data, seed=seed, teacher_seed=1
+    )
 
 
 @cache

@@ -123,7 +123,7 @@ def fitting(
             of them at once.
     """
     try:
-        return model.model_validate_json(json.dumps(value), context=dict(context or {}))
+        return model.model_validate(value, context=dict(context or {}))
     except ValidationError as found:
         problems = misfits(found, where, remedy)
         raise error(*problems) from found
@@ -135,7 +135,8 @@ def misfits(found: ValidationError, where: str, remedy: str) -> list[Problem]:
     for each in found.errors(include_url=False):
         context = each.get("ctx", {})
         key = context.get("key") or key_of(each["loc"])
-        given = context.get("given") or f"{each['msg']}, not {shortened(each['input'])}"
+        expected = "Input should be an object" if each["type"] == "model_type" else each["msg"]
+        given = context.get("given") or f"{expected}, not {shortened(each['input'])}"
         if each["type"] == "missing":
             given = "the key is missing"
         elif each["type"] == "extra_forbidden":

@@ -61,13 +61,17 @@ class Project:
         """Where the stages of one entry leave what they make."""
         return EntryFolder(self.build / suite / entry)
 
-    def inputs(self, suite: str, name: str) -> Path:
-        """What one input of a suite was when a build last looked at it."""
-        return self.build / suite / "inputs" / f"{name}.txt"
+    def inputs(self, suite: str) -> Path:
+        """What the inputs of a suite were when a build last looked at them."""
+        return self.build / suite / "inputs"
 
     def study(self, suite: str, study: str) -> Path:
         """Where the tables of one study are built."""
         return self.build / suite / study / "study"
+
+    def built_tables(self, suite: str) -> Path:
+        """Where the tables of a suite are built."""
+        return self.build / suite / "board"
 
     def published_studies(self, suite: str) -> Path:
         """Where the studies of a suite are published."""
@@ -120,22 +124,37 @@ class EntryFolder:
         """Projections that a student's corpus stages learnt."""
         return projections_beside(self.transferred)
 
-    def transfer(self, seed: str) -> Path:
+    @property
+    def transfer_records(self) -> Path:
         """The record of its corpus stages."""
-        return self.root / f"transfer-{seed}.json"
+        return self.root / "transfer"
+
+    def transfer_record(self, seed: int) -> Path:
+        """The record of its corpus stages with a seed."""
+        return self.transfer_records / f"transfer-{seed}.json"
 
     @property
     def gate(self) -> Path:
         """Which tasks a teacher is good enough for."""
         return self.root / "gate.json"
 
-    def checkpoint(self, run: str) -> Path:
-        """The model of a run."""
-        return self.root / "runs" / run / "checkpoint"
+    @property
+    def runs(self) -> Path:
+        """The models of its runs, by task and seed."""
+        return self.root / "runs"
 
-    def training(self, run: str) -> Path:
-        """The training record of a run."""
-        return self.root / "runs" / run / f"training-{run}.json"
+    def checkpoint(self, task: str, seed: int) -> Path:
+        """The model of a run."""
+        return self.runs / task / str(seed)
+
+    @property
+    def training_records(self) -> Path:
+        """The records of its runs, by task and seed."""
+        return self.root / "training"
+
+    def training_record(self, task: str, seed: int) -> Path:
+        """The record of a run."""
+        return self.training_records / task / str(seed) / f"training-{task}-{seed}.json"
 
     @property
     def score(self) -> Path:

@@ -4,16 +4,13 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from zoo.cli import stage as module
 from zoo.cli import sync
 from zoo.cli.stage import stage
 from zoo.errors import ZooError
 from zoo.paths import Project
-from zoo.spec.jobs import TrainJob
 
 CHECKOUT = Path(__file__).parents[2]
 Runs = Callable[[Callable[[], object]], None]
@@ -33,8 +30,7 @@ def training(monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Puts something else that happens in the place of training."""
 
     def replace(what: Callable[[], object]) -> None:
-        runner: tuple[type, Any] = (TrainJob, lambda: lambda *_: what())
-        monkeypatch.setitem(module.RUNNERS, "train", runner)
+        monkeypatch.setattr("zoo.training.run.train_runs", lambda *_: what())
 
     return replace
 
@@ -100,8 +96,9 @@ def test_code_that_changes_while_its_stage_runs_stops_it(
 
 def test_a_job_of_another_schema_is_refused(project: Project) -> None:
     path = project.pipelines / "pocket/kd-2l/params.json"
-    jobs = json.loads(path.read_text())
-    jobs["train"]["runs"][0]["recipe"]["schema_version"] = 99
-    path.write_text(json.dumps(jobs))
-    with pytest.raises(ZooError, match=r"schema_version: Input should be 3"):
+    params = json.loads(path.read_text())
+    name = next(iter(params["recipes"]))
+    params["recipes"][name]["schema_version"] = 99
+    path.write_text(json.dumps(params))
+    with pytest.raises(ZooError, match=rf"recipes\.{name}\.schema_version: Input should be 3"):
         stage("pocket/kd-2l", "train")

@@ -11,11 +11,9 @@ import pytest
 
 from tests.made import keep_score, score_record
 from zoo.cli.app import main
-from zoo.methods import METHODS
 from zoo.paths import Project
-from zoo.pipeline.recipes import run_recipes
-from zoo.pipeline.sync import board_job, study_jobs
-from zoo.spec.load import load_suite
+from zoo.pipeline.params import board_job, study_jobs
+from zoo.resolve.entry import read_suite
 
 POCKET = Path(__file__).parents[2] / "specs/pocket"
 STUDY = "note: How soft.\nentry: kd-2l\ntasks: [sentiment]\naxes:\n  method.temperature: [1, 2]\n"
@@ -55,9 +53,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo: Zoo) -> Projec
 def build(project: Project) -> None:
     """Leave the records that training and scoring would leave."""
     job = study_jobs(project, "pocket")[0]
-    loaded = load_suite(project, "pocket", METHODS)
+    entries = read_suite(project, "pocket").entries
     runs = {
-        name: tuple(run.declared for run in run_recipes(loaded, name) if run.task == "sentiment")
+        name: tuple(run.declared for run in entries[name].runs if run.task == "sentiment")
         for name in ("teacher-4l", "finetune-2l", "kd-2l")
     }
     for variant in job.variants:
@@ -152,7 +150,7 @@ def test_a_study_is_built_and_published(zoo: Zoo, project: Project) -> None:
         ),
         ("board --study soft --suite poket", "--suite poket: there is no such suite"),
         ("board --study soft --format xml", "allowed: table, csv, json, md"),
-        ("stage pocket/soft train", "allowed: score-temperature-1, study, train-temperature-1"),
+        ("stage pocket/soft train", "allowed: train-temperature-1, score-temperature-1, study"),
     ],
 )
 @pytest.mark.usefixtures("project")

@@ -246,7 +246,7 @@ def test_regression_fails_where_something_is_missing(zoo: Zoo, project: Project)
         (
             "stage pocket/kd-2l tarin",
             2,
-            "there is no stage 'tarin'\n  allowed: export, latency, score, train",
+            "there is no stage 'tarin'\n  allowed: train, score, export, latency",
         ),
         ("stage pocket/nobody train", 2, "pocket/nobody: there is no pipeline of this entry"),
         ("stage pocket board", 2, "pocket: this names no entry\n  allowed: <suite>/<entry>"),
@@ -265,7 +265,7 @@ def test_wrong_usage_is_told(zoo: Zoo, arguments: str, code: int, said: str) -> 
 
 def test_a_built_board_is_published(zoo: Zoo, project: Project) -> None:
     """From the stage that DVC calls to the committed tables."""
-    from zoo.pipeline.sync import board_job  # noqa: PLC0415
+    from zoo.pipeline.params import board_job  # noqa: PLC0415
 
     job: BoardJob = board_job(project, "pocket")
     for entry in job.entries:

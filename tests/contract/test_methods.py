@@ -25,14 +25,14 @@ from zoo.distil.surgery import Seat
 from zoo.distil.term import Term
 from zoo.export.onnx import export_onnx
 from zoo.losses.batch import Batch
-from zoo.methods import method_class, method_name, stages_of
+from zoo.methods import method_class, stages_of
 from zoo.models.anatomy import part_parameters
 from zoo.models.build import shape_of
 from zoo.models.capture import Capture
+from zoo.resolve.plan import Phase
 from zoo.spec.optimise import Optimise
 from zoo.spec.shape import Shape
 from zoo.training.loop import Outcome, train
-from zoo.training.plan import Phase
 from zoo.training.resume import Scratch
 
 Kind = Literal["classification", "regression", "span"]
@@ -102,7 +102,7 @@ def test_a_file_is_one_final_method_of_its_name(name: str) -> None:
     method = method_class(name)
     assert method.__final__ is True
     assert method.__bases__ == (Method,)
-    assert method.model_fields["name"].default == name == method_name(method())
+    assert method.model_fields["name"].default == name == method().name
     assert method.__doc__ is not Method.__doc__
     module = importlib.import_module(f"zoo.methods.{name}")
     assert module.__doc__

@@ -28,6 +28,7 @@ from zoo.distil.stage import Stage
 from zoo.errors import TrainingError
 from zoo.methods import METHODS, method_class, stages_of
 from zoo.records.training import PhaseRecord
+from zoo.resolve.plan import Phase
 from zoo.spec.corpus import PocketCorpus
 from zoo.spec.optimise import Budgets, Optimise
 from zoo.spec.shape import Shape
@@ -36,7 +37,6 @@ from zoo.training.corpus import corpus_blocks
 from zoo.training.journal import Journal
 from zoo.training.loop import Work, train
 from zoo.training.phase import PhaseRun
-from zoo.training.plan import Phase
 
 TEACHER = tiny.TEACHER.model_copy(update={"layers": 2, "hidden": 16, "intermediate": 32})
 KINDS: dict[Kind, str] = {

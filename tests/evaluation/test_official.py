@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from tests import tiny
-from tests.made import HASH, identity
+from tests.made import identity, keep_job
 from zoo.cli.submit import submit
 from zoo.data.batches import encode
 from zoo.data.hidden import read_test
@@ -21,7 +21,7 @@ from zoo.models.build import Head
 from zoo.models.checkpoint import load_checkpoint, save_checkpoint
 from zoo.paths import Project
 from zoo.spec.data import SuiteData
-from zoo.spec.measuring import Measured, ScoreJob
+from zoo.spec.measuring import ScoreJob
 from zoo.spec.task import AX, TASKS, Task, TaskKind
 
 GLUE = [task for task in TASKS.values() if task.hidden]
@@ -101,11 +101,9 @@ def built(tmp_path: Path, tasks: list[Task]) -> tuple[Project, ScoreJob]:
     """A project with one untrained run of each task."""
     project, runs = Project(tmp_path), []
     for task in tasks:
-        run = Measured(
-            task=task.name, seed=1, settings=tiny.SETTINGS, data=SuiteData().of(task), declared=HASH
-        )
-        made = identity("e", "trained", task=task.name)
-        folder = project.entry("s", "e").checkpoint(run.key)
+        run = tiny.run(task.name, data=SuiteData().of(task))
+        made = identity("e", "trained", task=task.name, declared=run.declared)
+        folder = project.entry("s", "e").checkpoint(run.task, run.seed)
         save_checkpoint(folder, tiny.model(task=task.name), tiny.tokenizer(), made)
         runs.append(run)
     job = ScoreJob(suite="s", entry="e", method="kd", teacher="t", twin=None, runs=tuple(runs))
@@ -124,7 +122,9 @@ def test_dev_submissions_score_as_the_record_does(data: Path, tmp_path: Path, ta
     project, job = built(tmp_path, [task])
     run, out = job.runs[0], tmp_path / "out"
     files = write_files(project, job, job.runs, "dev", out)
-    model, tokenizer = load_checkpoint(project.entry("s", "e").checkpoint(run.key), Head(task))
+    model, tokenizer = load_checkpoint(
+        project.entry("s", "e").checkpoint(run.task, run.seed), Head(task)
+    )
     splits = load_evaluation(task, run.settings, run.data)
     submitted = [path for path in files if path.name != "null_odds.json"]
     assert len(submitted) == len(splits)
@@ -220,9 +220,7 @@ def test_what_cannot_be_submitted_is_told(
 ) -> None:
     _, job = built(tmp_path, [TASKS["sst2"]])
     job = job.model_copy(update={"suite": "small"})
-    folder = tmp_path / "pipelines/small/e"
-    folder.mkdir(parents=True)
-    (folder / "params.json").write_text(json.dumps({"score": job.model_dump(mode="json")}))
+    keep_job(Project(tmp_path), "score", job)
     (tmp_path / "specs").mkdir()
     monkeypatch.chdir(tmp_path)
     given = {"split": "dev", "task": None, "seed": None, "out": None} | asked

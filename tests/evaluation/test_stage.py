@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests import tiny
-from tests.made import HASH, identity
+from tests.made import identity
 from zoo.data.batches import Encoded
 from zoo.data.sources import content_sha256, load_evaluation, load_train
 from zoo.errors import MeasurementError
@@ -21,7 +21,7 @@ from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
 from zoo.records.store import read_records
 from zoo.spec.data import PocketData, TaskSettings
-from zoo.spec.measuring import Measured, ScoreJob
+from zoo.spec.measuring import ScoreJob
 from zoo.spec.task import TASKS
 
 SMALL = TaskSettings(train=24, dev=48, max_length=48, stride=16, max_query=16)
@@ -30,10 +30,12 @@ SMALL = TaskSettings(train=24, dev=48, max_length=48, stride=16, max_query=16)
 def entry(tmp_path: Path, task: str, method: str, settings: TaskSettings) -> tuple:
     """An entry with one untrained run, the job that scores it, and the run's model."""
     project = Project(tmp_path)
-    made = identity("e", "trained", task=task)
-    run = Measured(task=task, seed=1, settings=settings, data=PocketData(), declared=HASH)
+    run = tiny.run(task, settings=settings)
+    made = identity("e", "trained", task=task, declared=run.declared)
     model = tiny.model(task=task)
-    save_checkpoint(project.entry("s", "e").checkpoint(run.key), model, tiny.tokenizer(), made)
+    save_checkpoint(
+        project.entry("s", "e").checkpoint(run.task, run.seed), model, tiny.tokenizer(), made
+    )
     job = ScoreJob(suite="s", entry="e", method=method, teacher="t", twin=None, runs=(run,))
     return project, job, model
 
@@ -144,16 +146,17 @@ def test_a_record_says_what_was_scored(tmp_path: Path) -> None:
 def test_every_run_is_scored_from_its_own_checkpoint(tmp_path: Path) -> None:
     """Two seeds, each of which says something else to everything."""
     project, job, model = entry(tmp_path, "sentiment", "kd", SMALL)
-    runs = tuple(
-        job.runs[0].model_copy(update={"seed": seed, "declared": str(seed) * 64}) for seed in (1, 2)
-    )
+    runs = tuple(job.runs[0].model_copy(update={"seed": seed}) for seed in (1, 2))
+    assert len({run.declared for run in runs}) == 2
     for run in runs:
         about = {"declared": run.declared, "digest": run.declared}
         made = identity("e", "trained", task=run.task, seed=run.seed, **about)
         with torch.no_grad():
             model.classifier.weight.zero_()
             model.classifier.bias.copy_(torch.eye(2)[run.seed - 1])
-        save_checkpoint(project.entry("s", "e").checkpoint(run.key), model, tiny.tokenizer(), made)
+        save_checkpoint(
+            project.entry("s", "e").checkpoint(run.task, run.seed), model, tiny.tokenizer(), made
+        )
     score_runs(project, job.model_copy(update={"runs": runs}))
     found = {record.seed: record for record in records(project)}
     folder = project.entry("s", "e").score / "predictions"

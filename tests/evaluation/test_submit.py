@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests import tiny
-from tests.made import HASH, identity
+from tests.made import declare_again, identity, keep_job
 from zoo.cli.score import score as score_command
 from zoo.cli.submit import submit
 from zoo.data.examples import Split
@@ -16,8 +16,9 @@ from zoo.evaluation import official
 from zoo.evaluation.predictions import Predictions
 from zoo.models.checkpoint import save_checkpoint
 from zoo.paths import Project
+from zoo.pipeline.params import read_job
 from zoo.spec.data import SuiteData
-from zoo.spec.measuring import Measured, ScoreJob
+from zoo.spec.measuring import ScoreJob
 from zoo.spec.task import TASKS
 
 OFFICIAL = [name for name, task in TASKS.items() if task.submission]
@@ -30,21 +31,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     made = Project(tmp_path / "project")
     runs = []
     for task, seed in [("sst2", 1), ("sst2", 2), ("squad-v2.0", 1), ("sentiment", 1)]:
-        run = Measured(
-            task=task,
-            seed=seed,
-            settings=tiny.SETTINGS,
-            data=SuiteData().of(TASKS[task]),
-            declared=HASH,
-        )
-        made_of = identity("e", "trained", suite="small", task=task, seed=seed)
-        folder = made.entry("small", "e").checkpoint(run.key)
+        run = tiny.run(task, seed, data=SuiteData().of(TASKS[task]))
+        about = {"task": task, "seed": seed, "declared": run.declared}
+        made_of = identity("e", "trained", suite="small", **about)
+        folder = made.entry("small", "e").checkpoint(run.task, run.seed)
         save_checkpoint(folder, tiny.model(task=task, seed=seed), tiny.tokenizer(), made_of)
         runs.append(run)
     job = ScoreJob(suite="small", entry="e", method="kd", teacher="t", twin=None, runs=tuple(runs))
-    params = made.pipelines / "small/e/params.json"
-    params.parent.mkdir(parents=True)
-    params.write_text(json.dumps({"score": job.model_dump(mode="json")}))
+    keep_job(made, "score", job)
     made.specs.mkdir()
     data = tmp_path / "data"
     (data / "glue/SST-2").mkdir(parents=True)
@@ -110,11 +104,12 @@ def test_dev_files_go_where_they_are_wanted_and_are_scored_there(project: Projec
 
 def test_what_a_suite_cuts_its_dev_split_to_plays_no_part(project: Project) -> None:
     """A submission has a row for every example of the data."""
-    path = project.pipelines / "small/e/params.json"
-    jobs = json.loads(path.read_text())
-    for run in jobs["score"]["runs"]:
-        run["settings"]["dev"] = 3
-    path.write_text(json.dumps(jobs))
+    job = read_job(project, "small", "e", "score", ScoreJob)
+    settings = tiny.SETTINGS.model_copy(update={"dev": 3})
+    cut = tuple(run.model_copy(update={"settings": settings}) for run in job.runs)
+    keep_job(project, "score", job.model_copy(update={"runs": cut}))
+    for run in cut:
+        declare_again(project.entry("small", "e").checkpoint(run.task, run.seed), run.declared)
     submit("small/e", split="dev", task="sst2", seed=None, out=project.root / "mine")
     assert len((project.root / "mine/SST-2.tsv").read_text().splitlines()) == 41
 
@@ -163,7 +158,8 @@ def test_wrong_wishes_are_told_before_any_model_is_loaded(
 def test_an_entry_on_generated_tasks_cannot_be_submitted(project: Project) -> None:
     path = project.pipelines / "small/e/params.json"
     jobs = json.loads(path.read_text())
-    jobs["score"]["runs"] = [r for r in jobs["score"]["runs"] if r["task"] not in OFFICIAL]
+    job = jobs["stages"]["score"]
+    job["runs"] = [run for run in job["runs"] if run["task"] not in OFFICIAL]
     path.write_text(json.dumps(jobs))
     with pytest.raises(UsageError) as told:
         submit("small/e", split="dev", task=None, seed=None, out=None)

@@ -8,26 +8,21 @@ from typing import Any
 import pytest
 
 from tests import tiny
-from tests.made import HASH, identity
+from tests.made import identity
 from zoo.export.parity import Limits, checked
 from zoo.export.stage import _Source, export_runs
 from zoo.models.checkpoint import save_checkpoint
 from zoo.models.cost import parameter_counts
 from zoo.paths import Project, onnx_name
 from zoo.spec.bench import Export
-from zoo.spec.data import PocketData
-from zoo.spec.measuring import ExportJob, Measured
+from zoo.spec.measuring import ExportJob
 
 TASKS = ("inference", "span")
 EXPORT = Export(precisions=("fp32",), examples=32)
 
 
-def run(task: str) -> Measured:
-    return Measured(task=task, seed=1, settings=tiny.SETTINGS, data=PocketData(), declared=HASH)
-
-
 def job(export: Export, *tasks: str) -> ExportJob:
-    return ExportJob(suite="s", entry="e", runs=tuple(map(run, tasks)), export=export)
+    return ExportJob(suite="s", entry="e", runs=tuple(map(tiny.run, tasks)), export=export)
 
 
 @pytest.fixture
@@ -35,8 +30,8 @@ def project(tmp_path: Path) -> Project:
     """An entry whose runs are built for two tasks."""
     project = Project(tmp_path)
     for task in TASKS:
-        made = identity("e", "trained", task=task)
-        folder = project.entry("s", "e").checkpoint(f"{task}-1")
+        made = identity("e", "trained", task=task, declared=tiny.run(task).declared)
+        folder = project.entry("s", "e").checkpoint(task, 1)
         save_checkpoint(folder, tiny.model(task=task), tiny.tokenizer(), made)
     return project
 
@@ -92,7 +87,7 @@ def test_the_longest_input_fits_both_task_and_model(
 ) -> None:
     """The task's length, or the model's positions where these are fewer."""
     settings = tiny.SETTINGS.model_copy(update={"max_length": stated})
-    asked = run("inference").model_copy(update={"settings": settings})
+    asked = tiny.run("inference").model_copy(update={"settings": settings})
     model, tokenizer = tiny.model(task="inference"), tiny.tokenizer()
     made = identity("e", "trained", task="inference")
     source = _Source(model, tokenizer, project.root, job(EXPORT, *TASKS), asked, made)

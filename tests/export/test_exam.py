@@ -8,8 +8,6 @@ from zoo.data.batches import Encoded
 from zoo.data.windows import Feature
 from zoo.errors import ExportError
 from zoo.export.exam import SHAPES, Exam, exam_of, load_exam, require_varied
-from zoo.spec.data import PocketData
-from zoo.spec.measuring import Measured
 from zoo.spec.task import TASKS
 
 
@@ -90,5 +88,5 @@ def test_no_more_examples_are_asked_than_are_scored(
 ) -> None:
     """The first examples of the scored split are taken."""
     settings = tiny.SETTINGS.model_copy(update={"dev": dev})
-    run = Measured(task="sentiment", seed=1, settings=settings, data=PocketData(), declared="d")
+    run = tiny.run("sentiment", settings=settings)
     assert len(load_exam(run, tiny.tokenizer(), examples).encoded.split.examples) == asked

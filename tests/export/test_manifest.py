@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from tests import tiny
 from tests.made import HASH
 from zoo.errors import ExportError
 from zoo.export.manifest import MANIFEST, ExportedRun, verified_model, write_manifest
 from zoo.paths import file_sha256
-from zoo.spec.data import PocketData, TaskSettings
-from zoo.spec.measuring import Measured
+from zoo.spec.recipe import RunRecipe
 
-RUN = Measured(task="span", seed=1, settings=TaskSettings(), data=PocketData(), declared=HASH)
+RUN = tiny.run("span")
 REMEDY = "\n  do: export it again with `zoo run s/e`"
 
 
@@ -21,7 +21,9 @@ def exported(folder: Path, entry: str, content: bytes, task: str = "span") -> Pa
     folder.mkdir(parents=True)
     (folder / f"{task}-int8.onnx").write_bytes(content)
     (folder / "tokenizer.json").write_text("{}")
-    run = ExportedRun(task=task, seed=1, declared=HASH, digest=HASH, weights_sha256=HASH)
+    run = ExportedRun(
+        task=task, seed=1, declared=tiny.run(task).declared, digest=HASH, weights_sha256=HASH
+    )
     write_manifest(folder, "s", entry, {f"{task}-int8.onnx": run})
     return folder
 
@@ -31,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     return exported(tmp_path / "e", "e", b"model")
 
 
-def told(folder: Path, run: Measured = RUN) -> str:
+def told(folder: Path, run: RunRecipe = RUN) -> str:
     with pytest.raises(ExportError) as refused:
         verified_model(folder, f"{run.task}-int8.onnx", ("s", "e"), run)
     return str(refused.value)
@@ -60,7 +62,7 @@ def test_a_file_of_another_entry_is_refused(folder: Path, tmp_path: Path) -> Non
     assert "this model is of another run" in told(folder)
 
 
-@pytest.mark.parametrize("change", [{"seed": 2}, {"declared": "1" * 64}])
+@pytest.mark.parametrize("change", [{"seed": 2}, {"teacher_seed": 2}])
 def test_a_model_of_another_run_is_refused(folder: Path, change: dict[str, object]) -> None:
     assert "this model is of another run" in told(folder, RUN.model_copy(update=change))
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests import tiny
-from tests.made import HASH, identity
+from tests.made import declare_again, identity, keep_job
 from zoo.cli.export import export
 from zoo.errors import CheckpointError, ExportError, UsageError
 from zoo.export.exam import load_exam
@@ -19,8 +19,7 @@ from zoo.models.checkpoint import save_checkpoint
 from zoo.models.cost import parameter_counts
 from zoo.paths import Project, onnx_name
 from zoo.spec.bench import Export
-from zoo.spec.data import PocketData
-from zoo.spec.measuring import ExportJob, Measured
+from zoo.spec.measuring import ExportJob
 from zoo.spec.task import TASKS
 
 _TASKS = ("inference", "similarity", "span")
@@ -58,23 +57,19 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     project = Project(tmp_path)
     project.specs.mkdir()
     for task in _TASKS:
-        made = identity("e", "trained", task=task, digest="d" * 64)
-        folder = project.entry("s", "e").checkpoint(f"{task}-1")
+        made = identity(
+            "e", "trained", task=task, declared=tiny.run(task).declared, digest="d" * 64
+        )
+        folder = project.entry("s", "e").checkpoint(task, 1)
         save_checkpoint(folder, tiny.model(task=task), tiny.tokenizer(), made)
-    pipeline = project.pipelines / "s/e/params.json"
-    pipeline.parent.mkdir(parents=True)
-    pipeline.write_text(json.dumps({"export": _job(_EXPORT).model_dump(mode="json")}))
+    keep_job(project, "export", _job(_EXPORT))
     monkeypatch.chdir(tmp_path)
     return project
 
 
-def _run(task: str) -> Measured:
-    return Measured(task=task, seed=1, settings=tiny.SETTINGS, data=PocketData(), declared=HASH)
-
-
 def _job(limits: Export, *tasks: str) -> ExportJob:
     return ExportJob(
-        suite="s", entry="e", runs=tuple(_run(task) for task in tasks or _TASKS), export=limits
+        suite="s", entry="e", runs=tuple(tiny.run(task) for task in tasks or _TASKS), export=limits
     )
 
 
@@ -130,8 +125,9 @@ def test_calibration_reads_training_examples_without_padding(
         quantise_int8_static(source, target, feeds)
 
     monkeypatch.setattr("zoo.export.stage.quantise_int8_static", spy)
-    run = _run("inference")
+    run = tiny.run("inference")
     run = run.model_copy(update={"settings": run.settings.model_copy(update={"train": 20})})
+    declare_again(project.entry("s", "e").checkpoint(run.task, run.seed), run.declared)
     limits = _EXPORT.model_copy(update={"precisions": ("int8-static",), "calibration": declared})
     export_runs(project, _job(limits).model_copy(update={"runs": (run,)}))
     training = tiny.encoded("inference", 20).features[:expected]
@@ -152,7 +148,7 @@ def test_a_folder_serves_without_the_checkpoint_or_the_zoo(task: str, project: P
     """onnxruntime and tokenizers alone give the model's logits on real texts, for every head."""
     export_runs(project, _job(Export(examples=32, precisions=("fp32",)), task))
     folder = project.entry("s", "e").export
-    examples = load_exam(_run(task), tiny.tokenizer(), 12).encoded.split.examples
+    examples = load_exam(tiny.run(task), tiny.tokenizer(), 12).encoded.split.examples
     texts = [[e.question, e.context] if task == "span" else [e.first, e.second] for e in examples]
     batches = [texts[:1], texts[1:4], texts[4:12]]
     assert "zoo" not in _PLAIN
@@ -283,10 +279,9 @@ def test_wrong_usage_is_told(options: dict[str, object], message: str, project: 
 
 def test_an_entry_that_is_not_built_says_how(project: Project) -> None:
     """A missing checkpoint names the command that makes it."""
-    project.entry("s", "e").checkpoint("span-1").rename(project.root / "gone")
+    project.entry("s", "e").checkpoint("span", 1).rename(project.root / "gone")
     with pytest.raises(CheckpointError) as caught:
         _export()
     assert str(caught.value) == (
-        "build/s/e/runs/span-1/checkpoint: this checkpoint is not built\n"
-        "  do: build it with `zoo run s/e`"
+        "build/s/e/runs/span/1: this checkpoint is not built\n  do: build it with `zoo run s/e`"
     )

@@ -1,6 +1,5 @@
 """Two small random models on disk, as checkpoints, as ONNX files and as built entries."""
 
-import json
 import shutil
 import warnings
 from pathlib import Path
@@ -11,14 +10,14 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from transformers import PreTrainedModel
 
 from tests import tiny
-from tests.made import HASH, hold_again, identity
+from tests.made import HASH, hold_again, identity, keep_job
 from zoo.export.manifest import ExportedRun, write_manifest
 from zoo.latency.report import Subject
 from zoo.models.identity import IDENTITY_FILE
 from zoo.paths import Project, onnx_name
 from zoo.spec.bench import Bench
-from zoo.spec.data import PocketData
-from zoo.spec.measuring import LatencyJob, Measured
+from zoo.spec.jobs import Job
+from zoo.spec.measuring import LatencyJob
 
 TASK = "inference"
 
@@ -77,13 +76,12 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     return write_subject(tmp_path_factory.mktemp("teacher"), 6)
 
 
-_RUN = Measured(task=TASK, seed=1, settings=tiny.SETTINGS, data=PocketData(), declared=HASH)
 JOB = LatencyJob(
     suite="pocket",
     entry="small",
     teacher="large",
-    runs=(_RUN,),
-    beside=(_RUN.model_copy(update={"seed": 2}),),
+    runs=(tiny.run(TASK),),
+    beside=(tiny.run(TASK, seed=2),),
     bench=Bench(
         runtimes=("onnx-fp32", "onnx-int8"),
         shapes=("1x16", "2x64"),
@@ -99,29 +97,28 @@ def build_project(root: Path, student: Subject, teacher: Subject, job: LatencyJo
     """A project where both models are built and exported, and the job is declared."""
     project = Project(root)
     project.specs.mkdir()
-    for entry, seed, model in (
-        (job.entry, job.runs[0].seed, student),
-        (job.teacher, job.beside[0].seed, teacher),
+    for entry, run, model in (
+        (job.entry, job.runs[0], student),
+        (job.teacher, job.beside[0], teacher),
     ):
         folder = project.entry(job.suite, entry)
-        shutil.copytree(model.folder, folder.checkpoint(f"{TASK}-{seed}"))
+        shutil.copytree(model.folder, folder.checkpoint(run.task, run.seed))
         folder.export.mkdir()
-        checkpoint = folder.checkpoint(f"{TASK}-{seed}")
-        about = identity(entry, "trained", suite=job.suite, task=TASK, seed=seed)
+        checkpoint = folder.checkpoint(run.task, run.seed)
+        about = identity(
+            entry, "trained", suite=job.suite, task=TASK, seed=run.seed, declared=run.declared
+        )
         (checkpoint / IDENTITY_FILE).write_text(about.model_dump_json())
         hold_again(checkpoint)
         exported = ExportedRun(
-            task=TASK, seed=seed, declared=HASH, digest=HASH, weights_sha256=HASH
+            task=TASK, seed=run.seed, declared=run.declared, digest=HASH, weights_sha256=HASH
         )
         names = {precision: onnx_name(TASK, precision) for precision in model.onnx}
         for precision, file in model.onnx.items():
             shutil.copy(file, folder.export / names[precision])
         write_manifest(folder.export, job.suite, entry, dict.fromkeys(names.values(), exported))
-    jobs = {job.entry: {"latency": job.model_dump(mode="json")}, job.teacher: {"score": {}}}
-    for entry, declared in jobs.items():
-        file = project.pipelines / job.suite / entry / "params.json"
-        file.parent.mkdir(parents=True)
-        file.write_text(json.dumps(declared))
+    keep_job(project, "latency", job)
+    keep_job(project, "score", Job(suite=job.suite, entry=job.teacher))
     return project
 
 

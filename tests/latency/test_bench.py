@@ -145,8 +145,8 @@ def test_unknown_entry_is_refused() -> None:
 @pytest.mark.parametrize(
     ("entry", "file"),
     [
-        ("small", f"runs/inference-{JOB.runs[0].seed}/checkpoint/config.json"),
-        ("large", f"runs/inference-{JOB.beside[0].seed}/checkpoint/config.json"),
+        ("small", f"runs/inference/{JOB.runs[0].seed}/config.json"),
+        ("large", f"runs/inference/{JOB.beside[0].seed}/config.json"),
         ("small", "export/inference-fp32.onnx"),
         ("large", "export/inference-fp32.onnx"),
     ],

@@ -104,8 +104,8 @@ def test_each_model_is_the_one_that_its_seed_and_entry_name(
     measure_runs(project, JOB, tmp_path, device="cpu")
     (request,) = asked
     small, large = project.entry("pocket", "small"), project.entry("pocket", "large")
-    assert request.student.folder == small.checkpoint("inference-1")
-    assert request.teacher.folder == large.checkpoint("inference-2")
+    assert request.student.folder == small.checkpoint("inference", 1)
+    assert request.teacher.folder == large.checkpoint("inference", 2)
     for subject, folder in ((request.student, small), (request.teacher, large)):
         assert subject.onnx == {
             precision: folder.export / onnx_name("inference", precision)

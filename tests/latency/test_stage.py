@@ -129,7 +129,7 @@ def test_a_file_that_is_not_what_it_was_is_never_timed(project: Project, tmp_pat
     copy = Project(tmp_path / "copy")
     for file in (
         copy.entry("pocket", "large").export / "inference-int8.onnx",
-        copy.entry("pocket", "small").checkpoint("inference-1") / "model.safetensors",
+        copy.entry("pocket", "small").checkpoint("inference", 1) / "model.safetensors",
     ):
         content = file.read_bytes()
         file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))

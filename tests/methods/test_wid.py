@@ -19,10 +19,10 @@ from zoo.methods import stages_of
 from zoo.methods.wid import Wid
 from zoo.models.build import MASKED_LM, load_weights, shape_of
 from zoo.models.capture import model_inputs
+from zoo.resolve.plan import Phase
 from zoo.spec.optimise import Optimise
 from zoo.spec.shape import Shape
 from zoo.training.loop import Outcome, train
-from zoo.training.plan import Phase
 from zoo.training.resume import Scratch
 
 SMALL = Wid.example(tiny.TEACHER)

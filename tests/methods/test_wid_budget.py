@@ -13,10 +13,10 @@ from zoo.distil.method import MisfitError, Setting
 from zoo.errors import TrainingError
 from zoo.methods import METHODS, stages_of
 from zoo.methods.wid import Wid
+from zoo.resolve.plan import Phase
 from zoo.spec.optimise import Budgets, Optimise, StageChange
 from zoo.spec.task import TASKS
 from zoo.training.loop import train
-from zoo.training.plan import Phase
 
 MINI = Optimise(steps=240, learning_rate=1e-3, warmup=0.05, epsilon=1e-6, clip=None)
 

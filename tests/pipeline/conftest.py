@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from zoo.methods import METHODS
 from zoo.paths import Project
 from zoo.pipeline.sync import pipeline_files, write_pipelines
-from zoo.spec.load import LoadedSuite, load_suite, load_suites
+from zoo.resolve.entry import ResolvedSuite, read_suite, read_suites
 
 SUITE = """\
 seeds: [1]
@@ -59,7 +58,7 @@ FILES = {
 
 CHECKOUT = Path(__file__).parents[2]
 
-Load = Callable[..., LoadedSuite]
+Load = Callable[..., ResolvedSuite]
 
 
 def write_specs(root: Path, files: dict[str, str]) -> None:
@@ -79,12 +78,12 @@ def files() -> dict[str, str]:
 def load(tmp_path: Path) -> Load:
     """Loads the tiny suite with some files replaced, or removed where None stands for them."""
 
-    def loaded(**changes: str | None) -> LoadedSuite:
+    def loaded(**changes: str | None) -> ResolvedSuite:
         shutil.rmtree(tmp_path / "specs", ignore_errors=True)
         stated = {f"{name.replace('__', '/')}.yaml": text for name, text in changes.items()}
         kept = {name: text for name, text in (FILES | stated).items() if text is not None}
         write_specs(tmp_path, kept)
-        return load_suite(Project(tmp_path), "tiny", METHODS)
+        return read_suite(Project(tmp_path), "tiny")
 
     return loaded
 
@@ -98,7 +97,7 @@ def make_project(root: Path, files: dict[str, str]) -> Project:
         shutil.copy(CHECKOUT / name, root / name)
     shutil.copy(CHECKOUT / ".dvc/.gitignore", root / ".dvc/.gitignore")
     project = Project(root)
-    write_pipelines(project, pipeline_files(load_suites(project, METHODS)))
+    write_pipelines(project, pipeline_files(read_suites(project)))
     git(root, "init", "--quiet")
     git(root, "add", "--all")
     git(root, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "-m", "tiny")

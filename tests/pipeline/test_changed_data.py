@@ -70,7 +70,7 @@ def dvc(data: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) ->
 def digests(dvc: Building) -> dict[str, str]:
     """Of the teacher's and the student's checkpoint."""
     return {
-        entry: read_identity(dvc.project.entry("tiny", entry).checkpoint("sst2-1")).digest
+        entry: read_identity(dvc.project.entry("tiny", entry).checkpoint("sst2", 1)).digest
         for entry in ("t", "kd")
     }
 

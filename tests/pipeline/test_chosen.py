@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline.test_compile import stages, two_tasks
+from tests.pipeline.test_compile import needs, stages, two_tasks
+from zoo.documents.table_of_terms import entry_text
 from zoo.pipeline.compile import compile_suite
-from zoo.pipeline.recipes import entry_recipe
-from zoo.pipeline.table_of_terms import entry_text
 
 
 def test_the_first_seed_is_distilled_gated_exported_and_timed(
@@ -18,23 +17,23 @@ def test_the_first_seed_is_distilled_gated_exported_and_timed(
     found = stages(compile_suite(load(suite=suite)))
     assert found["teacher/gate"].job.seed == 7
     assert {run.teacher_seed for run in found["kd/train"].job.runs} == {7}
-    teachers = [d for d in found["kd/train"].dependencies if "/runs/" in d]
-    assert teachers == ["build/tiny/teacher/runs/sentiment-7/checkpoint"]
+    teachers = [d for d in needs(found["kd/train"]) if "/runs/" in d]
+    assert teachers == ["build/tiny/teacher/runs/sentiment/7"]
     assert found["distilbert/transfer"].job.seed == 7
     for entry in ("teacher", "kd"):
         assert [run.seed for run in found[f"{entry}/score"].job.runs] == [7, 3, 9]
         assert [run.seed for run in found[f"{entry}/export"].job.runs] == [7]
-        assert [d for d in found[f"{entry}/export"].dependencies if "/runs/" in d] == [
-            f"build/tiny/{entry}/runs/sentiment-7/checkpoint"
+        assert [d for d in needs(found[f"{entry}/export"]) if "/runs/" in d] == [
+            f"build/tiny/{entry}/runs/sentiment/7"
         ]
     latency = found["kd/latency"]
     assert ([run.seed for run in latency.job.runs], [run.seed for run in latency.job.beside]) == (
         [7],
         [7],
     )
-    assert set(latency.dependencies) >= {
-        "build/tiny/kd/runs/sentiment-7/checkpoint",
-        "build/tiny/teacher/runs/sentiment-7/checkpoint",
+    assert set(needs(latency)) >= {
+        "build/tiny/kd/runs/sentiment/7",
+        "build/tiny/teacher/runs/sentiment/7",
         "build/tiny/kd/export",
         "build/tiny/teacher/export",
     }
@@ -50,9 +49,7 @@ def test_every_stage_waits_for_the_teacher_of_the_gate(
     trained = {name: stage for name, stage in found.items() if name.startswith("kd/train")}
     assert sum(len(stage.job.runs) for stage in trained.values()) == 2
     for stage in trained.values():
-        assert [d for d in stage.dependencies if "/runs/" in d] == [
-            "build/tiny/teacher/runs/sentiment-7/checkpoint"
-        ]
+        assert [d for d in needs(stage) if "/runs/" in d] == ["build/tiny/teacher/runs/sentiment/7"]
 
 
 def test_only_the_tasks_that_the_bench_names_are_timed(load: Any, files: dict[str, str]) -> None:
@@ -84,11 +81,11 @@ def test_a_tasks_own_budget_is_shown(load: Any, files: dict[str, str]) -> None:
     suite = two_tasks(files["suite.yaml"])
     teacher = files["teachers/teacher.yaml"] + own
     loaded = load(suite=suite, kd=files["kd.yaml"] + own, teachers__teacher=teacher)
-    shown = entry_text(loaded, "kd")
+    shown = entry_text(loaded.entries["kd"])
     kept, changed = shown.split("on inference (classification):")
     assert "4 steps, 16 sequences a step, learning rate 0.001, " in kept
     assert "7 epochs, 3 sequences a step, learning rate 0.25, " in changed
-    recipe = entry_recipe(loaded, "teacher")
+    recipe = loaded.entries["teacher"].recipe
     found = {task: recipe.task_optimise(task) for task in ("sentiment", "inference")}
     assert (found["sentiment"].steps, found["sentiment"].epochs) == (4, None)
     assert (found["inference"].steps, found["inference"].epochs) == (None, 7)
@@ -106,5 +103,5 @@ def test_augmented_data_is_the_entrys_own_and_waits_for_who_makes_it(
         (run,) = found.job.runs
         assert run.recipe.augment.copies == copies
         assert {"build/tiny/tinybert/transferred", "build/tiny/teacher/pretrained"} <= set(
-            found.dependencies
+            needs(found)
         )

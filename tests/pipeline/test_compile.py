@@ -1,19 +1,21 @@
 """What a suite's pipelines consist of, and what an edit of the specs changes in them."""
 
 import json
+from collections.abc import Iterable
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zoo.errors import SpecError
-from zoo.methods import METHODS
 from zoo.paths import Project
+from zoo.pipeline import kinds
 from zoo.pipeline.compile import Pipeline, PipelineStage, compile_suite
-from zoo.pipeline.recipes import run_recipes
+from zoo.pipeline.outputs import Output
 from zoo.pipeline.sync import LARGEST, pipeline_files
-from zoo.spec.jobs import TrainJob
-from zoo.spec.load import load_suites
+from zoo.pipeline.variants import compile_study
+from zoo.resolve.entry import read_suites
 from zoo.spec.measuring import BoardJob
 
 CHECKOUT = Project(Path(__file__).parents[2])
@@ -24,15 +26,47 @@ def stages(pipelines: list[Pipeline]) -> dict[str, PipelineStage]:
     return {f"{p.entry}/{stage.name}": stage for p in pipelines for stage in p.stages}
 
 
+def needs(stage: PipelineStage) -> tuple[str, ...]:
+    """Its dependencies as DVC names them."""
+    return tuple(output.path for output in stage.dependencies)
+
+
+def leaves(stage: PipelineStage) -> tuple[str, ...]:
+    """Its outputs as DVC names them."""
+    return tuple(output.path for output in stage.outputs)
+
+
+def made_by(makers: Iterable[Output], needed: Output) -> bool:
+    """Whether what is needed is an output, a part of one, or a folder of some."""
+    return any(made.touches(needed) for made in makers)
+
+
+def refuse_orphans(ours: list[PipelineStage], everybody: list[PipelineStage]) -> None:
+    """Every dependency of `ours` is what others leave, by its type and by its path."""
+    outputs = [output for stage in everybody for output in stage.outputs]
+    for one, other in permutations(outputs, 2):
+        assert not one.holds(other)
+        assert not Path(other.path).is_relative_to(one.path)
+    for stage in ours:
+        for needed in stage.dependencies:
+            assert made_by(outputs, needed), needed
+            assert not made_by(stage.outputs, needed)
+            for made in outputs:
+                paths = Path(made.path), Path(needed.path)
+                inside = any(a.is_relative_to(b) for a, b in permutations(paths))
+                assert made.touches(needed) == inside
+        assert len(set(needs(stage))) == len(stage.dependencies)
+
+
 def params(load: Any, **changes: str | None) -> dict[str, dict]:
-    """Every job of the tiny suite as it stands in params.json, by `<entry>/<stage>`."""
-    loaded = load(**changes)
-    files = pipeline_files({"tiny": loaded})
+    """What DVC sees of every job of the tiny suite, by `<entry>/<stage>`."""
+    files = pipeline_files({"tiny": load(**changes)})
     jobs = {}
     for path, text in files.items():
         if path.endswith("/params.json"):
             folder = path.removeprefix("pipelines/tiny").removesuffix("params.json").strip("/")
-            jobs |= {f"{folder or 'board'}/{name}": job for name, job in json.loads(text).items()}
+            held = json.loads(text)["stages"]
+            jobs |= {f"{folder or 'board'}/{name}": job for name, job in held.items()}
     return jobs
 
 
@@ -40,58 +74,54 @@ def changed(before: dict[str, dict], after: dict[str, dict]) -> set[str]:
     return {key for key in before | after if before.get(key) != after.get(key)}
 
 
-def test_every_dependency_is_what_another_stage_leaves(load: Any) -> None:
+@pytest.mark.parametrize("per", ["entry", "task", "run"])
+def test_every_dependency_is_what_another_stage_leaves(
+    load: Any, files: dict[str, str], per: str
+) -> None:
     """No stage waits for a file that nobody makes, none for its own, and no file has two makers."""
-    found = stages(compile_suite(load()))
-    outputs = [output for stage in found.values() for output in stage.outputs]
-    assert len(outputs) == len(set(outputs))
-    for stage in found.values():
-        assert set(stage.dependencies) <= set(outputs) - set(stage.outputs)
+    found = list(stages(compile_suite(load(suite=suite_trained_per(per, files)))).values())
+    refuse_orphans(found, found)
+
+
+def suite_trained_per(per: str, files: dict[str, str]) -> str:
+    return two_tasks(files["suite.yaml"]).replace("per: entry", f"per: {per}")
 
 
 def test_stages_can_run_in_their_order_but_for_the_gate(load: Any) -> None:
     """Within an entry a stage depends only on earlier ones."""
     for pipeline in compile_suite(load()):
-        made: set[str] = set()
-        own = {output for stage in pipeline.stages for output in stage.outputs}
+        made: list[Output] = []
+        own = [output for stage in pipeline.stages for output in stage.outputs]
         for stage in pipeline.stages:
-            assert set(stage.dependencies) & own <= made
-            made |= set(stage.outputs)
-
-
-def test_a_job_is_the_same_after_its_trip_through_json(load: Any) -> None:
-    """A stage reads its job from params.json: nothing is lost on the way, digests least of all."""
-    for stage in stages(compile_suite(load())).values():
-        text = json.dumps(stage.job.model_dump(mode="json"))
-        back = type(stage.job).model_validate_json(text, context={"methods": METHODS.classes})
-        assert back == stage.job
-        if isinstance(back, TrainJob) and isinstance(stage.job, TrainJob):
-            assert [run.declared for run in back.runs] == [run.declared for run in stage.job.runs]
+            ours = [needed for needed in stage.dependencies if made_by(own, needed)]
+            assert all(made_by(made, needed) for needed in ours), stage.name
+            made += stage.outputs
 
 
 def test_a_measured_run_has_the_digest_of_the_trained_one(load: Any) -> None:
     """Scores, exports and timings name the checkpoint that training left."""
-    loaded = load()
-    for name in (*loaded.teachers, *loaded.entries):
-        digests = {run.key: run.declared for run in run_recipes(loaded, name)}
-        assert all(len(digest) == DIGITS for digest in digests.values())
-        for stage in stages(compile_suite(loaded)).values():
-            if stage.job.entry == name and stage.kind in ("score", "export", "latency"):
-                assert {run.key: run.declared for run in stage.job.runs} == digests
+    suite = load()
+    measuring = (kinds.SCORE, kinds.EXPORT, kinds.LATENCY)
+    measured = [s for s in stages(compile_suite(suite)).values() if s.kind in measuring]
+    assert {stage.job.entry for stage in measured} == set(suite.entries)
+    for stage in measured:
+        digests = {run.key: run.declared for run in suite.entries[stage.job.entry].runs}
+        assert {len(digest) for digest in digests.values()} == {DIGITS}
+        assert {run.key: run.declared for run in stage.job.runs} == digests
 
 
 def test_only_distilled_runs_wait_for_the_teacher(load: Any) -> None:
     """`finetune` needs pretrained weights, `kd` the gate and the teacher of each of its tasks."""
     found = stages(compile_suite(load()))
     teacher = "build/tiny/teacher"
-    assert found["finetune/train"].dependencies == (f"{teacher}/pretrained",)
-    assert found["kd/train"].dependencies == (
+    assert needs(found["finetune/train"]) == (f"{teacher}/pretrained",)
+    assert needs(found["kd/train"]) == (
         f"{teacher}/pretrained",
         f"{teacher}/gate.json",
-        f"{teacher}/runs/sentiment-1/checkpoint",
+        f"{teacher}/runs/sentiment/1",
     )
-    assert found["distilbert/transfer"].dependencies == (f"{teacher}/pretrained",)
-    assert found["distilbert/train"].dependencies == ("build/tiny/distilbert/transferred",)
+    assert needs(found["distilbert/transfer"]) == (f"{teacher}/pretrained",)
+    assert needs(found["distilbert/train"]) == ("build/tiny/distilbert/transferred",)
 
 
 def test_kd_waits_for_the_teacher_of_every_task_of_its_stage(
@@ -100,13 +130,13 @@ def test_kd_waits_for_the_teacher_of_every_task_of_its_stage(
     """A stage that trains one task waits for that task's teacher only."""
     suite = two_tasks(files["suite.yaml"])
     found = stages(compile_suite(load(suite=suite)))
-    assert [d for d in found["kd/train"].dependencies if "/runs/" in d] == [
-        f"build/tiny/teacher/runs/{task}-1/checkpoint" for task in ("sentiment", "inference")
+    assert [d for d in needs(found["kd/train"]) if "/runs/" in d] == [
+        f"build/tiny/teacher/runs/{task}/1" for task in ("sentiment", "inference")
     ]
     apart = suite.replace("per: entry", "per: task")
     found = stages(compile_suite(load(suite=apart)))
-    assert [d for d in found["kd/train-inference"].dependencies if "/runs/" in d] == [
-        "build/tiny/teacher/runs/inference-1/checkpoint"
+    assert [d for d in needs(found["kd/train-inference"]) if "/runs/" in d] == [
+        "build/tiny/teacher/runs/inference/1"
     ]
 
 
@@ -168,7 +198,7 @@ def test_a_stage_trains_as_many_runs_as_declared(
     suite = suite.replace("max_length: 16}\n  inf", "max_length: 16, max_query: 8}\n  inf")
     suite = suite.replace("seeds: [1]", "seeds: [1, 2]").replace("per: entry", f"per: {per}")
     found = next(s for s in compile_suite(load(suite=suite)) if s.entry == "kd").stages
-    trains = [stage for stage in found if stage.kind == "train"]
+    trains = [stage for stage in found if stage.kind is kinds.TRAIN]
     assert [stage.name for stage in trains] == names
     keys = sorted(run.key for stage in trains for run in stage.job.runs)
     assert keys == sorted(f"{t}-{s}" for t in ("squad-v1.1", "inference") for s in (1, 2))
@@ -192,8 +222,9 @@ def test_commands_are_the_same_on_every_machine(load: Any, tmp_path: Path) -> No
 
 def test_no_pipeline_of_the_checkout_is_too_large() -> None:
     """DVC's own work grows faster than the stages of one dvc.yaml."""
-    for loaded in load_suites(CHECKOUT, METHODS).values():
-        for pipeline in compile_suite(loaded):
+    for suite in read_suites(CHECKOUT).values():
+        studies = [compile_study(suite, name) for name in suite.loaded.studies]
+        for pipeline in (*compile_suite(suite), *studies):
             assert len(pipeline.stages) <= LARGEST
             assert not [stage.name for stage in pipeline.stages if "." in stage.name]
 
@@ -240,33 +271,33 @@ def test_weights_are_brought_before_they_are_used(load: Any) -> None:
     """An assistant waits for its entry, a student for its given weights and their tokenizer."""
     found = stages(compile_suite(load(**ASSISTED)))
     teacher, ours = "build/tiny/teacher", "build/tiny"
-    assert {name: stage.dependencies for name, stage in found.items() if "pretrain" in name} == {
+    assert {name: needs(stage) for name, stage in found.items() if "pretrain" in name} == {
         "teacher/pretrain": (),
         "assistant/pretrain": (f"{ours}/distilbert/transferred",),
         "started/pretrain": (f"{ours}/distilbert/transferred", f"{teacher}/pretrained"),
         "fetched/pretrain": (f"{ours}/inputs/weights-of-fetched.txt", f"{teacher}/pretrained"),
     }
-    assert found["started/pretrain"].outputs == (f"{ours}/started/pretrained",)
-    assert found["started/train"].dependencies == (f"{ours}/started/pretrained",)
-    assert found["fetched/transfer"].dependencies == (
+    assert leaves(found["started/pretrain"]) == (f"{ours}/started/pretrained",)
+    assert needs(found["started/train"]) == (f"{ours}/started/pretrained",)
+    assert needs(found["fetched/transfer"]) == (
         f"{teacher}/pretrained",
         f"{ours}/fetched/pretrained",
     )
-    assert found["fetched/train"].dependencies == (f"{ours}/fetched/transferred",)
-    assert found["below/train"].dependencies == (
+    assert needs(found["fetched/train"]) == (f"{ours}/fetched/transferred",)
+    assert needs(found["below/train"]) == (
         f"{ours}/assistant/pretrained",
         f"{ours}/assistant/gate.json",
-        f"{ours}/assistant/runs/sentiment-1/checkpoint",
+        f"{ours}/assistant/runs/sentiment/1",
     )
 
 
 def test_no_stage_comes_before_what_it_depends_on(load: Any) -> None:
     """Also across pipelines, where an assistant is a teacher that comes after an entry."""
-    made: set[str] = set()
+    made: list[Output] = []
     pipelines = compile_suite(load(**ASSISTED))
     for stage in (stage for pipeline in pipelines for stage in pipeline.stages):
-        assert set(stage.dependencies) <= made, stage.name
-        made |= set(stage.outputs)
+        assert all(made_by(made, needed) for needed in stage.dependencies), stage.name
+        made += stage.outputs
     board = pipelines[-1].stages[-1].job
     assert isinstance(board, BoardJob)
     assert board.entries == tuple(pipeline.entry for pipeline in pipelines[1:-1])

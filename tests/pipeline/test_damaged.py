@@ -8,10 +8,9 @@ import pytest
 
 from zoo.cli import bench, board, export, stage, study, submit
 from zoo.errors import ZooError
-from zoo.methods import METHODS
 from zoo.paths import Project
 from zoo.pipeline import pending
-from zoo.spec.load import load_suites
+from zoo.resolve.entry import read_suites
 
 SYNC = "run `zoo sync`, which writes it from the specs"
 PATH = "pipelines/tiny/kd/params.json"
@@ -19,20 +18,27 @@ PATH = "pipelines/tiny/kd/params.json"
 
 def conflict(text: str) -> str:
     lines = text.splitlines()
-    ours = ["<<<<<<< HEAD", lines[1], "=======", lines[1], ">>>>>>> other"]
+    ours = ["<<<<<<< HEAD", *lines[1:2], "=======", *lines[1:2], ">>>>>>> other"]
     return "\n".join([lines[0], *ours, *lines[2:]])
 
 
 def without(text: str, *path: str) -> str:
     """Every job without one of its fields."""
-    jobs = json.loads(text)
-    for job in jobs.values():
+    whole = json.loads(text)
+    for job in whole["stages"].values():
         inner = job
         for key in path[:-1]:
             inner = inner.get(key, {}) if isinstance(inner, dict) else {}
         if isinstance(inner, dict):
             inner.pop(path[-1], None)
-    return json.dumps(jobs)
+    return json.dumps(whole)
+
+
+def jobs_as(text: str, change: Callable[[Any], Any]) -> str:
+    """Every job changed in one way."""
+    whole = json.loads(text)
+    changed = {name: change(job) for name, job in whole["stages"].items()}
+    return json.dumps(whole | {"stages": changed})
 
 
 DAMAGE: dict[str, tuple[Callable[[str], str | bytes], str]] = {
@@ -46,17 +52,17 @@ DAMAGE: dict[str, tuple[Callable[[str], str | bytes], str]] = {
     "twice": (lambda _: '{"score": {}, "score": {}}', ": score: this key appears twice"),
     "deep": (lambda _: '{"a": ' + "[" * 9999 + "]" * 9999 + "}", ": nested too deeply"),
     "digits": (lambda _: '{"a": ' + "9" * 5000 + "}", ": a number of 5,000 digits"),
-    "no entry": (lambda text: without(text, "entry"), ".entry: the key is missing"),
+    "no field": (lambda text: without(text, "runs"), ".runs: the key is missing"),
     "jobs are lists": (
-        lambda text: json.dumps({key: [] for key in json.loads(text)}),
-        ": Input should be an object, not a list of 0",
+        lambda text: jobs_as(text, lambda _: []),
+        ": this is no object\n  allowed: {...}",
     ),
     "jobs are null": (
-        lambda text: json.dumps(dict.fromkeys(json.loads(text))),
-        ": Input should be an object, not None",
+        lambda text: jobs_as(text, lambda _: None),
+        ": this is no object\n  allowed: {...}",
     ),
     "unknown field": (
-        lambda text: json.dumps({k: job | {"new": 1} for k, job in json.loads(text).items()}),
+        lambda text: jobs_as(text, lambda job: job | {"new": 1}),
         ".new: nobody knows this key",
     ),
 }
@@ -101,7 +107,7 @@ def test_boards_and_progress_tell_damaged_jobs(
     for name, (change, told) in DAMAGE.items():
         content = change(whole)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        if name in {"no entry", "unknown field"}:
+        if name in {"no field", "unknown field"}:
             continue  # a stage of an entry needs neither
         for verb in (
             lambda: board.publish("tiny", dry_run=True),
@@ -131,10 +137,13 @@ def test_a_job_of_a_kind_or_method_that_nobody_knows(
     """Both are told by name."""
     monkeypatch.chdir(tiny_project.root)
     path = tiny_project.root / PATH
-    jobs = json.loads(path.read_text())
-    path.write_text(json.dumps(jobs | {"stew-1": {"suite": "tiny", "entry": "kd"}}))
+    params = json.loads(path.read_text())
+    params["stages"]["stew-1"] = {"kind": "scoer"}
+    path.write_text(json.dumps(params))
     with pytest.raises(
-        ZooError, match="stew-1: there is no such kind of stage\n  allowed: inputs, pretrain"
+        ZooError,
+        match=f"^{PATH}: stages.stew-1.kind: there is no kind of stage 'scoer'\n"
+        "  allowed: inputs, pretrain(.*)\n  do: did you mean 'score'?",
     ):
         stage.stage("tiny/kd", "stew-1")
     text = path.read_text().replace('"name": "kd"', '"name": "magic"')
@@ -159,7 +168,7 @@ def test_sync_mends_what_is_damaged(tiny_project: Project, monkeypatch: pytest.M
 
 def test_all_that_dvc_says_is_told(tiny_project: Project) -> None:
     """A conflict in its lock: the file, the line and what stands there."""
-    loaded = load_suites(tiny_project, METHODS)
+    loaded = read_suites(tiny_project)
     lock = tiny_project.root / "pipelines/tiny/kd/dvc.lock"
     lock.write_text("schema: '2.0'\nstages:\n<<<<<<< HEAD\n  a: 1\n=======\n>>>>>>> other\n")
     with pytest.raises(ZooError) as caught:

@@ -4,22 +4,25 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.pipeline.test_compile import stages
 from zoo.methods import names
 from zoo.pipeline import fingerprint as module
+from zoo.pipeline.compile import compile_suite
 from zoo.pipeline.fingerprint import (
-    BY_METHOD,
-    ROOTS,
     bare_code,
     closure,
     code_parts,
     fingerprint,
     fingerprint_text,
 )
+from zoo.pipeline.kinds import STAGE_KINDS, code_roots
 from zoo.pipeline.silence import SPEAKING
 
+PARTS = sorted({kind.code for kind in STAGE_KINDS.values()})
 SOURCE = '''\
 """What it is."""
 
@@ -111,7 +114,7 @@ def test_a_value_that_decides_is_never_taken_for_words() -> None:
 
 def test_training_reaches_what_it_runs_and_no_more() -> None:
     """A change of the board, the command line, timing or scoring retrains nothing."""
-    reached = closure(ROOTS["training"])
+    reached = closure(code_roots("training"))
     rooms = {".".join(name.split(".")[:2]) for name in reached}
     assert not rooms & {
         "zoo.board",
@@ -138,26 +141,28 @@ def test_a_method_adds_its_own_modules_only() -> None:
     for name in names():
         own = set(fingerprint(f"methods/{name}"))
         assert f"zoo.methods.{name}" in own
-        assert not own & closure(ROOTS["training"])
+        assert not own & closure(code_roots("training"))
         assert not own & {f"zoo.methods.{other}" for other in names() if other != name}
     assert "zoo.compact.merge" in fingerprint("methods/wid")
 
 
 @pytest.mark.parametrize(
-    ("kind", "method", "parts"),
+    ("stage", "parts"),
     [
-        ("pretrain", None, ("training",)),
-        ("train", None, ("training",)),
-        ("train", "kd", ("training", "methods/kd")),
-        ("transfer", "wid", ("training", "methods/wid")),
-        ("score", "kd", ("score",)),
-        ("board", None, ("board",)),
+        ("teacher/pretrain", ("training",)),
+        ("teacher/train", ("training",)),
+        ("kd/train", ("training", "methods/kd")),
+        ("distilbert/transfer", ("training", "methods/distilbert")),
+        ("kd/score", ("score",)),
+        ("teacher/gate", ("gate",)),
+        ("kd/export", ("export",)),
+        ("kd/latency", ("latency",)),
+        ("board/board", ("board",)),
     ],
 )
-def test_a_stage_names_the_parts_it_runs(
-    kind: str, method: str | None, parts: tuple[str, ...]
-) -> None:
-    assert code_parts(kind, method) == parts
+def test_a_stage_names_the_parts_it_runs(load: Any, stage: str, parts: tuple[str, ...]) -> None:
+    found = stages(compile_suite(load()))[stage]
+    assert code_parts(found.kind, found.job) == parts
 
 
 @pytest.mark.parametrize(
@@ -191,7 +196,7 @@ def test_a_change_reaches_the_parts_that_run_it(
 
 
 def fingerprints() -> dict[str, str]:
-    return {part: fingerprint_text(part) for part in (*ROOTS, "methods/kd", "methods/pkd")}
+    return {part: fingerprint_text(part) for part in (*PARTS, "methods/kd", "methods/pkd")}
 
 
 def test_a_reworded_error_changes_no_fingerprint(package: Path) -> None:
@@ -206,22 +211,23 @@ def test_a_reworded_error_changes_no_fingerprint(package: Path) -> None:
 def test_a_new_import_widens_what_a_stage_reaches(package: Path) -> None:
     """What is imported for types alone does not count; an import inside a function does."""
     gate = package / "evaluation/gate.py"
-    before = closure(ROOTS["gate"])
+    before = closure(code_roots("gate"))
     assert "zoo.board.page" not in before
     text = gate.read_text()
     gate.write_text(text + "\nif TYPE_CHECKING:\n    import zoo.board.page\n")
     module._imports.cache_clear()
-    assert "zoo.board.page" not in closure(ROOTS["gate"])
+    assert "zoo.board.page" not in closure(code_roots("gate"))
     gate.write_text(text + "\ndef later() -> None:\n    from zoo.board import page\n")
     module._imports.cache_clear()
-    assert "zoo.board.page" in closure(ROOTS["gate"])
+    assert "zoo.board.page" in closure(code_roots("gate"))
 
 
 def test_every_root_is_there_and_the_same_in_every_process() -> None:
     """No hash seed and no order of files plays a part."""
-    for roots in ROOTS.values():
-        assert all(module._exists(root) for root in roots)
-    shown = "[fingerprint_text(part) for part in (*sorted(ROOTS), 'methods/kd')]"
+    for part in PARTS:
+        assert all(module._exists(root) for root in code_roots(part))
+    named = f"{(*PARTS, 'methods/kd')}"
+    shown = f"[fingerprint_text(part) for part in {named}]"
     code = f"from zoo.pipeline.fingerprint import *; print({shown})"
     told = {
         subprocess.run(
@@ -233,5 +239,4 @@ def test_every_root_is_there_and_the_same_in_every_process() -> None:
         ).stdout
         for seed in ("1", "2")
     }
-    assert told == {f"{[fingerprint_text(part) for part in (*sorted(ROOTS), 'methods/kd')]}\n"}
-    assert set(BY_METHOD) <= {"pretrain", "transfer", "train"}
+    assert told == {f"{[fingerprint_text(part) for part in (*PARTS, 'methods/kd')]}\n"}

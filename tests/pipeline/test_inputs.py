@@ -7,13 +7,14 @@ import pytest
 import yaml
 
 from zoo.data.inputs import changed_inputs, current_inputs, look_at_inputs
-from zoo.methods import METHODS
 from zoo.paths import Project
 from zoo.pipeline.compile import compile_suite
 from zoo.pipeline.inputs import inputs_job
+from zoo.pipeline.pending import pending
 from zoo.pipeline.sync import pipeline_files
+from zoo.resolve.entry import read_suites
 from zoo.spec.jobs import FileInput, InputsJob, ModelInput, TaskInput
-from zoo.spec.load import load_suites
+from zoo.spec.load import BOARD
 
 CHECKOUT = Project(Path(__file__).parents[2])
 SUITE = """\
@@ -67,25 +68,25 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 @pytest.fixture
 def job(project: Project) -> InputsJob:
-    return inputs_job(load_suites(project, METHODS)["s"])
+    return inputs_job(read_suites(project)["s"])
 
 
 def test_everything_that_is_read_has_a_name(job: InputsJob) -> None:
     """And nothing that the zoo makes itself: generated examples, a pretrained teacher."""
     assert list(job.inputs) == [
         "corpus",
-        "sst2.dev",
-        "sst2.train",
+        "sst2/dev",
+        "sst2/train",
         "vectors-vectors.small.txt",
         "weights-of-t",
     ]
     assert isinstance(job.inputs["weights-of-t"], ModelInput)
-    assert isinstance(job.inputs["sst2.dev"], TaskInput)
+    assert isinstance(job.inputs["sst2/dev"], TaskInput)
     assert isinstance(job.inputs["vectors-vectors.small.txt"], FileInput)
 
 
 def test_a_generated_suite_has_no_inputs() -> None:
-    loaded = load_suites(CHECKOUT, METHODS)["pocket"]
+    loaded = read_suites(CHECKOUT)["pocket"]
     assert inputs_job(loaded).inputs == {}
     assert compile_suite(loaded)[0].entry == "teacher-4l"
 
@@ -93,8 +94,8 @@ def test_a_generated_suite_has_no_inputs() -> None:
 @pytest.mark.parametrize(
     ("file", "name"),
     [
-        ("glue/SST-2/train.tsv", "sst2.train"),
-        ("glue/SST-2/dev.tsv", "sst2.dev"),
+        ("glue/SST-2/train.tsv", "sst2/train"),
+        ("glue/SST-2/dev.tsv", "sst2/dev"),
         ("corpus/a.txt", "corpus"),
         ("corpus/b.txt", "corpus"),
         ("models/m/config.json", "weights-of-t"),
@@ -132,7 +133,7 @@ def test_what_cannot_be_reached_is_taken_as_unchanged(
     (project.root.parent / "data/glue/SST-2/train.tsv").unlink()
     assert changed_inputs(project, job) == []
     assert capsys.readouterr().err == (
-        "s: not to be reached, taken as unchanged: sst2.train (is ZOO_DATA set?)\n"
+        "s: not to be reached, taken as unchanged: sst2/train (is ZOO_DATA set?)\n"
     )
     monkeypatch.delenv("ZOO_DATA")
     assert current_inputs(project, job) == before
@@ -145,8 +146,8 @@ def test_what_the_hub_holds_is_named_by_its_commit(
     monkeypatch.delenv("ZOO_DATA")
     found = current_inputs(project, job)
     revision = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
-    assert found.pop("sst2.train") == f"hub sst2 train@{revision}\n"
-    assert found.pop("sst2.dev") == f"hub sst2 dev@{revision}\n"
+    assert found.pop("sst2/train") == f"hub sst2 train@{revision}\n"
+    assert found.pop("sst2/dev") == f"hub sst2 dev@{revision}\n"
     assert set(found.values()) == {"not to be reached\n"}
     look_at_inputs(project, job)
     assert changed_inputs(project, job) == []
@@ -163,24 +164,26 @@ def test_what_was_never_reached_says_so(
 
 def test_stages_depend_on_what_they_read(project: Project) -> None:
     """Training on the training examples, measuring on all splits, a transfer on the corpus."""
-    files = pipeline_files(load_suites(project, METHODS))
+    files = pipeline_files(read_suites(project))
     read = {
         f"{owner} {name}": [
-            Path(path).stem for path in stage["deps"] if path.startswith("build/s/inputs/")
+            path.removeprefix("build/s/inputs/").removesuffix(".txt")
+            for path in stage["deps"]
+            if path.startswith("build/s/inputs/")
         ]
         for owner in ("t", "tiny")
         for name, stage in yaml.safe_load(files[f"pipelines/s/{owner}/dvc.yaml"])["stages"].items()
     }
-    splits = ["sst2.train", "sst2.dev"]
+    splits = ["sst2"]  # the folder of all that is looked at of a task
     assert read == {
         "t pretrain": ["weights-of-t"],
-        "t train-sst2-1": ["sst2.train"],
+        "t train-sst2-1": ["sst2/train"],
         "t train-sentiment-1": [],
         "t score": splits,
         "t gate": [],
         "t export": splits,
         "tiny transfer": ["corpus"],
-        "tiny train-sst2-1": ["sst2.train", "vectors-vectors.small.txt"],
+        "tiny train-sst2-1": ["sst2/train", "vectors-vectors.small.txt"],
         "tiny train-sentiment-1": ["vectors-vectors.small.txt"],
         "tiny score": splits,
         "tiny export": splits,
@@ -189,7 +192,7 @@ def test_stages_depend_on_what_they_read(project: Project) -> None:
 
 
 def test_the_look_is_run_by_every_build(project: Project) -> None:
-    files = pipeline_files(load_suites(project, METHODS))
+    files = pipeline_files(read_suites(project))
     stage: dict[str, Any] = yaml.safe_load(files["pipelines/s/inputs/dvc.yaml"])["stages"]["inputs"]
     assert stage["always_changed"] is True
     assert stage["cmd"] == "zoo stage s/inputs inputs"
@@ -197,9 +200,24 @@ def test_the_look_is_run_by_every_build(project: Project) -> None:
         f"build/s/inputs/{name}.txt"
         for name in (
             "corpus",
-            "sst2.dev",
-            "sst2.train",
+            "sst2/dev",
+            "sst2/train",
             "vectors-vectors.small.txt",
             "weights-of-t",
         )
     ]
+
+
+def test_a_dry_run_follows_a_changed_input(
+    project: Project, job: InputsJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is measured on the dev examples, and what comes of that; not what reads no example."""
+    monkeypatch.setattr("zoo.pipeline.pending._changed", lambda *_: set())
+    suite = read_suites(project)["s"]
+    look_at_inputs(project, job)
+    assert list(pending(project, suite, BOARD)) == []
+    (project.root.parent / "data/glue/SST-2/dev.tsv").write_text("other")
+    found = list(pending(project, suite, BOARD))
+    measuring = {f"s/{e} {name}" for e in ("t", "tiny") for name in ("score", "export")}
+    assert measuring | {"s/t gate", "s/tiny latency", "s/board board"} <= set(found)
+    assert not {"s/t pretrain", "s/t train-sst2-1", "s/tiny transfer"} & set(found)

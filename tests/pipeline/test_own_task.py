@@ -78,7 +78,7 @@ def test_own_tasks_are_built_like_any_other(project: Project) -> None:
     board = (project.build / "tiny/board/leaderboard.md").read_text()
     assert "closeness (spearman)" in board
     assert "tone (f1)" in board
-    looked_at = (project.build / "tiny/inputs/tone.dev.txt").read_text()
+    looked_at = (project.build / "tiny/inputs/tone/dev.txt").read_text()
     assert looked_at.endswith("mine/tone/dev.tsv\n")
-    checkpoint = project.entry("tiny", "kd").checkpoint("tone-1")
+    checkpoint = project.entry("tiny", "kd").checkpoint("tone", 1)
     assert read_identity(checkpoint).task == "tone"

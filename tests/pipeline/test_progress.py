@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from zoo.paths import Project
-from zoo.pipeline.progress import Progress, stage_order, study_order
+from zoo.pipeline.progress import Progress, entry_stages, stage_order
 from zoo.records.durations import durations_text, note_duration, own_durations
 
 STAGES = ["t/pretrain", "t/train", "t/score", "kd/train", "kd/score", "board/board"]
@@ -16,14 +16,14 @@ STAGES = ["t/pretrain", "t/train", "t/score", "kd/train", "kd/score", "board/boa
 def project(tmp_path: Path) -> Project:
     """Two entries and a board, as `zoo sync` writes their jobs."""
     jobs = {
-        "params.json": {"board": {"entries": ["t", "kd"]}},
-        "t/params.json": {"score": {}, "train": {}, "pretrain": {}},
+        "params.json": {"board": {"kind": "board", "entries": ["t", "kd"]}},
+        "t/params.json": {"pretrain": {}, "train": {}, "score": {}},
         "kd/params.json": {"train": {}, "score": {}},
     }
     for name, content in jobs.items():
         path = tmp_path / "pipelines/s" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content))
+        path.write_text(json.dumps({"stages": content}))
     return Project(tmp_path)
 
 
@@ -44,11 +44,9 @@ def test_a_study_goes_variant_by_variant(
     """Its tables come last; the suite's other stages are not counted."""
     path = project.pipelines / "s/heads/params.json"
     path.parent.mkdir()
-    path.write_text(
-        json.dumps(dict.fromkeys(("study", "train-b", "score-b", "score-a", "train-a")))
-    )
     order = ["train-a", "score-a", "train-b", "score-b", "study"]
-    assert study_order(project, "s", "heads") == [f"heads/{name}" for name in order]
+    path.write_text(json.dumps({"stages": {name: {} for name in order}}))
+    assert entry_stages(project, "s", "heads") == [f"heads/{name}" for name in order]
     Progress(project, "s", "heads").announce("heads", "train-b")
     assert capsys.readouterr().err == "[ 3/5] s/heads train-b\n"
 

@@ -37,8 +37,10 @@ def test_a_suite_is_built_once_and_then_only_what_changed(dvc: Building) -> None
     assert dvc.zoo("sync").returncode == 0
     assert dvc.repro(ZOO_TEST_KILL="1") != 0
     assert dvc.ran() == ["kd/train"]
-    run = root / "build/tiny/kd/runs/sentiment-1"
-    assert not [path for path in run.rglob("*") if path.is_file()]
+    kd = project.entry("tiny", "kd")
+    run = kd.checkpoint("sentiment", 1)
+    left = [*kd.runs.rglob("*"), *kd.training_records.rglob("*")]
+    assert not [path for path in left if path.is_file()]
 
     assert dvc.repro() == 0
     mine = ["kd/train", "kd/score", "kd/export", "kd/latency", "board/board"]
@@ -47,11 +49,11 @@ def test_a_suite_is_built_once_and_then_only_what_changed(dvc: Building) -> None
 
     journal = project.scratch / "journal/tiny/kd/sentiment-1.jsonl"
     events = journal.read_bytes()
-    weights = (run / "checkpoint/model.safetensors").read_bytes()
-    shutil.rmtree(run / "checkpoint")
+    weights = (run / "model.safetensors").read_bytes()
+    shutil.rmtree(run)
     assert dvc.repro() == 0
     assert dvc.ran() == []
-    assert (run / "checkpoint/model.safetensors").read_bytes() == weights
+    assert (run / "model.safetensors").read_bytes() == weights
     assert journal.read_bytes() == events
 
     changed = dvc.run("git", "status", "--porcelain").stdout.split()[1::2]

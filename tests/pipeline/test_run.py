@@ -79,10 +79,11 @@ def test_a_suite_is_built_shown_and_published(suite: Building) -> None:
     assert shown.returncode == 0, shown.stderr
     names = [line.split()[0] for line in shown.stdout.splitlines() if line.strip()]
     assert {"teacher", "finetune", "kd"} <= set(names)
-    assert "the mean of seeds 1, 2; mean over sentiment, similarity" in shown.stdout
+    assert "Seeds: 1, 2." in shown.stdout
+    assert "mean: of scores, over sentiment, similarity." in shown.stdout
     assert git(root, "status", "--porcelain") == ""
 
-    checkpoint = project.entry("tiny", "kd").checkpoint("sentiment-2")
+    checkpoint = project.entry("tiny", "kd").checkpoint("sentiment", 2)
     weights = (checkpoint / "model.safetensors").read_bytes()
     shutil.rmtree(checkpoint)
     assert suite.zoo(*RUN).returncode == 0

@@ -1,21 +1,21 @@
 """Writing pipelines, and telling what is out of step."""
 
-import json
 from typing import Any
 
 import pytest
 
 from zoo.errors import UsageError
-from zoo.methods import METHODS
 from zoo.paths import Project
-from zoo.pipeline.sync import board_job, drift, job_of, pipeline_files, write_pipelines
-from zoo.spec.load import load_suites
+from zoo.pipeline.params import board_job, read_job
+from zoo.pipeline.sync import drift, pipeline_files, write_pipelines
+from zoo.resolve.entry import read_suites
+from zoo.spec.jobs import TrainJob
 
 REMEDY = "\n  do: run `zoo sync` and commit what it writes"
 
 
 def fresh(project: Project) -> dict[str, str]:
-    return pipeline_files(load_suites(project, METHODS))
+    return pipeline_files(read_suites(project))
 
 
 def told(project: Project) -> list[str]:
@@ -78,7 +78,7 @@ def test_an_entry_that_is_gone_leaves_no_pipeline(tiny_project: Project) -> None
 
 def test_a_job_is_found_by_its_names(tiny_project: Project) -> None:
     """The board's job names every entry, teachers first."""
-    assert json.loads(job_of(tiny_project, "tiny", "kd", "train"))["entry"] == "kd"
+    assert read_job(tiny_project, "tiny", "kd", "train", TrainJob).entry == "kd"
     entries = board_job(tiny_project, "tiny").entries
     assert entries == ("teacher", "distilbert", "finetune", "kd")
 
@@ -88,7 +88,7 @@ def test_a_job_is_found_by_its_names(tiny_project: Project) -> None:
     [
         (
             ("tiny", "kd", "pretrain"),
-            "tiny/kd: there is no stage 'pretrain'\n  allowed: export, latency, score",
+            "tiny/kd: there is no stage 'pretrain'\n  allowed: train, score, export, latency",
         ),
         (
             ("tiny", "nobody", "train"),
@@ -100,8 +100,10 @@ def test_a_job_is_found_by_its_names(tiny_project: Project) -> None:
         ),
     ],
 )
-def test_a_stage_that_is_not_there_is_told(tiny_project: Project, names: Any, message: str) -> None:
+def test_a_stage_that_is_not_there_is_told(
+    tiny_project: Project, names: tuple[str, str, str], message: str
+) -> None:
     """By the stages that are; and names cannot lead out of the project."""
     with pytest.raises(UsageError) as caught:
-        job_of(tiny_project, *names)
+        read_job(tiny_project, *names, TrainJob)
     assert str(caught.value).startswith(message)

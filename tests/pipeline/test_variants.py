@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 
+from tests.pipeline.test_compile import leaves, needs, refuse_orphans
 from zoo.errors import SpecError
-from zoo.methods import METHODS
-from zoo.paths import Project
+from zoo.paths import Project, write_file
 from zoo.pipeline.compile import compile_suite
+from zoo.pipeline.params import ParamsFile, params_path, params_text
 from zoo.pipeline.pending import pending
-from zoo.pipeline.recipes import run_recipes, transfer_job
 from zoo.pipeline.sync import pipeline_files, write_pipelines
 from zoo.pipeline.variants import compile_study, expand
-from zoo.spec.load import load_suites
-from zoo.spec.study import StudyJob
+from zoo.resolve.entry import read_suites
 
 KD = "entry: kd\naxes:\n  method.temperature: [1, 2, 4]\n"
 CORPUS = "entry: distilbert\naxes:\n  optimise.learning_rate: [2e-3]\n  student.heads: [1]\n"
@@ -40,8 +39,8 @@ def test_a_value_of_the_base_is_not_built_again(studied: Any) -> None:
     loaded = studied(KD)
     base, *others = expand(loaded, "s")
     assert [v.name for v in others] == ["temperature-1", "temperature-2"]
-    assert (base.name, base.entry) == ("base", "kd")
-    assert base.runs == {run.key: run.declared for run in run_recipes(loaded, "kd")}
+    assert (base.name, base.entry.name) == ("base", "kd")
+    assert base.runs == {run.key: run.declared for run in loaded.entries["kd"].runs}
     assert set(base.runs.values()).isdisjoint(others[0].runs.values())
     assert names(loaded) == [
         *("train-temperature-1", "score-temperature-1"),
@@ -54,13 +53,13 @@ def test_a_base_with_other_seeds_is_built(studied: Any) -> None:
     """The entry has no run of them; the teacher stays that of the suite's first seed."""
     loaded = studied(KD + "seeds: [2, 3]\n")
     base = expand(loaded, "s")[0]
-    assert (base.entry, list(base.runs)) == ("s.base", ["sentiment-2", "sentiment-3"])
+    assert (base.entry.name, list(base.runs)) == ("s.base", ["sentiment-2", "sentiment-3"])
     train = stages(loaded)["train-base"]
     assert [(run.seed, run.teacher_seed) for run in train.job.runs] == [(2, 1), (3, 1)]
-    assert train.dependencies == (
+    assert needs(train) == (
         "build/tiny/teacher/pretrained",
         "build/tiny/teacher/gate.json",
-        "build/tiny/teacher/runs/sentiment-1/checkpoint",
+        "build/tiny/teacher/runs/sentiment/1",
     )
 
 
@@ -72,7 +71,7 @@ def test_a_timed_base_is_the_entry_only_with_its_first_seed(
     built = {
         (seeds, timed): expand(
             studied(f"{KD}seeds: [{seeds}]\nlatency: {timed}\n", suite=suite), "s"
-        )[0].entry
+        )[0].entry.name
         for seeds in ("1", "2")
         for timed in ("false", "true")
     }
@@ -87,7 +86,7 @@ def test_a_timed_base_is_the_entry_only_with_its_first_seed(
 def test_train_sets_the_size_of_every_task(studied: Any) -> None:
     """And of nothing else: the recipe is the base's; null is all there is."""
     loaded = studied("entry: kd\naxes:\n  train: [24, 48, null]\n")
-    found = {v.name: run_recipes(v.loaded, v.entry)[0] for v in expand(loaded, "s")}
+    found = {v.name: v.entry.runs[0] for v in expand(loaded, "s")}
     assert {name: run.settings.train for name, run in found.items()} == {
         "base": 48,
         "train-24": 24,
@@ -105,10 +104,10 @@ def test_tasks_are_the_studys(studied: Any, files: dict[str, str]) -> None:
     loaded = studied(KD + "tasks: [inference]\n", suite=suite)
     base, other, _ = expand(loaded, "s")
     assert (list(base.runs), list(other.runs)) == (["inference-1"], ["inference-1"])
-    assert base.entry == "kd"
+    assert base.entry.name == "kd"
     assert compile_study(loaded, "s").stages[-1].job.tasks == ("inference",)
-    assert stages(loaded)["train-temperature-1"].dependencies[2:] == (
-        "build/tiny/teacher/runs/inference-1/checkpoint",
+    assert needs(stages(loaded)["train-temperature-1"])[2:] == (
+        "build/tiny/teacher/runs/inference/1",
     )
 
 
@@ -122,15 +121,15 @@ def test_weights_from_the_corpus_are_made_once(studied: Any) -> None:
         "study",
     ]
     shared, own = found["train-learning-rate-0_002"], found["train-heads-1"]
-    assert shared.dependencies == ("build/tiny/distilbert/transferred",)
+    assert needs(shared) == ("build/tiny/distilbert/transferred",)
     assert shared.job.start == "distilbert"
-    assert own.dependencies == ("build/tiny/s.heads-1/transferred",)
+    assert needs(own) == ("build/tiny/s.heads-1/transferred",)
     assert own.job.start is None
-    needed = found["study"].dependencies
-    assert "build/tiny/distilbert/transfer-1.json" in needed
-    assert "build/tiny/s.heads-1/transfer-1.json" in needed
+    needed = needs(found["study"])
+    assert "build/tiny/distilbert/transfer" in needed
+    assert "build/tiny/s.heads-1/transfer" in needed
     base, rate, heads = found["study"].job.variants
-    transfer = transfer_job(loaded, "distilbert")
+    transfer = loaded.entries["distilbert"].transfer
     assert transfer is not None
     assert rate.records["distilbert"] == (transfer.declared,)
     assert transfer.declared in base.records["distilbert"]
@@ -146,7 +145,7 @@ def test_two_variants_share_what_the_base_has_not(studied: Any) -> None:
     ]
     other = found["train-learning-rate-0_002_heads-1"]
     assert other.job.start == "s.learning-rate-0.001.heads-1"
-    assert other.dependencies == ("build/tiny/s.learning-rate-0.001.heads-1/transferred",)
+    assert needs(other) == ("build/tiny/s.learning-rate-0.001.heads-1/transferred",)
 
 
 def test_latency_is_measured_where_it_is_asked_for(studied: Any) -> None:
@@ -156,34 +155,31 @@ def test_latency_is_measured_where_it_is_asked_for(studied: Any) -> None:
     assert {"export-base", "latency-base", "latency-temperature-1"} <= set(found)
     latency = found["latency-temperature-1"]
     assert [run.seed for run in latency.job.beside] == [1]
-    assert set(latency.dependencies) == {
-        "build/tiny/s.temperature-1/runs/sentiment-2/checkpoint",
-        "build/tiny/teacher/runs/sentiment-1/checkpoint",
+    assert set(needs(latency)) == {
+        "build/tiny/s.temperature-1/runs/sentiment/2",
+        "build/tiny/teacher/runs/sentiment/1",
         "build/tiny/s.temperature-1/export",
         "build/tiny/teacher/export",
     }
-    assert "build/tiny/s.temperature-1/latency" in found["study"].dependencies
+    assert "build/tiny/s.temperature-1/latency" in needs(found["study"])
 
 
 @pytest.mark.parametrize("text", [KD, KD + "seeds: [1, 2]\nlatency: true\n", CORPUS])
 def test_every_dependency_is_what_another_stage_leaves(studied: Any, text: str) -> None:
     """Of the study or of the suite; no file has two makers."""
     loaded = studied(text)
-    others = [o for p in compile_suite(loaded) for s in p.stages for o in s.outputs]
-    own = compile_study(loaded, "s").stages
-    outputs = others + [output for stage in own for output in stage.outputs]
-    assert len(outputs) == len(set(outputs))
-    for stage in own:
-        assert set(stage.dependencies) <= set(outputs) - set(stage.outputs)
+    own = list(compile_study(loaded, "s").stages)
+    refuse_orphans(own, [*(s for p in compile_suite(loaded) for s in p.stages), *own])
 
 
-def test_jobs_are_the_same_after_their_trip_through_json(studied: Any) -> None:
+def test_jobs_are_the_same_after_their_trip_through_json(studied: Any, tmp_path: Path) -> None:
     """Values too, of whatever kind they are."""
     text = "entry: kd\naxes:\n  student.start: [[1]]\n  student.heads: [1]\n  train: [9, null]\n"
-    for stage in compile_study(studied(text), "s").stages:
-        plain = json.dumps(stage.job.model_dump(mode="json"))
-        context = {"methods": METHODS.classes}
-        assert type(stage.job).model_validate_json(plain, context=context) == stage.job
+    pipeline = compile_study(studied(text), "s")
+    write_file(params_path(project := Project(tmp_path), "tiny", "s"), params_text(pipeline))
+    params = ParamsFile(project, "tiny", "s")
+    for stage in pipeline.stages:
+        assert params.job(stage.name, stage.kind.job) == stage.job
 
 
 def test_a_study_stands_apart_from_the_suite(studied: Any, load: Any) -> None:
@@ -196,10 +192,10 @@ def test_a_study_stands_apart_from_the_suite(studied: Any, load: Any) -> None:
     text = after["pipelines/tiny/s/dvc.yaml"]
     assert text.startswith("# Written by `zoo sync` from specs/tiny/studies/s; edit that, not")
     assert "cmd: zoo stage tiny/s train-temperature-1\n" in text
-    assert f"    cmd: zoo stage tiny/s study\n    deps:\n      - {code}\n" in text
-    assert "params.json: [study]\n    outs:\n      - build/tiny/s/study\n" in text
-    job = json.loads(after["pipelines/tiny/s/params.json"])["study"]
-    assert StudyJob.model_validate(job).axes == ("method.temperature",)
+    assert f"    cmd: zoo stage tiny/s study\n    deps:\n    - {code}\n" in text
+    assert "params.json: [stages.study]\n    outs:\n    - build/tiny/s/study\n" in text
+    job = json.loads(after["pipelines/tiny/s/params.json"])["stages"]["study"]
+    assert (job["kind"], job["axes"]) == ("study", ["method.temperature"])
 
 
 def test_too_large_a_study_is_refused(studied: Any) -> None:
@@ -217,9 +213,9 @@ def test_too_large_a_study_is_refused(studied: Any) -> None:
 def test_names_of_stages_have_no_dots(studied: Any) -> None:
     """DVC refuses them; names of variants may have some."""
     loaded = studied("entry: kd\naxes:\n  method.soft_weight: [0.5]\n")
-    assert [v.entry for v in expand(loaded, "s")] == ["kd", "s.soft-weight-0.5"]
+    assert [v.entry.name for v in expand(loaded, "s")] == ["kd", "s.soft-weight-0.5"]
     assert names(loaded) == ["train-soft-weight-0_5", "score-soft-weight-0_5", "study"]
-    assert stages(loaded)["study"].outputs == (Path("build/tiny/s/study").as_posix(),)
+    assert leaves(stages(loaded)["study"]) == ("build/tiny/s/study",)
 
 
 def test_a_dry_run_names_what_a_study_needs(one_student: Project) -> None:
@@ -227,7 +223,7 @@ def test_a_dry_run_names_what_a_study_needs(one_student: Project) -> None:
     specs = one_student.specs / "tiny/studies"
     specs.mkdir()
     (specs / "s.yaml").write_text(KD + "seeds: [2]\n")
-    suites = load_suites(one_student, METHODS)
+    suites = read_suites(one_student)
     write_pipelines(one_student, pipeline_files(suites))
     teacher = [f"tiny/teacher {name}" for name in ("pretrain", "train", "score", "gate")]
     own = [f"tiny/s {name}" for name in names(suites["tiny"])]

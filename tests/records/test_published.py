@@ -130,6 +130,6 @@ def test_every_released_form_is_read(
     form: str, schema: int, entry: str, processors: list[str]
 ) -> None:
     """Records of schema 2 were published with their environments in full, then by name."""
-    found = read_records(FIXTURES / form)
+    found = read_records(FIXTURES / form / entry)
     assert {(record.schema_version, record.entry) for record in found} == {(schema, entry)}
     assert [record.environment.processor for record in found] == processors

@@ -7,7 +7,7 @@ import pytest
 
 from zoo.methods import METHODS
 from zoo.paths import Project
-from zoo.pipeline.recipes import entry_recipe, run_recipes
+from zoo.resolve.entry import resolve_suite
 from zoo.spec.base import digest
 from zoo.spec.load import LoadedSuite, load_suite
 
@@ -203,9 +203,9 @@ def digests() -> Callable[[LoadedSuite], Digests]:
 
     def all_digests(loaded: LoadedSuite) -> Digests:
         found: Digests = {}
-        for name in (*loaded.teachers, *loaded.entries):
-            found[name, ""] = digest(entry_recipe(loaded, name))
-            found |= {(name, run.key): run.declared for run in run_recipes(loaded, name)}
+        for name, entry in resolve_suite(loaded).entries.items():
+            found[name, ""] = digest(entry.recipe)
+            found |= {(name, run.key): run.declared for run in entry.runs}
         return found
 
     return all_digests

@@ -1,14 +1,17 @@
 """A digest is kept by cosmetic edits, changed by others, and touched by nobody else's."""
 
-import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from zoo.methods import METHODS
+from zoo.paths import Project, write_file
 from zoo.pipeline.compile import compile_suite
-from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
+from zoo.pipeline.params import ParamsFile, params_path, params_text
+from zoo.resolve.entry import resolve_suite
+from zoo.spec.jobs import Job, PretrainJob, TrainJob, TransferJob
 from zoo.spec.load import LoadedSuite
+from zoo.spec.recipe import RunRecipe
 
 Digests = dict[tuple[str, str], str]
 Edit = Callable[[str, str, str], LoadedSuite]
@@ -129,19 +132,24 @@ def test_an_entrys_name_is_no_part_of_its_digest(
     assert found["same", "span-1"] == found["kd", "span-1"]
 
 
-def test_jobs_read_back_from_json_have_the_same_digests(load: Load) -> None:
+def runs_of(job: Job) -> tuple[RunRecipe, ...]:
+    return job.runs if isinstance(job, TrainJob) else ()
+
+
+def test_jobs_read_back_from_json_have_the_same_digests(load: Load, tmp_path: Path) -> None:
     """What a stage reads from params.json is what the specs said, tuples and methods included."""
-    loaded = load({"listed.yaml": LISTED})
-    kinds = {"train": TrainJob, "transfer": TransferJob, "pretrain": PretrainJob}
-    seen = 0
-    for pipeline in compile_suite(loaded):
+    project, seen = Project(tmp_path), 0
+    for pipeline in compile_suite(resolve_suite(load({"listed.yaml": LISTED}))):
+        path = params_path(project, pipeline.suite, pipeline.entry)
+        write_file(path, params_text(pipeline))
+        params = ParamsFile(project, pipeline.suite, pipeline.entry)
         for stage in pipeline.stages:
-            text = json.dumps(stage.job.model_dump(mode="json"))
-            again = type(stage.job).model_validate(
-                json.loads(text), context={"methods": METHODS.classes}
-            )
+            again = params.job(stage.name, stage.kind.job)
             assert again == stage.job
-            seen += stage.kind in kinds
+            assert [run.declared for run in runs_of(again)] == [
+                r.declared for r in runs_of(stage.job)
+            ]
+            seen += isinstance(stage.job, PretrainJob | TransferJob | TrainJob)
     assert seen == 1 + 1 + 5 * 4
 
 

@@ -1,18 +1,17 @@
 """A digest changes when what decides the weights does, and only then."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zoo.methods import METHODS
 from zoo.paths import Project
-from zoo.pipeline.recipes import declared_runs, run_recipes, transfer_job
+from zoo.resolve.entry import read_suites, resolve_suite
 from zoo.spec.base import digest
 from zoo.spec.corpus import FolderCorpus, HubCorpus, PocketCorpus
 from zoo.spec.data import FolderData, GlueData, PocketData, SquadData, SuiteData
 from zoo.spec.jobs import PretrainJob
-from zoo.spec.load import load_suites
 from zoo.spec.recipe import RunRecipe
 from zoo.spec.shape import Shape
 from zoo.spec.task import GLUE, TASKS
@@ -26,8 +25,8 @@ REVISION = "a" * 40
 def run(
     load: Any, changes: dict[str, str], entry: str = "kd", task: str = "sentiment"
 ) -> RunRecipe:
-    loaded = load(changes)
-    return next(one for one in run_recipes(loaded, entry) if one.task == task)
+    suite = resolve_suite(load(changes))
+    return next(one for one in suite.entries[entry].runs if one.task == task)
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -106,7 +105,7 @@ def test_the_same_bytes_are_the_same_weights_wherever_they_lie() -> None:
     ],
 )
 def test_a_corpus_is_its_text(load: Any, corpora: tuple[Any, Any]) -> None:
-    job = transfer_job(load({}), "distil")
+    job = resolve_suite(load({})).entries["distil"].transfer
     assert job is not None
     inputs = {"corpus": "1" * 64, "teacher": "2" * 64}
     made = [job.model_copy(update={"corpus": corpus}) for corpus in corpora]
@@ -139,27 +138,24 @@ def test_a_source_says_what_its_kind_needs_and_no_more() -> None:
 )
 def test_another_pin_touches_the_runs_that_read_it(field: str, tasks: set[str]) -> None:
     """Of all suites of this checkout, no run on other data."""
-    for loaded in load_suites(CHECKOUT, METHODS).values():
+    for resolved in read_suites(CHECKOUT).values():
         value = 7 if field == "pocket_seed" else "f" * 40
-        changed = loaded.suite.data.model_copy(update={field: value})
-        for name in (*loaded.teachers, *list(loaded.entries)[:6]):
-            before = {one.key: one for one in run_recipes(loaded, name)}
-            suite = loaded.suite.model_copy(update={"data": changed})
-            after = {
-                one.key: one.declared
-                for one in run_recipes(
-                    type(loaded)(loaded.name, suite, loaded.teachers, loaded.entries), name
-                )
-            }
+        loaded = resolved.loaded
+        data = loaded.suite.data.model_copy(update={field: value})
+        changed = replace(loaded, suite=loaded.suite.model_copy(update={"data": data}))
+        after_all = resolve_suite(changed).entries
+        for name in resolved.entries:
+            before = {one.key: one for one in resolved.entries[name].runs}
+            after = {one.key: one.declared for one in after_all[name].runs}
             touched = {before[key].task for key in before if before[key].declared != after[key]}
             assert touched == tasks & {one.task for one in before.values()}
 
 
 def test_every_declared_run_is_found_by_its_entry(load: Any) -> None:
-    loaded = load({})
-    found = declared_runs(loaded)
+    suite = resolve_suite(loaded := load({}))
+    found = suite.declared_runs
     assert {entry for entry, _ in found} == {*loaded.teachers, *loaded.entries}
-    one = run_recipes(loaded, "kd")[0]
+    one = suite.entries["kd"].runs[0]
     assert ("kd", one.declared) in found
     assert ("finetune", one.declared) not in found
     assert one.declared == digest(one)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from zoo.errors import SpecError
-from zoo.pipeline.recipes import entry_recipe
+from zoo.resolve.entry import resolve_suite
 from zoo.spec.load import LoadedSuite
 
 Load = Callable[[dict[str, str]], LoadedSuite]
@@ -59,12 +59,11 @@ def test_given_weights_that_the_method_does_not_use_are_told(load: Load) -> None
 
 def test_a_start_that_is_not_used_is_in_no_digest(load: Load) -> None:
     """The recipe says `fresh`, as nothing is copied; where successors read it, what is stated."""
-    loaded = load({"theseus.yaml": THESEUS})
-    recipe = entry_recipe(loaded, "theseus")
+    recipe = resolve_suite(load({"theseus.yaml": THESEUS})).entries["theseus"].recipe
     assert recipe.student is not None
     assert recipe.student.start == "fresh"
     reading = THESEUS.replace("theseus}", "theseus, successors: student}")
-    recipe = entry_recipe(load({"theseus.yaml": reading}), "theseus")
+    recipe = resolve_suite(load({"theseus.yaml": reading})).entries["theseus"].recipe
     assert recipe.student is not None
     assert recipe.student.start == "first"
 

@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import SpecError
-from zoo.methods import METHODS
 from zoo.paths import Project
-from zoo.pipeline.recipes import entry_recipe, transfer_job
+from zoo.resolve.entry import read_suite, resolve_suite
 from zoo.spec.base import canonical, digest
 from zoo.spec.lineage import build_order, build_waves
-from zoo.spec.load import LoadedSuite, load_suite
+from zoo.spec.load import LoadedSuite
 from zoo.spec.recipe import TransferredSource
 from zoo.spec.shape import Shape
 
@@ -31,10 +30,10 @@ def touched(before: Digests, after: Digests) -> set[str]:
 
 def test_the_transfer_decides_and_not_the_name(load: Load, lineage: Files) -> None:
     """The recipe holds the digest of the entry's transfer where its file holds the name."""
-    loaded = load(lineage)
-    job = transfer_job(loaded, "distil")
+    entries = resolve_suite(load(lineage)).entries
+    job = entries["distil"].transfer
     assert job is not None
-    assistant, started = entry_recipe(loaded, "a"), entry_recipe(loaded, "started")
+    assistant, started = entries["a"].recipe, entries["started"].recipe
     assert isinstance(assistant.teacher.source, TransferredSource)
     assert assistant.teacher.source.transfer == job.declared
     assert started.student is not None
@@ -158,7 +157,8 @@ def test_positions_that_differ(load: Load, files: Files, lineage: Files) -> None
 def test_heads_may_be_cut_otherwise(load: Load, lineage: Files) -> None:
     """A student may have other heads than the weights that it starts from."""
     started = lineage["started.yaml"].replace("  layers: 2\n", "  layers: 2\n  heads: 2\n")
-    student = entry_recipe(load(lineage | {"started.yaml": started}), "started").student
+    resolved = resolve_suite(load(lineage | {"started.yaml": started}))
+    student = resolved.entries["started"].recipe.student
     assert student is not None
     assert student.given is not None
     assert student.given.shape.heads == student.shape.heads == 2
@@ -207,6 +207,6 @@ def test_a_long_line_of_assistants(
         method = f"name: distilbert\n  temperature: {temperature}\n"
         chain["distil.yaml"] = files["distil.yaml"].replace("name: distilbert\n", method)
         write(tmp_path, chain)
-        loaded = load_suite(Project(tmp_path), "small", METHODS)
-        found.append(digest(entry_recipe(loaded, "e19")))
+        suite = read_suite(Project(tmp_path), "small")
+        found.append(digest(suite.entries["e19"].recipe))
     assert found[0] != found[1]

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
+from zoo.documents.table_of_terms import entry_text
 from zoo.errors import SpecError
 from zoo.evaluation.metrics import METRICS as SCORED
 from zoo.methods import METHODS
-from zoo.pipeline.recipes import run_recipes
-from zoo.pipeline.table_of_terms import entry_text
 from zoo.pipeline.variants import expand
+from zoo.resolve.entry import resolve_suite
 from zoo.spec.base import digest
 from zoo.spec.load import LoadedSuite
 from zoo.spec.own_task import METRICS
@@ -260,7 +260,7 @@ def test_what_its_digest_covers(
     old: str, new: str, declared: bool, decides: bool, own: Callable[..., LoadedSuite]
 ) -> None:
     """Files and columns are where bytes are found, whose content is among the inputs."""
-    before, after = (run_recipes(own(*change), "kd") for change in ((), (old, new)))
+    before, after = (resolve_suite(own(*change)).entries["kd"].runs for change in ((), (old, new)))
     for one, other in zip(before, after, strict=True):
         mine = one.task == "tone"
         assert (one.declared != other.declared) == (mine and declared)
@@ -269,7 +269,7 @@ def test_what_its_digest_covers(
 
 def test_its_recipe_is_read_back(own: Callable[..., LoadedSuite]) -> None:
     """A stage has the task from its job alone."""
-    run = next(run for run in run_recipes(own(), "kd") if run.task == "tone")
+    run = next(run for run in resolve_suite(own()).entries["kd"].runs if run.task == "tone")
     again = type(run).model_validate_json(
         run.model_dump_json(), context={"methods": METHODS.classes}
     )
@@ -278,11 +278,11 @@ def test_its_recipe_is_read_back(own: Callable[..., LoadedSuite]) -> None:
 
 def test_plans_and_studies_follow(own: Callable[..., LoadedSuite]) -> None:
     study = "entry: kd\ntasks: [tone]\naxes: {tasks.tone.learning_rate: [1.0e-4, 2.0e-4]}\n"
-    loaded = own(rates=study)
-    assert "sentiment, tone" in entry_text(loaded, "kd")
-    variants = expand(loaded, "rates")
+    suite = resolve_suite(own(rates=study))
+    assert "sentiment, tone" in entry_text(suite.entries["kd"])
+    variants = expand(suite, "rates")
     assert len(variants) == 3
-    assert {run.definition.labels for v in variants for run in run_recipes(v.loaded, v.entry)} == {
+    assert {run.definition.labels for variant in variants for run in variant.entry.runs} == {
         ("angry", "calm")
     }
 

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from zoo.methods import METHODS
 from zoo.paths import Project
-from zoo.pipeline.recipes import entry_recipe
-from zoo.spec.load import LoadedSuite, load_suite
+from zoo.resolve.entry import ResolvedSuite, read_suite
 from zoo.spec.shape import Shape
 
 WITHOUT_POOLER = {
@@ -29,19 +27,19 @@ POOLER = {"12 x 768": 109_482_240, "6 x 768": 66_955_008, "4 x 312": 14_350_248}
 
 
 @pytest.fixture(scope="module")
-def glue() -> LoadedSuite:
-    return load_suite(Project(Path(__file__).parents[2]), "glue", METHODS)
+def glue() -> ResolvedSuite:
+    return read_suite(Project(Path(__file__).parents[2]), "glue")
 
 
 def shape_name(shape: Shape) -> str:
     return f"{shape.layers} x {shape.hidden}"
 
 
-def test_every_entry_has_a_published_size(glue: LoadedSuite) -> None:
+def test_every_entry_has_a_published_size(glue: ResolvedSuite) -> None:
     """Of BERT's family; RoBERTa's counts are not in the papers with a stated convention."""
     seen = set()
-    for name in (*glue.teachers, *glue.entries):
-        shape = entry_recipe(glue, name).shape
+    for name, entry in glue.entries.items():
+        shape = entry.recipe.shape
         if shape.family == "roberta":
             continue
         expected = WITHOUT_POOLER[shape_name(shape)]
@@ -52,9 +50,9 @@ def test_every_entry_has_a_published_size(glue: LoadedSuite) -> None:
 
 
 @pytest.mark.parametrize("name", POOLER)
-def test_the_pooler_makes_the_papers_other_number(glue: LoadedSuite, name: str) -> None:
+def test_the_pooler_makes_the_papers_other_number(glue: ResolvedSuite, name: str) -> None:
     """Hidden x hidden weights and hidden biases more."""
-    recipes = [entry_recipe(glue, entry) for entry in (*glue.teachers, *glue.entries)]
+    recipes = [entry.recipe for entry in glue.entries.values()]
     shape = next(
         recipe.shape
         for recipe in recipes
@@ -63,18 +61,18 @@ def test_the_pooler_makes_the_papers_other_number(glue: LoadedSuite, name: str) 
     assert shape.parameters().total + shape.hidden**2 + shape.hidden == POOLER[name]
 
 
-def test_without_embeddings_the_papers_third_number(glue: LoadedSuite) -> None:
+def test_without_embeddings_the_papers_third_number(glue: ResolvedSuite) -> None:
     """Internal representations count layers and pooler only: 85.6M and 43.1M."""
     counts = []
     for name in ("bert-base", "internal-sid-6l"):
-        shape = entry_recipe(glue, name).shape
+        shape = glue.entries[name].recipe.shape
         counts.append(shape.parameters().encoder + shape.hidden**2 + shape.hidden)
     assert counts == [85_645_056, 43_117_824]
 
 
-def test_heads_of_the_published_students(glue: LoadedSuite) -> None:
+def test_heads_of_the_published_students(glue: ResolvedSuite) -> None:
     """WID keeps 12 heads of 43 or 16, or 3 of 64; MLKD-BERT's study has 12, 6 and 3."""
-    heads = {name: entry_recipe(glue, name).shape.heads for name in glue.entries}
+    heads = {name: entry.recipe.shape.heads for name, entry in glue.entries.items()}
     assert {name: count for name, count in heads.items() if count != 12} == {
         "mlkd-6l-h6": 6,
         "mlkd-6l-h3": 3,

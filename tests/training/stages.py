@@ -1,10 +1,8 @@
 """Stages of a small suite, run here as their jobs say."""
 
-from zoo.methods import METHODS
 from zoo.paths import Project
 from zoo.pipeline.compile import PipelineStage, compile_suite
-from zoo.spec.load import load_suite
-from zoo.training import pretrain, run
+from zoo.resolve.entry import read_suite
 
 SHAPE = "{layers: 2, hidden: 32, heads: 4, intermediate: 64, vocabulary: 352, positions: 16}"
 TEACHER = f"""\
@@ -30,15 +28,10 @@ def write(project: Project, files: dict[str, str]) -> None:
 def stage(project: Project, name: str) -> None:
     """Run one stage's work here, as its job says."""
     found = declared(project)[name]
-    job = type(found.job).model_validate_json(
-        found.job.model_dump_json(), context={"methods": METHODS.classes}
-    )
-    {"pretrain": pretrain.pretrain, "transfer": run.transfer, "train": run.train_runs}[found.kind](
-        project, job
-    )
+    found.kind.runner()(project, found.job)
 
 
 def declared(project: Project) -> dict[str, PipelineStage]:
     """All stages by `<entry>/<stage>`."""
-    pipelines = compile_suite(load_suite(project, "small", METHODS))
+    pipelines = compile_suite(read_suite(project, "small"))
     return {f"{each.entry}/{stage.name}": stage for each in pipelines for stage in each.stages}

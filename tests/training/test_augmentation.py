@@ -19,21 +19,20 @@ from zoo.data.batches import encode
 from zoo.data.examples import Split
 from zoo.data.masked_words import MaskedWords
 from zoo.errors import CheckpointError, DataError
-from zoo.methods import METHODS
 from zoo.models.anatomy import word_head
 from zoo.models.checkpoint import save_checkpoint
 from zoo.paths import Project
+from zoo.pipeline import kinds
 from zoo.pipeline.compile import compile_suite
-from zoo.pipeline.recipes import run_recipes
 from zoo.records.training import TrainingRecord
+from zoo.resolve.entry import ResolvedSuite, read_suite
+from zoo.resolve.plan import Phase
 from zoo.spec.augment import Augment
 from zoo.spec.jobs import TrainJob
-from zoo.spec.load import LoadedSuite, load_suites
 from zoo.spec.optimise import Optimise, StageChange
 from zoo.spec.task import TASKS
 from zoo.training import augmentation
 from zoo.training.augmentation import augmented_task, task_feed
-from zoo.training.plan import Phase
 from zoo.training.run import train_runs
 
 CHECKOUT = Project(Path(__file__).parents[2])
@@ -42,9 +41,9 @@ AUGMENT = Augment(copies=2, candidates=4)
 
 
 @pytest.fixture(scope="module")
-def suite() -> LoadedSuite:
+def suite() -> ResolvedSuite:
     """The suite of generated data, as it is declared."""
-    return load_suites(CHECKOUT, METHODS)["pocket"]
+    return read_suite(CHECKOUT, "pocket")
 
 
 @pytest.fixture
@@ -75,9 +74,9 @@ def pretrained(project: Project, model: PreTrainedModel) -> None:
     save_checkpoint(folder, model, tiny.tokenizer(), made)
 
 
-def job_of(suite: LoadedSuite, task: str = "sentiment", **changes: Any) -> TrainJob:
+def job_of(suite: ResolvedSuite, task: str = "sentiment", **changes: Any) -> TrainJob:
     """The training of one run; `changes` are of its augmentation or settings."""
-    run = next(run for run in run_recipes(suite, ENTRY) if run.task == task)
+    run = next(run for run in suite.entries[ENTRY].runs if run.task == task)
     given = {name: changes.pop(name) for name in ("max_length", "dev") if name in changes}
     augment = AUGMENT.model_copy(update=changes)
     run = run.model_copy(
@@ -99,7 +98,9 @@ def kept(project: Project) -> list[Path]:
     return sorted((project.scratch / "augmented").glob("*"))
 
 
-def test_a_teacher_without_a_word_head_makes_no_copies(suite: LoadedSuite, tmp_path: Path) -> None:
+def test_a_teacher_without_a_word_head_makes_no_copies(
+    suite: ResolvedSuite, tmp_path: Path
+) -> None:
     """As one brought without it, whose head nobody has trained."""
     project, model = Project(tmp_path), tiny.model()
     brought = identity(TEACHER, "pretrained", suite="pocket", seed=0)
@@ -112,7 +113,7 @@ def test_a_teacher_without_a_word_head_makes_no_copies(suite: LoadedSuite, tmp_p
 
 @pytest.mark.parametrize("task", ["similarity", "sentiment"])
 def test_the_second_time_is_read_from_scratch(
-    task: str, suite: LoadedSuite, project: Project, loads: list[Path]
+    task: str, suite: ResolvedSuite, project: Project, loads: list[Path]
 ) -> None:
     """The same examples as they are made, numbers and missing texts too, and no teacher loaded."""
     job = job_of(suite, task)
@@ -125,7 +126,7 @@ def test_the_second_time_is_read_from_scratch(
     assert [file.name.split("-")[0] for file in kept(project)] == [task]
 
 
-def test_what_decides_the_copies_decides_the_file(suite: LoadedSuite, project: Project) -> None:
+def test_what_decides_the_copies_decides_the_file(suite: ResolvedSuite, project: Project) -> None:
     """The spec, the task's data, the length and the weights do; the dev split does not."""
     made(project, job_of(suite))
     made(project, job_of(suite, dev=7))
@@ -144,7 +145,7 @@ def test_what_decides_the_copies_decides_the_file(suite: LoadedSuite, project: P
 
 
 def test_changed_word_vectors_are_read_anew(
-    suite: LoadedSuite, project: Project, monkeypatch: pytest.MonkeyPatch
+    suite: ResolvedSuite, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are found below $ZOO_DATA and used; another file of the same name is another source."""
     monkeypatch.setenv("ZOO_DATA", str(project.root))
@@ -161,7 +162,7 @@ def test_changed_word_vectors_are_read_anew(
 
 
 def test_missing_word_vectors_are_told(
-    suite: LoadedSuite, project: Project, monkeypatch: pytest.MonkeyPatch
+    suite: ResolvedSuite, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Copies without neighbours would not be what the spec says."""
     job = job_of(suite, word_vectors="glove/small.txt")
@@ -180,14 +181,14 @@ def test_missing_word_vectors_are_told(
     assert str(raised.value) == f"{where}: there is no such file{told}"
 
 
-def test_a_missing_teacher_is_told(suite: LoadedSuite, tmp_path: Path) -> None:
+def test_a_missing_teacher_is_told(suite: ResolvedSuite, tmp_path: Path) -> None:
     """Nothing is kept of copies that could not be made."""
     with pytest.raises(CheckpointError, match=r"this checkpoint is missing"):
         made(Project(tmp_path), job_of(suite))
     assert kept(Project(tmp_path)) == []
 
 
-def test_damaged_copies_are_told(suite: LoadedSuite, project: Project) -> None:
+def test_damaged_copies_are_told(suite: ResolvedSuite, project: Project) -> None:
     """A line that is no example, and lines that are missing."""
     job = job_of(suite)
     made(project, job)
@@ -207,7 +208,7 @@ def test_damaged_copies_are_told(suite: LoadedSuite, project: Project) -> None:
 
 
 def test_only_phases_that_ask_read_copies(
-    suite: LoadedSuite, project: Project, loads: list[Path]
+    suite: ResolvedSuite, project: Project, loads: list[Path]
 ) -> None:
     """Others read the originals, and the teacher is loaded when copies are first asked for."""
     job = job_of(suite)
@@ -227,7 +228,7 @@ def test_only_phases_that_ask_read_copies(
 
 
 def test_a_training_reads_copies_and_records_how_many(
-    suite: LoadedSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suite: ResolvedSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run's stages count their steps by what they read."""
     monkeypatch.setattr("zoo.training.run.share_threads", lambda _hidden: 1)
@@ -242,10 +243,12 @@ def test_a_training_reads_copies_and_records_how_many(
     job = job.model_copy(update={"started": HASH, "taught": {run.task: HASH}})
     answering = tiny.model(tiny.TEACHER, run.task)
     save_checkpoint(
-        theirs.checkpoint(f"{run.task}-{run.teacher_seed}"), answering, tiny.tokenizer(), trained
+        theirs.checkpoint(run.task, run.teacher_seed), answering, tiny.tokenizer(), trained
     )
     train_runs(project, job)
-    record = TrainingRecord.model_validate_json(ours.training(run.key).read_text())
+    record = TrainingRecord.model_validate_json(
+        ours.training_record(run.task, run.seed).read_text()
+    )
     assert (record.examples, record.augmented_examples) == (10, 30)
     assert [(phase.name, phase.steps) for phase in record.phases] == [
         ("intermediate", 6),
@@ -253,7 +256,7 @@ def test_a_training_reads_copies_and_records_how_many(
     ]
 
 
-def tiny_job(suite: LoadedSuite) -> TrainJob:
+def tiny_job(suite: ResolvedSuite) -> TrainJob:
     """One epoch of each stage, with tiny shapes."""
     job = job_of(suite)
     run = job.runs[0]
@@ -272,12 +275,12 @@ def tiny_job(suite: LoadedSuite) -> TrainJob:
     return job.model_copy(update={"runs": (run.model_copy(update={"recipe": small}),)})
 
 
-def test_training_on_copies_waits_for_the_pretrained_teacher(suite: LoadedSuite) -> None:
+def test_training_on_copies_waits_for_the_pretrained_teacher(suite: ResolvedSuite) -> None:
     """The train stage of such an entry has the teacher's weights among its dependencies."""
     for pipeline in compile_suite(suite):
         for stage in pipeline.stages:
-            if stage.kind == "train" and pipeline.entry == ENTRY:
-                assert stage.dependencies[:2] == (
+            if stage.kind is kinds.TRAIN and pipeline.entry == ENTRY:
+                assert tuple(one.path for one in stage.dependencies[:2]) == (
                     f"build/pocket/{ENTRY}/transferred",
                     f"build/pocket/{TEACHER}/pretrained",
                 )

@@ -2,24 +2,20 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from transformers import PreTrainedModel
 
 from tests import tiny
+from tests.training.stages import stage
 from zoo.errors import CheckpointError
-from zoo.methods import METHODS
 from zoo.models.anatomy import encoder_of, word_head
 from zoo.models.build import MASKED_LM, Head, build, load_weights
 from zoo.models.checkpoint import load_checkpoint, load_tokenizer
 from zoo.models.weights import stored_names, weights_sha256
 from zoo.paths import Project
-from zoo.pipeline.compile import compile_suite
-from zoo.spec.load import load_suite
 from zoo.spec.task import TASKS
-from zoo.training import pretrain, run
 from zoo.training.vocabulary import SPECIAL
 
 SUITE = """\
@@ -100,21 +96,6 @@ def declare(project: Project, teacher: str) -> None:
         path.write_text(content, encoding="utf-8")
 
 
-def stage(project: Project, name: str) -> None:
-    """Run one stage's work here, as its job says."""
-    pipelines = compile_suite(load_suite(project, "small", METHODS))
-    found = {f"{each.entry}/{one.name}": one for each in pipelines for one in each.stages}[name]
-    job = type(found.job).model_validate_json(
-        found.job.model_dump_json(), context={"methods": METHODS.classes}
-    )
-    verbs: dict[str, Any] = {
-        "pretrain": pretrain.pretrain,
-        "transfer": run.transfer,
-        "train": run.train_runs,
-    }
-    verbs[found.kind](project, job)
-
-
 def encoded(model: PreTrainedModel) -> torch.Tensor:
     with torch.no_grad():
         hidden: torch.Tensor = encoder_of(model.eval())(torch.arange(5, 15)[None]).last_hidden_state
@@ -151,7 +132,7 @@ def test_methods_that_need_no_words_take_such_a_teacher(project: Project) -> Non
     assert not stored_names(folder) & word_head(loaded)
     torch.testing.assert_close(encoded(loaded), encoded(source), rtol=0, atol=1e-5)
     stage(project, "plain/train-sentiment-1")
-    trained = project.entry("small", "plain").checkpoint("sentiment-1")
+    trained = project.entry("small", "plain").checkpoint("sentiment", 1)
     ours = load_weights(trained, SENTIMENT, seed=0)
     torch.testing.assert_close(encoded(ours), encoded(source), rtol=0, atol=1e-5)
 
@@ -177,7 +158,7 @@ def test_students_compute_with_their_teachers_settings(project: Project) -> None
     stage(project, "big/pretrain")
     for entry in ("plain", "narrow"):
         stage(project, f"{entry}/train-sentiment-1")
-        trained = project.entry("small", entry).checkpoint("sentiment-1")
+        trained = project.entry("small", entry).checkpoint("sentiment", 1)
         ours = load_weights(trained, SENTIMENT, seed=0)
         stated = {name: getattr(ours.config, name) for name in OTHER_SETTINGS}
         assert stated == OTHER_SETTINGS
@@ -210,7 +191,7 @@ def test_padding_is_where_the_vocabulary_has_it(project: Project) -> None:
     assert tokenizer.pad_token_id == len(pieces) - len(SPECIAL) == model.config.pad_token_id
     assert model.get_input_embeddings().padding_idx == tokenizer.pad_token_id
     stage(project, "narrow/train-sentiment-1")
-    trained = project.entry("small", "narrow").checkpoint("sentiment-1")
+    trained = project.entry("small", "narrow").checkpoint("sentiment", 1)
     assert load_weights(trained, SENTIMENT, seed=0).config.pad_token_id == tokenizer.pad_token_id
     assert load_tokenizer(trained).pad_token_id == tokenizer.pad_token_id
 

@@ -110,7 +110,7 @@ def test_a_student_copies_an_assistant_like_any_teacher(project: Project) -> Non
     """`start: first` below an assistant of one layer gives its whole encoder and its tokenizer."""
     stage(project, "assistant/pretrain")
     stage(project, "below/train-sentiment-1")
-    ours = project.entry("small", "below").checkpoint("sentiment-1")
+    ours = project.entry("small", "below").checkpoint("sentiment", 1)
     theirs = project.entry("small", "assistant").pretrained
     assert same_encoder(ours, theirs, tolerance=1e-7)
     assert load_tokenizer(ours).get_vocab() == load_tokenizer(theirs).get_vocab()
@@ -123,7 +123,7 @@ def test_a_student_starts_from_an_entrys_weights(project: Project) -> None:
     stage(project, "started/pretrain")
     assert same_encoder(folder.pretrained, theirs)
     stage(project, "started/train-sentiment-1")
-    assert same_encoder(folder.checkpoint("sentiment-1"), theirs, tolerance=1e-7)
+    assert same_encoder(folder.checkpoint("sentiment", 1), theirs, tolerance=1e-7)
 
 
 @pytest.mark.parametrize("packing", ["documents", "blocks"])
@@ -183,7 +183,7 @@ def test_a_student_starts_from_a_folder(given: tuple[Project, Path]) -> None:
     stage(project, "from-folder/train-sentiment-1")
     entry = project.entry("small", "from-folder")
     assert same_encoder(entry.pretrained, folder)
-    assert same_encoder(entry.checkpoint("sentiment-1"), folder, tolerance=1e-7)
+    assert same_encoder(entry.checkpoint("sentiment", 1), folder, tolerance=1e-7)
 
 
 def test_a_transfer_starts_from_a_folder(given: tuple[Project, Path]) -> None:

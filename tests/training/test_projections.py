@@ -9,15 +9,15 @@ from safetensors import safe_open
 from torch import nn
 
 from tests import tiny
+from tests.pipeline.test_compile import leaves, needs
+from tests.training.stages import declared, stage
 from zoo.distil.method import Setting
 from zoo.errors import CheckpointError
-from zoo.methods import METHODS, stages_of
+from zoo.methods import stages_of
 from zoo.methods.tinybert import TinyBert
 from zoo.models.identity import read_identity
 from zoo.paths import Project
-from zoo.pipeline.compile import PipelineStage, compile_suite
-from zoo.spec.load import load_suite
-from zoo.training import pretrain, run
+from zoo.training import run
 from zoo.training.loop import Outcome, Work, train
 from zoo.training.projections import load_projections, save_projections, take_up
 from zoo.training.resume import Scratch
@@ -71,8 +71,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         path = project.specs / "small" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
-    for stage in ("big/pretrain", "big/train-sentiment-1", "general/transfer"):
-        do(project, stage)
+    for name in ("big/pretrain", "big/train-sentiment-1", "general/transfer"):
+        stage(project, name)
     project.entry("small", "big").gate.write_text('{"sentiment": true}')
     return project
 
@@ -88,22 +88,6 @@ def works(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Work, Outcome]]:
 
     monkeypatch.setattr(run, "train_to_end", watched)
     return seen
-
-
-def stages(project: Project) -> dict[str, PipelineStage]:
-    pipelines = compile_suite(load_suite(project, "small", METHODS))
-    return {f"{each.entry}/{stage.name}": stage for each in pipelines for stage in each.stages}
-
-
-def do(project: Project, name: str) -> None:
-    """Run one stage's work here, as its job says."""
-    found = stages(project)[name]
-    job = type(found.job).model_validate_json(
-        found.job.model_dump_json(), context={"methods": METHODS.classes}
-    )
-    {"pretrain": pretrain.pretrain, "transfer": run.transfer, "train": run.train_runs}[found.kind](
-        project, job
-    )
 
 
 def same(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> bool:
@@ -133,7 +117,7 @@ def test_an_entrys_task_stages_take_them_up(
     project: Project, works: list[tuple[Work, Outcome]]
 ) -> None:
     """TinyBERT's steps on a task begin with W_e and W_h as the corpus left them, and train on."""
-    do(project, "general/train-sentiment-1")
+    stage(project, "general/train-sentiment-1")
     learnt = load_projections(project.entry("small", "general").transferred)
     ((work, outcome),) = works
     assert same(dict(work.projections), learnt)
@@ -148,9 +132,9 @@ def test_an_entry_that_starts_there_takes_them_up(
 ) -> None:
     """MLKD after the general TinyBERT, on the task; TinyBERT after itself, on the corpus."""
     learnt = load_projections(project.entry("small", "general").transferred)
-    do(project, f"{entry}/pretrain")
+    stage(project, f"{entry}/pretrain")
     assert same(load_projections(project.entry("small", entry).pretrained), learnt)
-    do(project, f"{entry}/{'transfer' if entry == 'again' else 'train-sentiment-1'}")
+    stage(project, f"{entry}/{'transfer' if entry == 'again' else 'train-sentiment-1'}")
     ((work, outcome),) = works
     assert same(dict(work.projections), learnt)
     names = {key.partition(".")[0] for key in outcome.projections}
@@ -159,21 +143,21 @@ def test_an_entry_that_starts_there_takes_them_up(
 
 def test_what_brings_and_takes_them_is_an_output_and_a_dependency(project: Project) -> None:
     """DVC orders it; another teacher's width is another room, and labels need no map."""
-    found, ours = stages(project), "build/small"
+    found, ours = declared(project), "build/small"
     file = "transferred.projections.safetensors"
     came = "pretrained.projections.safetensors"
-    assert f"{ours}/general/{file}" in found["general/transfer"].outputs
-    assert f"{ours}/general/{file}" in found["general/train-sentiment-1"].dependencies
+    assert f"{ours}/general/{file}" in leaves(found["general/transfer"])
+    assert f"{ours}/general/{file}" in needs(found["general/train-sentiment-1"])
     for entry in ("again", "levels", "elsewhere", "labels"):
-        assert f"{ours}/general/{file}" in found[f"{entry}/pretrain"].dependencies
-        assert f"{ours}/{entry}/{came}" in found[f"{entry}/pretrain"].outputs
-    assert f"{ours}/levels/{came}" in found["levels/train-sentiment-1"].dependencies
-    assert f"{ours}/again/{came}" in found["again/transfer"].dependencies
+        assert f"{ours}/general/{file}" in needs(found[f"{entry}/pretrain"])
+        assert f"{ours}/{entry}/{came}" in leaves(found[f"{entry}/pretrain"])
+    assert f"{ours}/levels/{came}" in needs(found["levels/train-sentiment-1"])
+    assert f"{ours}/again/{came}" in needs(found["again/transfer"])
     for entry in ("elsewhere", "labels"):
-        job, needs = found[f"{entry}/train-sentiment-1"].job, found[f"{entry}/train-sentiment-1"]
-        assert job.projections is False  # type: ignore[attr-defined]
-        assert not [path for path in needs.dependencies if path.endswith(".safetensors")]
-    board = found["board/board"].dependencies
+        train = found[f"{entry}/train-sentiment-1"]
+        assert train.job.projections is False  # type: ignore[attr-defined]
+        assert not [path for path in needs(train) if path.endswith(".safetensors")]
+    board = needs(found["board/board"])
     assert not [path for path in board if path.endswith(".safetensors")]
 
 

@@ -71,12 +71,12 @@ def test_every_seed_is_distilled_from_the_teacher_of_the_gate(project: Project) 
 
     def student() -> torch.nn.Module:
         stage(project, "kd/train-sentiment-2")
-        return load_weights(kd.checkpoint("sentiment-2"), Head(TASKS["sentiment"]), seed=0)
+        return load_weights(kd.checkpoint("sentiment", 2), Head(TASKS["sentiment"]), seed=0)
 
     before = student()
-    shutil.rmtree(big.checkpoint("sentiment-2"))
+    shutil.rmtree(big.checkpoint("sentiment", 2))
     assert tiny.same_weights(before, student())
-    shutil.rmtree(big.checkpoint("sentiment-1"))
+    shutil.rmtree(big.checkpoint("sentiment", 1))
     with pytest.raises(CheckpointError):
         student()
 
@@ -87,7 +87,7 @@ def test_a_closed_gate_stops_before_anything_is_left(project: Project) -> None:
     write_gate(big.gate, {"sentiment": False, "span": True})
     with pytest.raises(TrainingError, match=r"^teacher big on sentiment: it did not reach"):
         stage(project, "kd/train-sentiment-1")
-    assert not kd.checkpoint("sentiment-1").exists()
+    assert not kd.checkpoint("sentiment", 1).exists()
     write(project, {"plain.yaml": KD.replace("kd", "finetune")})
     stage(project, "plain/train-sentiment-1")
 
@@ -158,9 +158,9 @@ def test_a_variant_starts_where_its_job_says(project: Project) -> None:
     assert isinstance(job, TrainJob)
     run.train_runs(project, job.model_copy(update={"entry": "s.variant", "start": "minilm"}))
     made = project.entry("small", "s.variant")
-    assert made.checkpoint("sentiment-1").is_dir()
+    assert made.checkpoint("sentiment", 1).is_dir()
     assert not made.transferred.exists()
-    assert not project.entry("small", "minilm").checkpoint("sentiment-1").exists()
+    assert not project.entry("small", "minilm").checkpoint("sentiment", 1).exists()
 
 
 @pytest.mark.parametrize("whose", ["kd", "big"])

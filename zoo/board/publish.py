@@ -67,7 +67,7 @@ def build_board(project: Project, job: BoardJob) -> None:
     """
     board = _complete(built_board(project, job), job)
     refuse_mixed_data(board.records, job.suite)
-    with new_folder(_built_folder(project, job.suite)) as folder:
+    with new_folder(project.built_tables(job.suite)) as folder:
         for name, text in tables(board).items():
             (folder / name).write_text(text, encoding="utf-8")
 
@@ -187,10 +187,6 @@ def write_tables(project: Project, suite: str, declared: Declared | None = None)
     return changed
 
 
-def _built_folder(project: Project, suite: str) -> Path:
-    return project.build / suite / "board"
-
-
 def _built_records(project: Project, job: BoardJob) -> list[Record]:
     """Of the board's entries only: an entry that is no longer declared may still lie there.
 
@@ -272,7 +268,7 @@ def _samples(entry: EntryFolder, record: LatencyRecord) -> bytes:
 
 
 def _require_board(project: Project, suite: str) -> None:
-    if not _built_folder(project, suite).is_dir():
+    if not project.built_tables(suite).is_dir():
         raise ZooError(
             Problem(
                 f"suite {suite}",

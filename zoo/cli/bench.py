@@ -10,7 +10,7 @@ from zoo.errors import Problem, UsageError, suggestion
 from zoo.latency.quantiles import floor
 from zoo.latency.stage import measure_runs
 from zoo.paths import Project, find_project, new_folder
-from zoo.pipeline.sync import read_job
+from zoo.pipeline.params import read_job
 from zoo.records.latency import NOT_AVAILABLE, LatencyRecord, Memory, Subject, Timing
 from zoo.records.text import record_text
 from zoo.spec.base import SHAPE_PATTERN

@@ -11,11 +11,10 @@ from zoo.board.render import as_csv, as_json, as_markdown
 from zoo.board.table import Declared, Row
 from zoo.board.terminal import as_terminal
 from zoo.errors import Problem, UsageError, suggestion
-from zoo.methods import METHODS
 from zoo.paths import Project, find_project
-from zoo.pipeline.recipes import declared_runs
-from zoo.pipeline.sync import board_job, study_jobs
-from zoo.spec.load import load_suite, suite_names
+from zoo.pipeline.params import board_job, study_jobs
+from zoo.resolve.entry import read_suite
+from zoo.spec.load import suite_names
 
 FORMATS = ("table", "csv", "json", "md")
 DATA = {"csv": as_csv, "json": as_json}
@@ -68,7 +67,7 @@ def publish(suite: str, *, dry_run: bool) -> str:
     project = find_project()
     require_known(suite, suite_names(project), "suite")
     job, studies = board_job(project, suite), study_jobs(project, suite)
-    declared = declared_runs(load_suite(project, suite, METHODS))
+    declared = read_suite(project, suite).declared_runs
     if dry_run:
         return "\n".join(["would be published:", *would_publish(project, job, studies, declared)])
     files = publish_suite(project, job, studies, declared)
@@ -93,7 +92,7 @@ def _board(project: Project, query: Query) -> Board:
 
 
 def _declared(project: Project, query: Query) -> Declared:
-    return declared_runs(load_suite(project, query.suite, METHODS))
+    return read_suite(project, query.suite).declared_runs
 
 
 def _page(project: Project, query: Query) -> str:

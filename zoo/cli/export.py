@@ -12,7 +12,7 @@ from zoo.export.manifest import MANIFEST, write_manifest
 from zoo.export.routes import DEFAULT_ROUTE, ROUTES, Route
 from zoo.export.stage import TOKENIZER, export_files, exported
 from zoo.paths import Project, find_project, onnx_name
-from zoo.pipeline.sync import read_job
+from zoo.pipeline.params import read_job
 from zoo.records.environment import capture_environment
 from zoo.records.export import ExportRecord
 from zoo.spec.bench import Precision
@@ -101,7 +101,9 @@ def _require(what: str, given: str, known: Sequence[str]) -> None:
 
 
 def _require_checkpoints(project: Project, job: ExportJob) -> None:
-    folders = [project.entry(job.suite, job.entry).checkpoint(run.key) for run in job.runs]
+    folders = [
+        project.entry(job.suite, job.entry).checkpoint(run.task, run.seed) for run in job.runs
+    ]
     missing = [folder for folder in folders if not folder.is_dir()]
     if missing:
         remedy = f"build it with `zoo run {job.suite}/{job.entry}`"
@@ -133,7 +135,7 @@ def _write(project: Project, job: ExportJob, route: Route, target: Path) -> list
             for run in job.runs
             for record in export_files(
                 aside,
-                entry.checkpoint(run.key),
+                entry.checkpoint(run.task, run.seed),
                 job,
                 run,
                 environment=environment,

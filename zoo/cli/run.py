@@ -8,13 +8,14 @@ from pathlib import Path
 
 from zoo.cli.streams import watched_output
 from zoo.errors import Problem, UsageError, ZooError, suggestion
-from zoo.methods import METHODS
 from zoo.paths import Project, find_project
 from zoo.pipeline.compile import Pipeline, compile_suite
+from zoo.pipeline.kinds import LATENCY
 from zoo.pipeline.pending import pending
 from zoo.pipeline.sync import drift, pipeline_file, pipeline_files
+from zoo.resolve.entry import ResolvedSuite, read_suites
 from zoo.spec.lineage import build_needs, build_waves
-from zoo.spec.load import BOARD, INPUTS, LoadedSuite, load_suites, suite_names
+from zoo.spec.load import BOARD, INPUTS, LoadedSuite, suite_names
 
 
 def run(target: str, *, jobs: int, dry_run: bool) -> int:
@@ -34,21 +35,21 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
         raise UsageError(
             Problem(target, "there is no such suite", ", ".join(known), suggestion(suite, known))
         )
-    suites = load_suites(project, METHODS)
-    loaded = suites[suite]
+    suites = read_suites(project)
+    resolved = suites[suite]
     if entry:
-        _require_entry(loaded, entry)
+        _require_entry(resolved.loaded, entry)
     # Otherwise DVC would build what was declared before, and call it up to date.
     stale = list(drift(project, pipeline_files(suites)))
     if stale:
         raise ZooError(*stale)
     if dry_run:
-        lines = list(pending(project, loaded, entry or BOARD))
+        lines = list(pending(project, resolved, entry or BOARD))
         with watched_output():
             print("\n".join(["would be built:", *lines] if lines else ["everything is up to date"]))  # noqa: T201
         return 0
     if jobs > 1 and not entry:
-        code = _beside_each_other(project, loaded, jobs)
+        code = _beside_each_other(project, resolved, jobs)
         if code:
             return code
     return _repro(project, pipeline_file(suite, entry or BOARD))
@@ -67,15 +68,16 @@ def _require_entry(loaded: LoadedSuite, entry: str) -> None:
         )
 
 
-def _beside_each_other(project: Project, loaded: LoadedSuite, jobs: int) -> int:
+def _beside_each_other(project: Project, suite: ResolvedSuite, jobs: int) -> int:
     """Each entry's stages alone, once what it is made of is built: no two may check it at once.
 
     What others wait for goes first. Whatever is timed waits for all: a measurement beside a
     training measures the training.
     """
+    loaded = suite.loaded
     needs = build_needs(loaded.teachers, loaded.entries)
     awaited = {needed for several in needs.values() for needed in several}
-    pipelines = {pipeline.entry: pipeline for pipeline in compile_suite(loaded)}
+    pipelines = {pipeline.entry: pipeline for pipeline in compile_suite(suite)}
     if INPUTS in pipelines:
         code = _repro(project, *_alone(pipelines[INPUTS]))
         if code:
@@ -97,7 +99,7 @@ def _beside_each_other(project: Project, loaded: LoadedSuite, jobs: int) -> int:
 
 def _alone(pipeline: Pipeline) -> list[str]:
     file = pipeline_file(pipeline.suite, pipeline.entry)
-    stages = [stage.name for stage in pipeline.stages if stage.kind != "latency"]
+    stages = [stage.name for stage in pipeline.stages if stage.kind is not LATENCY]
     return ["--single-item", *(f"{file}:{name}" for name in stages)]
 
 

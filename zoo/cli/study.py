@@ -11,11 +11,12 @@ from zoo.board.terminal import as_terminal
 from zoo.cli.board import DATA, FORMATS, require_known
 from zoo.errors import Problem, UsageError
 from zoo.paths import Project, find_project
-from zoo.pipeline.recipes import entry_recipe
-from zoo.pipeline.sync import study_jobs
-from zoo.pipeline.variants import STUDY, expand
+from zoo.pipeline.kinds import STUDY
+from zoo.pipeline.params import study_jobs
+from zoo.pipeline.variants import expand
 from zoo.records.records import Record
-from zoo.spec.load import LoadedSuite, suite_names
+from zoo.resolve.entry import ResolvedSuite
+from zoo.spec.load import suite_names
 from zoo.spec.study import StudyJob
 
 
@@ -38,42 +39,42 @@ def board(suite: str, study: str, form: str, *, built: bool) -> str:
     return as_markdown(table) if form == "md" else as_terminal(table)
 
 
-def show(loaded: LoadedSuite, name: str, *, as_json: bool) -> str:
+def show(suite: ResolvedSuite, name: str, *, as_json: bool) -> str:
     """What a study varies, and its variants."""
-    study, variants = loaded.studies[name], expand(loaded, name)
+    study, variants = suite.loaded.studies[name], expand(suite, name)
     if as_json:
         facts: dict[str, Any] = {
-            "study": f"{loaded.name}/{name}",
+            "study": f"{suite.name}/{name}",
             "spec": study.model_dump(mode="json"),
             "variants": [
-                {"name": v.name, "entry": v.entry, "values": v.values, "runs": v.runs}
+                {"name": v.name, "entry": v.entry.name, "values": v.values, "runs": v.runs}
                 for v in variants
             ],
         }
         return json.dumps(facts, indent=1, sort_keys=True)
     tasks = ", ".join(dict.fromkeys(key.rpartition("-")[0] for key in variants[0].runs))
-    seeds = ", ".join(map(str, study.seeds or loaded.suite.seeds))
-    head = f"{loaded.name}/{name}  varies {study.entry} on {tasks}; seeds {seeds}"
+    seeds = ", ".join(map(str, study.seeds or suite.loaded.suite.seeds))
+    head = f"{suite.name}/{name}  varies {study.entry} on {tasks}; seeds {seeds}"
     axes = [f"  {axis}: {_listed(values)}" for axis, values in study.axes.items()]
     width = max(len(variant.name) for variant in variants)
     lines = []
     for variant in variants:
         values = ", ".join(f"{axis} {json.dumps(value)}" for axis, value in variant.values.items())
-        its_own = f"  (as {variant.entry} is built)" if variant.entry == study.entry else ""
+        its_own = f"  (as {study.entry} is built)" if variant.entry.name == study.entry else ""
         lines.append(f"  {variant.name:<{width}}  {values}{its_own}")
     return "\n".join([head, "", "axes", *axes, "", "variants", *lines])
 
 
-def listed(loaded: LoadedSuite) -> list[dict[str, Any]]:
+def listed(suite: ResolvedSuite) -> list[dict[str, Any]]:
     """A line for every study."""
     return [
         {
-            "entry": f"{loaded.name}/{name}",
-            "method": STUDY,
-            "parameters": entry_recipe(loaded, study.entry).shape.parameters().total,
+            "entry": f"{suite.name}/{name}",
+            "method": STUDY.name,
+            "parameters": suite.entries[study.entry].recipe.shape.parameters().total,
             "note": study.note,
         }
-        for name, study in sorted(loaded.studies.items())
+        for name, study in sorted(suite.loaded.studies.items())
     ]
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from zoo.errors import Problem, UsageError, suggestion
 from zoo.paths import find_project
-from zoo.pipeline.sync import read_job
-from zoo.spec.measuring import Measured, ScoreJob
+from zoo.pipeline.params import read_job
+from zoo.spec.measuring import ScoreJob
+from zoo.spec.recipe import RunRecipe
 
 SPLITS = ("test", "dev")
 
@@ -44,7 +45,7 @@ def submit(entry: str, *, split: str, task: str | None, seed: int | None, out: P
     return "\n".join(lines)
 
 
-def _runs(entry: str, job: ScoreJob, task: str | None, seed: int | None) -> list[Measured]:
+def _runs(entry: str, job: ScoreJob, task: str | None, seed: int | None) -> list[RunRecipe]:
     official = [run for run in job.runs if run.definition.submission is not None]
     if not official:
         given = "none of its tasks has an official server"

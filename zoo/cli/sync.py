@@ -4,22 +4,21 @@ from collections.abc import Iterator, Sequence
 
 from zoo.board.publish import Board, committed_tables, published_board, write_tables
 from zoo.board.studies import published_jobs
+from zoo.documents.blocks import document_drift, write_documents
 from zoo.errors import Problem, ZooError
-from zoo.methods import METHODS
 from zoo.paths import Project, find_project
-from zoo.pipeline.documents import document_drift, write_documents
-from zoo.pipeline.recipes import declared_runs
-from zoo.pipeline.sync import drift, pipeline_files, study_jobs, write_pipelines
-from zoo.spec.load import LoadedSuite, load_suites
+from zoo.pipeline.params import study_jobs
+from zoo.pipeline.sync import drift, pipeline_files, write_pipelines
+from zoo.resolve.entry import ResolvedSuite, read_suites
 
 
 def write() -> str:
     """Write every generated file that differs, and say which."""
     project = find_project()
-    suites = load_suites(project, METHODS)
+    suites = read_suites(project)
     changed = write_pipelines(project, pipeline_files(suites))
     for suite in _published(project, suites):
-        changed += write_tables(project, suite, declared_runs(suites[suite]))
+        changed += write_tables(project, suite, suites[suite].declared_runs)
     changed += write_documents(project, suites)
     if not changed:
         return "everything is in step"
@@ -33,9 +32,9 @@ def check() -> str:
         ZooError: they do not; every difference is named.
     """
     project = find_project()
-    suites = load_suites(project, METHODS)
+    suites = read_suites(project)
     boards = [
-        published_board(project, suite, declared_runs(suites[suite]))
+        published_board(project, suite, suites[suite].declared_runs)
         for suite in _published(project, suites)
     ]
     problems = [
@@ -70,7 +69,7 @@ def _earlier(project: Project, boards: Sequence[Board]) -> Iterator[str]:
             )
 
 
-def _published(project: Project, suites: dict[str, LoadedSuite]) -> list[str]:
+def _published(project: Project, suites: dict[str, ResolvedSuite]) -> list[str]:
     return [name for name in sorted(suites) if (project.results / name / "records").is_dir()]
 
 

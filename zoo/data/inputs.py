@@ -34,7 +34,7 @@ def look_at_inputs(project: Project, job: InputsJob) -> None:
     """Write down what every input of a suite is now."""
     found = {name: files_text(given) for name, given in job.inputs.items()}
     for name, text in _completed(project, job, found).items():
-        write_file(project.inputs(job.suite, name), text)
+        write_file(project.inputs(job.suite) / f"{name}.txt", text)
         if found[name] is not None:
             write_file(_known(project, job.suite, name), text)
 
@@ -44,7 +44,7 @@ def changed_inputs(project: Project, job: InputsJob) -> list[str]:
     return [
         name
         for name, text in current_inputs(project, job).items()
-        if _read(project.inputs(job.suite, name)) != text
+        if _read(project.inputs(job.suite) / f"{name}.txt") != text
     ]
 
 

@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal, NamedTuple, Self
 
 from zoo.distil.stage import Stage
-from zoo.spec.base import Grown
+from zoo.spec.entry import MethodSpec
 from zoo.spec.shape import Shape
 
 
@@ -26,7 +26,7 @@ class Setting(NamedTuple):
     kind: Kind
 
 
-class Method(Grown):
+class Method(MethodSpec):
     """The base of all methods: one final subclass per file of `zoo/methods/`.
 
     A subclass has a field `name: Literal["<file>"]` and says in its docstring what it does, with
@@ -35,8 +35,6 @@ class Method(Grown):
 
     reads_corpus: ClassVar[bool] = False
     """Whether it has a corpus stage: such a method is task-agnostic."""
-    leave_out: tuple[str, ...] = ()
-    """Terms that are left out, by name (of all layers), as in an ablation."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:
         """The stages, in order: corpus stages first, then task stages.
@@ -49,7 +47,7 @@ class Method(Grown):
     @classmethod
     def trial(cls) -> Self:
         """The method as it shows what it does within some dozen steps, to try it."""
-        return cls()
+        return cls.model_validate({})
 
     @classmethod
     def example(cls, teacher: Shape) -> Shape:

@@ -16,12 +16,13 @@ from zoo.models.build import Head
 from zoo.models.checkpoint import load_checkpoint
 from zoo.models.identity import Wanted
 from zoo.paths import Project, new_folder
-from zoo.spec.measuring import Measured, ScoreJob
+from zoo.spec.measuring import ScoreJob
+from zoo.spec.recipe import RunRecipe
 from zoo.spec.task import Task, TaskKind
 
 
 def write_files(
-    project: Project, job: ScoreJob, runs: Sequence[Measured], split: str, folder: Path
+    project: Project, job: ScoreJob, runs: Sequence[RunRecipe], split: str, folder: Path
 ) -> list[Path]:
     """Write the files of all runs into `folder`, which appears whole; returns their paths.
 
@@ -42,10 +43,10 @@ def write_files(
 
 
 def _write_run(
-    project: Project, job: ScoreJob, run: Measured, split: str, folder: Path
+    project: Project, job: ScoreJob, run: RunRecipe, split: str, folder: Path
 ) -> list[Path]:
     task = run.definition
-    checkpoint = project.entry(job.suite, job.entry).checkpoint(run.key)
+    checkpoint = project.entry(job.suite, job.entry).checkpoint(run.task, run.seed)
     wanted = Wanted.run(job.suite, job.entry, run)
     model, tokenizer = load_checkpoint(checkpoint, Head(task), wanted)
     forward = forward_of(model)

@@ -23,8 +23,9 @@ from zoo.records.environment import Environment, capture_environment
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
 from zoo.records.text import seal, write_record
-from zoo.spec.measuring import Measured, ScoreJob
+from zoo.spec.measuring import ScoreJob
 from zoo.spec.own_task import OwnData
+from zoo.spec.recipe import RunRecipe
 
 
 def score_runs(project: Project, job: ScoreJob) -> None:
@@ -38,12 +39,12 @@ def score_runs(project: Project, job: ScoreJob) -> None:
     environment = capture_environment(project.root)
     with new_folder(project.entry(job.suite, job.entry).score) as folder:
         for run in job.runs:
-            checkpoint = project.entry(job.suite, job.entry).checkpoint(run.key)
+            checkpoint = project.entry(job.suite, job.entry).checkpoint(run.task, run.seed)
             _score_run(folder, checkpoint, job, run, environment)
 
 
 def _score_run(
-    folder: Path, checkpoint: Path, job: ScoreJob, run: Measured, environment: Environment
+    folder: Path, checkpoint: Path, job: ScoreJob, run: RunRecipe, environment: Environment
 ) -> None:
     task = run.definition
     wanted = Wanted.run(job.suite, job.entry, run)
@@ -93,7 +94,7 @@ class _Trained:
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    run: Measured
+    run: RunRecipe
     split: Split
 
     def answered(self) -> Answered:
@@ -106,7 +107,7 @@ class _Trained:
 
 
 def _unlike_training(
-    job: ScoreJob, run: Measured, predictions: Predictions, trained: _Trained
+    job: ScoreJob, run: RunRecipe, predictions: Predictions, trained: _Trained
 ) -> bool:
     """Whether the scored split alone would accuse the model of another order of its classes.
 
@@ -132,7 +133,7 @@ def _labels(split: Split) -> list[float] | list[tuple[str, ...]]:
 
 
 def _size_record(
-    model: PreTrainedModel, checkpoint: Path, job: ScoreJob, run: Measured, where: Environment
+    model: PreTrainedModel, checkpoint: Path, job: ScoreJob, run: RunRecipe, where: Environment
 ) -> SizeRecord:
     counts, weights = parameter_counts(model), checkpoint / "model.safetensors"
     identity = read_identity(checkpoint)

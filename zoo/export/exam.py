@@ -12,7 +12,7 @@ from zoo.data.sources import load_evaluation
 from zoo.errors import ExportError, Problem
 from zoo.losses.batch import Batch
 from zoo.spec.data import TaskSettings
-from zoo.spec.measuring import Measured
+from zoo.spec.recipe import RunRecipe
 
 BATCH_SIZES = (1, 2, 3, 5, 8, 16)
 """Sizes that take turns, so that no two of the first batches can be of one shape."""
@@ -45,7 +45,7 @@ class Exam:
         return any(not bool(batch.real.all()) for batch in (*self.batches, *self.probes))
 
 
-def load_exam(run: Measured, tokenizer: PreTrainedTokenizerBase, examples: int) -> Exam:
+def load_exam(run: RunRecipe, tokenizer: PreTrainedTokenizerBase, examples: int) -> Exam:
     """The first `examples` of the first scored split of a run's task."""
     task = run.definition
     settings = run.settings.model_copy(update={"dev": min(examples, run.settings.dev or examples)})

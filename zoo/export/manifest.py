@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from zoo.errors import ExportError, Problem
 from zoo.paths import file_sha256, write_file
 from zoo.spec.base import Sha256, Spec
-from zoo.spec.measuring import Measured
+from zoo.spec.recipe import RunRecipe
 
 MANIFEST = "manifest.json"
 
@@ -47,7 +47,7 @@ def write_manifest(folder: Path, suite: str, entry: str, models: dict[str, Expor
     write_file(folder / MANIFEST, text)
 
 
-def verified_model(folder: Path, name: str, whose: tuple[str, str], run: Measured) -> str:
+def verified_model(folder: Path, name: str, whose: tuple[str, str], run: RunRecipe) -> str:
     """The sha256 of an exported model, which is that of the run and as it was written.
 
     `whose` are suite and entry.

@@ -29,7 +29,8 @@ from zoo.records.environment import Environment, capture_environment
 from zoo.records.export import ExportRecord
 from zoo.records.text import write_record
 from zoo.spec.bench import Export, Precision
-from zoo.spec.measuring import ExportJob, Measured
+from zoo.spec.measuring import ExportJob
+from zoo.spec.recipe import RunRecipe
 
 TOKENIZER = "tokenizer.json"
 
@@ -47,7 +48,7 @@ def export_runs(project: Project, job: ExportJob) -> None:
             record
             for run in job.runs
             for record in export_files(
-                folder, entry.checkpoint(run.key), job, run, environment=environment
+                folder, entry.checkpoint(run.task, run.seed), job, run, environment=environment
             )
         ]
         write_manifest(folder, job.suite, job.entry, exported(records))
@@ -67,7 +68,7 @@ def export_files(
     folder: Path,
     checkpoint: Path,
     job: ExportJob,
-    run: Measured,
+    run: RunRecipe,
     *,
     environment: Environment,
     route: Route = DEFAULT_ROUTE,
@@ -105,7 +106,7 @@ class _Source:
     tokenizer: PreTrainedTokenizerBase
     folder: Path
     job: ExportJob
-    run: Measured
+    run: RunRecipe
     identity: Identity
 
     @property

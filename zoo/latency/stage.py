@@ -36,8 +36,7 @@ from zoo.records.latency import Subject as SubjectRecord
 from zoo.records.text import write_record
 from zoo.spec.bench import Device, RuntimeName, sizes
 from zoo.spec.measuring import LatencyJob
-from zoo.spec.measuring import Measured as Run
-from zoo.spec.recipe import run_key
+from zoo.spec.recipe import RunRecipe as Run
 from zoo.spec.task import TaskKind
 
 _LEAST_TIMEOUT_SECONDS = 300.0
@@ -168,7 +167,7 @@ def _request(
         stands: EntryFolder = project.entry(job.suite, entry)
         return Subject(
             entry=f"{job.suite}/{entry}",
-            folder=stands.checkpoint(run_key(run.task, seed)),
+            folder=stands.checkpoint(run.task, seed),
             onnx={name: stands.export / onnx_name(run.task, name) for name in precisions},
         )
 

@@ -16,7 +16,7 @@ from zoo.distil.effect import idle_settings
 from zoo.distil.method import Kind, Method, MisfitError, Setting
 from zoo.distil.stage import Stage
 from zoo.models.tap import LOGITS
-from zoo.spec.base import Spec
+from zoo.spec.entry import MethodSpec
 from zoo.spec.finding import Finding
 from zoo.spec.optimise import Budgets
 from zoo.spec.outline import Outline
@@ -52,7 +52,12 @@ class Methods:
         return MappingProxyType({name: method_class(name) for name in names()})
 
     def misfits(
-        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task], budgets: Budgets
+        self,
+        method: MethodSpec,
+        student: Shape,
+        teacher: Shape,
+        tasks: list[Task],
+        budgets: Budgets,
     ) -> list[Finding]:
         """Why this method cannot be used between these shapes, or within these budgets.
 
@@ -69,7 +74,7 @@ class Methods:
         return list(found.values())
 
     def stages(
-        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task]
+        self, method: MethodSpec, student: Shape, teacher: Shape, tasks: list[Task]
     ) -> Mapping[str, str]:
         """The names of its stages on any of the tasks, left out or not, and the data they read."""
         found: dict[str, str] = {}
@@ -80,7 +85,7 @@ class Methods:
         return found
 
     def idle(
-        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task]
+        self, method: MethodSpec, student: Shape, teacher: Shape, tasks: list[Task]
     ) -> list[Finding]:
         """Settings of the method that decide nothing on these tasks; paths are below `method`."""
         assert isinstance(method, Method)
@@ -97,7 +102,7 @@ class Methods:
         ]
 
     def outlines(
-        self, method: Spec, student: Shape, teacher: Shape, task: Task
+        self, method: MethodSpec, student: Shape, teacher: Shape, task: Task
     ) -> tuple[Outline, ...]:
         """Its stages on a task, for budgets and starts to fit; none where it does not fit."""
         try:
@@ -106,19 +111,19 @@ class Methods:
             return ()
         return tuple(map(_outline, table))
 
-    def reads_corpus(self, method: Spec) -> bool:
+    def reads_corpus(self, method: MethodSpec) -> bool:
         """Whether the method declares a corpus stage."""
         return isinstance(method, Method) and method.reads_corpus
 
 
-def stages_of(method: Spec, setting: Setting) -> tuple[Stage, ...]:
+def stages_of(method: MethodSpec, setting: Setting) -> tuple[Stage, ...]:
     """The stages of a validated method, without the terms it leaves out.
 
     Raises:
         MisfitError: the method cannot be used between these shapes, or nothing of it is left.
     """
     whole = _whole(method, setting)
-    leave_out = getattr(method, "leave_out")  # noqa: B009  (every method has it, Spec does not)
+    leave_out = method.leave_out
     if not leave_out:
         return _refuse_weightless(whole, "name")
     families = _families(method, setting)
@@ -176,7 +181,7 @@ def _refuse_budgets(stages: tuple[Stage, ...], budgets: Budgets) -> None:
                     stage.surgery.within(budget)
 
 
-def _whole(method: Spec, setting: Setting) -> tuple[Stage, ...]:
+def _whole(method: MethodSpec, setting: Setting) -> tuple[Stage, ...]:
     if not isinstance(method, Method):
         message = f"{type(method).__name__} is not a method"
         raise TypeError(message)
@@ -202,7 +207,7 @@ def _refuse_absent(stages: tuple[Stage, ...], setting: Setting) -> None:
                 raise MisfitError("name", given, f"layers from 0 to {depth - 1}")
 
 
-def _families(method: Spec, setting: Setting) -> list[str]:
+def _families(method: MethodSpec, setting: Setting) -> list[str]:
     """The names of the terms it has on any kind of task, in the order of its tables."""
     tables = [_whole(method, setting._replace(kind=kind)) for kind in get_args(Kind)]
     return list(
@@ -242,11 +247,6 @@ def _sharing_all(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
     return tuple(
         replace(stage, share=stage.share / whole(corpus=stage.data == "corpus")) for stage in stages
     )
-
-
-def method_name(method: Spec) -> str:
-    """The name of a validated method: its file's."""
-    return str(getattr(method, "name"))  # noqa: B009  (every method declares it, Spec does not)
 
 
 METHODS = Methods()

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from zoo.errors import CheckpointError, Problem
 from zoo.paths import file_sha256
 from zoo.spec.base import Inputs, Sha256, Spec, digest
-from zoo.spec.measuring import Measured
+from zoo.spec.recipe import RunRecipe
 
 IDENTITY_FILE = "zoo.json"
 REBUILD = "build it with `zoo run`, or `dvc checkout --force` to restore it"
@@ -65,7 +65,7 @@ class Wanted:
     """None where any will do: what is pretrained is declared with its seed."""
 
     @classmethod
-    def run(cls, suite: str, entry: str, run: Measured) -> "Wanted":
+    def run(cls, suite: str, entry: str, run: RunRecipe) -> "Wanted":
         """The checkpoint of a run that is to be measured."""
         return cls(suite, entry, "trained", run.declared, run.task, run.seed)
 

@@ -1,35 +1,34 @@
 """From a suite to the stages of its pipelines: jobs, dependencies, outputs; pure, no files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from zoo.methods import method_name
-from zoo.pipeline.inputs import InputFiles, inputs_job
-from zoo.pipeline.outputs import Outputs
-from zoo.pipeline.projections import (
+from zoo.pipeline import inputs, kinds
+from zoo.pipeline.kinds import StageKind
+from zoo.pipeline.outputs import RECORDS, Output, OutputKind, Steps
+from zoo.resolve.entry import ResolvedEntry, ResolvedSuite
+from zoo.resolve.projections import (
     brought_to,
     learnt_on_corpus,
     taken_up_on_corpus,
     taken_up_on_tasks,
 )
-from zoo.pipeline.recipes import entry_recipe, is_taught, run_recipes, teacher_run, transfer_job
 from zoo.spec.jobs import Job, PretrainJob, TrainJob
-from zoo.spec.lineage import build_order, origin_of
-from zoo.spec.load import BOARD, INPUTS, LoadedSuite
-from zoo.spec.measuring import BoardJob, ExportJob, GateJob, LatencyJob, Measured, ScoreJob
-from zoo.spec.recipe import Recipe, RunRecipe, run_key
+from zoo.spec.load import BOARD, INPUTS
+from zoo.spec.measuring import BoardJob, ExportJob, GateJob, LatencyJob, ScoreJob
+from zoo.spec.recipe import RunRecipe
+from zoo.spec.teacher import Teacher
 
 
 @dataclass(frozen=True)
 class PipelineStage:
-    """One DVC stage. `kind` picks the code that runs it, `name` its job in params.json."""
+    """One DVC stage; its job stands in the pipeline's params.json under its name."""
 
-    kind: str
+    kind: StageKind
     name: str
     job: Job
-    dependencies: tuple[str, ...]
-    outputs: tuple[str, ...]
-    method: str | None = None
+    dependencies: tuple[Output, ...]
+    outputs: tuple[Output, ...]
 
 
 @dataclass(frozen=True)
@@ -41,259 +40,223 @@ class Pipeline:
     stages: tuple[PipelineStage, ...]
 
 
-def compile_suite(loaded: LoadedSuite) -> list[Pipeline]:
+def compile_suite(suite: ResolvedSuite) -> list[Pipeline]:
     """The pipelines of a suite in the order in which they can run; the board comes last."""
-    pipelines = [
-        *_inputs_pipeline(loaded),
-        *(
-            (_teacher_pipeline if name in loaded.teachers else student_pipeline)(loaded, name)
-            for name in build_order(loaded.teachers, loaded.entries)
-        ),
-    ]
-    measured = [
-        output
-        for pipeline in pipelines
-        for stage in pipeline.stages
-        for output in stage.outputs
-        if stage.kind in ("transfer", "train", "score", "export", "latency")
-        if not output.endswith(("/checkpoint", "/transferred", ".safetensors"))
-    ]
-    return [*pipelines, _board_pipeline(loaded, tuple(measured))]
+    pipelines = [*_inputs_pipeline(suite), *map(entry_pipeline, suite.entries.values())]
+    return [*pipelines, _board_pipeline(suite, pipelines)]
 
 
-def _inputs_pipeline(loaded: LoadedSuite) -> Iterator[Pipeline]:
+def entry_pipeline(entry: ResolvedEntry) -> Pipeline:
+    """The pipeline of one teacher or one student's entry."""
+    stages = [
+        *_pretrain_stages(entry),
+        *_transfer_stages(entry),
+        *_train_stages(entry),
+        _score_stage(entry),
+        *_gate_stages(entry),
+        _export_stage(entry),
+        *_latency_stages(entry),
+    ]
+    return Pipeline(entry.suite_name, entry.name, tuple(stages))
+
+
+def record_outputs(stages: Iterable[PipelineStage]) -> Iterator[Output]:
+    """The outputs that tables are made of."""
+    return (output for stage in stages for output in stage.outputs if output.kind in RECORDS)
+
+
+def _inputs_pipeline(suite: ResolvedSuite) -> Iterator[Pipeline]:
     """What is looked at before every build: nothing, where all that a suite reads is generated."""
-    job = inputs_job(loaded)
+    job = inputs.inputs_job(suite)
     if job.inputs:
-        outputs = tuple(InputFiles(loaded.name).of(name) for name in job.inputs)
-        yield Pipeline(loaded.name, INPUTS, (PipelineStage(INPUTS, INPUTS, job, (), outputs),))
+        outputs = tuple(inputs.looked_at(suite.name, name) for name in job.inputs)
+        stage = PipelineStage(kinds.INPUTS, INPUTS, job, (), outputs)
+        yield Pipeline(suite.name, INPUTS, (stage,))
 
 
-def _teacher_pipeline(loaded: LoadedSuite, name: str) -> Pipeline:
-    out = Outputs(loaded.name, name)
-    teacher, seed = loaded.teachers[name], loaded.suite.seeds[0]
-    gate = GateJob(
-        suite=loaded.name,
-        entry=name,
-        gates=teacher.gates,
-        seed=seed,
-        tasks=tuple(loaded.suite.tasks),
-    )
-    stages = [
-        *_pretrain_stages(loaded, name),
-        *_train_stages(loaded, name, name),
-        _score_stage(loaded, name),
-        PipelineStage("gate", "gate", gate, (out.of("score"),), (out.of("gate"),)),
-        _export_stage(loaded, name),
-    ]
-    return Pipeline(loaded.name, name, tuple(stages))
-
-
-def student_pipeline(loaded: LoadedSuite, name: str) -> Pipeline:
-    """The pipeline of one student's entry."""
-    teacher = loaded.entries[name].teacher
-    stages = [
-        *_pretrain_stages(loaded, name),
-        *_transfer_stages(loaded, name, teacher),
-        *_train_stages(loaded, name, teacher),
-        _score_stage(loaded, name),
-        _export_stage(loaded, name),
-        *_latency_stages(loaded, name, teacher),
-    ]
-    return Pipeline(loaded.name, name, tuple(stages))
-
-
-def _pretrain_stages(loaded: LoadedSuite, name: str) -> Iterator[PipelineStage]:
+def _pretrain_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
     """Where first weights are brought: always for a teacher, for a student that is given some."""
-    recipe, entry = entry_recipe(loaded, name), loaded.entries.get(name)
+    recipe, origin, teacher = entry.recipe, entry.origin, entry.teacher
     source = recipe.student.given if recipe.student else recipe.teacher.source
     if source is None:
         return
-    origin = origin_of(entry or loaded.teachers[name])
-    teacher = entry.teacher if entry else None
     job = PretrainJob(
-        suite=loaded.name,
-        entry=name,
+        suite=entry.suite_name,
+        entry=entry.name,
         source=source,
-        origin=origin,
-        teacher=teacher,
-        projections=bool(brought_to(loaded, name)),
+        origin=origin.name if origin else None,
+        teacher=teacher.name if teacher else None,
+        projections=bool(brought_to(entry)),
     )
-    ours = Outputs(loaded.name, name)
-    dependencies = [*InputFiles(loaded.name).of_source(name, source)]
+    dependencies = [*inputs.of_source(entry, source)]
+    outputs = [_output(entry, OutputKind.PRETRAINED)]
     if origin:
-        dependencies.append(Outputs(loaded.name, origin).of("transferred"))
-    outputs = [ours.of("pretrained")]
+        dependencies.append(_output(origin, OutputKind.TRANSFERRED))
     if origin and job.projections:
-        dependencies.append(Outputs(loaded.name, origin).of("transferred_projections"))
-        outputs.append(ours.of("pretrained_projections"))
+        dependencies.append(_output(origin, OutputKind.TRANSFERRED_PROJECTIONS))
+        outputs.append(_output(entry, OutputKind.PRETRAINED_PROJECTIONS))
     if teacher:
-        dependencies.append(Outputs(loaded.name, teacher).of("pretrained"))
-    yield PipelineStage("pretrain", "pretrain", job, tuple(dependencies), tuple(outputs))
+        dependencies.append(_output(teacher, OutputKind.PRETRAINED))
+    yield PipelineStage(kinds.PRETRAIN, "pretrain", job, tuple(dependencies), tuple(outputs))
 
 
-def _transfer_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[PipelineStage]:
-    job = transfer_job(loaded, name)
-    if job is None:
+def _transfer_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
+    if entry.transfer is None or entry.teacher is None:
         return
-    job = job.model_copy(update={"projections": taken_up_on_corpus(loaded, name)})
-    ours = Outputs(loaded.name, name)
+    job = entry.transfer.model_copy(update={"projections": taken_up_on_corpus(entry)})
     dependencies = [
-        *InputFiles(loaded.name).of_corpus(job.corpus),
-        Outputs(loaded.name, teacher).of("pretrained"),
+        *inputs.of_corpus(entry, job.corpus),
+        _output(entry.teacher, OutputKind.PRETRAINED),
     ]
     if job.student.given is not None:
-        dependencies.append(ours.of("pretrained"))
+        dependencies.append(_output(entry, OutputKind.PRETRAINED))
     if job.projections:
-        dependencies.append(ours.of("pretrained_projections"))
-    outputs = [ours.of("transferred"), ours.of("transfer", str(job.seed))]
-    if learnt_on_corpus(loaded, name):
-        outputs.append(ours.of("transferred_projections"))
-    method = method_name(job.method)
-    yield PipelineStage("transfer", "transfer", job, tuple(dependencies), tuple(outputs), method)
+        dependencies.append(_output(entry, OutputKind.PRETRAINED_PROJECTIONS))
+    record = _output(entry, OutputKind.TRANSFER)
+    outputs = [_output(entry, OutputKind.TRANSFERRED), record]
+    if learnt_on_corpus(entry):
+        outputs.append(_output(entry, OutputKind.TRANSFERRED_PROJECTIONS))
+    yield PipelineStage(kinds.TRANSFER, "transfer", job, tuple(dependencies), tuple(outputs))
 
 
-def _train_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[PipelineStage]:
-    runs, projections = run_recipes(loaded, name), taken_up_on_tasks(loaded, name)
-    transfer = transfer_job(loaded, name) if name in loaded.entries else None
-    for stage_name, chunk in _chunks(loaded, runs):
+def _train_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
+    for place, runs in _places(entry):
         job = TrainJob(
-            suite=loaded.name,
-            entry=name,
-            teacher=teacher,
-            runs=tuple(chunk),
-            started=transfer.declared if transfer else None,
-            taught={
-                run.task: teacher_run(loaded, teacher, run.task).declared
-                for run in chunk
-                if is_taught(run.recipe, run.definition)
-            },
-            projections=projections,
+            suite=entry.suite_name,
+            entry=entry.name,
+            teacher=(entry.teacher or entry).name,
+            runs=runs,
+            started=entry.transfer.declared if entry.transfer else None,
+            taught={task: entry.teaching_run(task).declared for task in _taught(entry, runs)},
+            projections=taken_up_on_tasks(entry),
         )
-        out = Outputs(loaded.name, name)
-        outputs = [out.of(what, run.key) for run in chunk for what in ("checkpoint", "training")]
         yield PipelineStage(
-            "train",
-            stage_name,
+            kinds.TRAIN,
+            "-".join(("train", *place)).replace(".", "_"),  # DVC allows no dots in names
             job,
-            _train_dependencies(loaded, job, chunk),
-            tuple(outputs),
-            _method(chunk[0].recipe),
+            tuple(_train_dependencies(entry, job)),
+            (_output(entry, OutputKind.RUNS, place), _output(entry, OutputKind.TRAINING, place)),
         )
 
 
-def _chunks(loaded: LoadedSuite, runs: list[RunRecipe]) -> Iterator[tuple[str, list[RunRecipe]]]:
-    per = loaded.suite.train_stage_per
-    if per == "entry":
-        yield "train", runs
-        return
-    keys = {"task": lambda run: run.task, "run": lambda run: run.key}
-    chunks: dict[str, list[RunRecipe]] = {}
-    for run in runs:
-        chunks.setdefault(keys[per](run), []).append(run)
-    for key, chunk in chunks.items():
-        yield f"train-{_slug(key)}", chunk
+def _places(entry: ResolvedEntry) -> Iterator[tuple[Steps, tuple[RunRecipe, ...]]]:
+    """The runs of an entry as its stages train them."""
+    steps = {"entry": 0, "task": 1, "run": 2}[entry.suite.train_stage_per]
+    places: dict[Steps, list[RunRecipe]] = {}
+    for run in entry.runs:
+        place = (run.task, str(run.seed))[:steps]
+        places.setdefault(place, []).append(run)
+    return ((place, tuple(runs)) for place, runs in places.items())
 
 
-def _train_dependencies(
-    loaded: LoadedSuite, job: TrainJob, chunk: list[RunRecipe]
-) -> tuple[str, ...]:
-    theirs, ours = Outputs(loaded.name, job.teacher), Outputs(loaded.name, job.entry)
-    recipe = chunk[0].recipe
-    read = [path for run in chunk for path in InputFiles(loaded.name).of_training(run)]
-    if recipe.student is None:
-        return (*dict.fromkeys(read), ours.of("pretrained"))
-    given = ours if recipe.student.given is not None else theirs
-    start = given.of("pretrained") if recipe.corpus is None else ours.of("transferred")
-    distilled = [
-        theirs.of("checkpoint", run_key(task, chunk[0].teacher_seed))
-        for task, definition in {run.task: run.definition for run in chunk}.items()
-        if is_taught(recipe, definition)
-    ]
-    gate = [theirs.of("gate")] if distilled else []
-    augments = any(run.recipe.augment is not None for run in chunk)
-    first = dict.fromkeys([*read, start, *([theirs.of("pretrained")] if augments else [])])
-    if job.projections:
-        learnt = "pretrained" if recipe.corpus is None else "transferred"
-        first[ours.of(f"{learnt}_projections")] = None
-    return (*first, *gate, *distilled)
+def _train_dependencies(entry: ResolvedEntry, job: TrainJob) -> Iterator[Output]:
+    first = [*inputs.of_training(entry, job.runs), *_start(entry, job)]
+    yield from dict.fromkeys(first)
+    taught, teacher = _taught(entry, job.runs), entry.teacher
+    if teacher and taught:
+        yield _output(teacher, OutputKind.GATE)
+        for task in taught:
+            yield _checkpoint(teacher, entry.teaching_run(task))
 
 
-def _score_stage(loaded: LoadedSuite, name: str) -> PipelineStage:
-    runs = [_measured(run) for run in run_recipes(loaded, name)]
-    entry = loaded.entries.get(name)
+def _start(entry: ResolvedEntry, job: TrainJob) -> Iterator[Output]:
+    """The weights and projections that runs begin with, and whose words augmentation masks."""
+    recipe, teacher = entry.recipe, entry.teacher
+    if recipe.corpus is not None:
+        yield _output(entry, OutputKind.TRANSFERRED)
+    elif teacher is None or (recipe.student and recipe.student.given):
+        yield _output(entry, OutputKind.PRETRAINED)
+    else:
+        yield _output(teacher, OutputKind.PRETRAINED)
+    if teacher and any(run.recipe.augment is not None for run in job.runs):
+        yield _output(teacher, OutputKind.PRETRAINED)
+    if job.projections and recipe.corpus is None:
+        yield _output(entry, OutputKind.PRETRAINED_PROJECTIONS)
+    elif job.projections:
+        yield _output(entry, OutputKind.TRANSFERRED_PROJECTIONS)
+
+
+def _taught(entry: ResolvedEntry, runs: Iterable[RunRecipe]) -> list[str]:
+    """The tasks among those of the runs that a teacher teaches."""
+    return [task for task in dict.fromkeys(run.task for run in runs) if entry.is_taught(task)]
+
+
+def _score_stage(entry: ResolvedEntry) -> PipelineStage:
     job = ScoreJob(
-        suite=loaded.name,
-        entry=name,
-        method=method_name(entry.method) if entry else "teacher",
-        teacher=entry.teacher if entry else name,
-        twin=(entry.twin or loaded.suite.twin) if entry else None,
-        runs=tuple(runs),
+        suite=entry.suite_name,
+        entry=entry.name,
+        method=entry.method,
+        teacher=(entry.teacher or entry).name,
+        twin=entry.twin,
+        runs=entry.runs,
     )
-    out = Outputs(loaded.name, name)
-    checkpoints = (out.of("checkpoint", run.key) for run in runs)
-    read = InputFiles(loaded.name).of_runs(runs)
-    return PipelineStage("score", "score", job, (*read, *checkpoints), (out.of("score"),))
+    checkpoints = (_output(entry, OutputKind.RUNS, place) for place, _ in _places(entry))
+    read = inputs.of_tasks(entry, entry.runs)
+    outputs = (_output(entry, OutputKind.SCORE),)
+    return PipelineStage(kinds.SCORE, "score", job, (*read, *checkpoints), outputs)
 
 
-def _export_stage(loaded: LoadedSuite, name: str) -> PipelineStage:
-    runs, out = _first_seed(loaded, name), Outputs(loaded.name, name)
-    job = ExportJob(suite=loaded.name, entry=name, runs=runs, export=loaded.suite.bench.export)
-    checkpoints = (out.of("checkpoint", run.key) for run in runs)
-    read = InputFiles(loaded.name).of_runs(runs)
-    return PipelineStage("export", "export", job, (*read, *checkpoints), (out.of("export"),))
+def _gate_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
+    if isinstance(entry.spec, Teacher):
+        job = GateJob(
+            suite=entry.suite_name,
+            entry=entry.name,
+            gates=entry.spec.gates,
+            seed=entry.suite.seeds[0],
+            tasks=entry.tasks,
+        )
+        scores, outputs = (_output(entry, OutputKind.SCORE),), (_output(entry, OutputKind.GATE),)
+        yield PipelineStage(kinds.GATE, "gate", job, scores, outputs)
 
 
-def _latency_stages(loaded: LoadedSuite, name: str, teacher: str) -> Iterator[PipelineStage]:
-    timed = loaded.suite.bench.tasks or tuple(loaded.suite.tasks)
-    runs = tuple(run for run in _first_seed(loaded, name) if run.task in timed)
-    if not runs:
+def _export_stage(entry: ResolvedEntry) -> PipelineStage:
+    job = ExportJob(
+        suite=entry.suite_name,
+        entry=entry.name,
+        runs=entry.first_runs,
+        export=entry.suite.bench.export,
+    )
+    checkpoints = (_checkpoint(entry, run) for run in job.runs)
+    read = inputs.of_tasks(entry, job.runs)
+    outputs = (_output(entry, OutputKind.EXPORT),)
+    return PipelineStage(kinds.EXPORT, "export", job, (*read, *checkpoints), outputs)
+
+
+def _latency_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
+    teacher, bench = entry.teacher, entry.suite.bench
+    runs = tuple(run for run in entry.first_runs if not bench.tasks or run.task in bench.tasks)
+    if teacher is None or not runs:
         return
-    ours = Outputs(loaded.name, name)
-    theirs = Outputs(loaded.name, teacher)
     job = LatencyJob(
-        suite=loaded.name,
-        entry=name,
-        teacher=teacher,
+        suite=entry.suite_name,
+        entry=entry.name,
+        teacher=teacher.name,
         runs=runs,
-        beside=tuple(_measured(teacher_run(loaded, teacher, run.task)) for run in runs),
-        bench=loaded.suite.bench,
+        beside=tuple(entry.teaching_run(run.task) for run in runs),
+        bench=bench,
     )
-    dependencies = [
-        *InputFiles(loaded.name).of_runs(runs),
-        *(ours.of("checkpoint", run.key) for run in runs),
-        *(theirs.of("checkpoint", run_key(run.task, loaded.teacher_seed)) for run in runs),
-        ours.of("export"),
-        theirs.of("export"),
-    ]
-    yield PipelineStage("latency", "latency", job, tuple(dependencies), (ours.of("latency"),))
-
-
-def _board_pipeline(loaded: LoadedSuite, measured: tuple[str, ...]) -> Pipeline:
-    job = BoardJob(
-        suite=loaded.name,
-        entry=BOARD,
-        entries=build_order(loaded.teachers, loaded.entries),
+    dependencies = (
+        *inputs.of_tasks(entry, runs),
+        *(_checkpoint(entry, run) for run in runs),
+        *(_checkpoint(teacher, run) for run in job.beside),
+        _output(entry, OutputKind.EXPORT),
+        _output(teacher, OutputKind.EXPORT),
     )
-    stage = PipelineStage(BOARD, BOARD, job, measured, (f"build/{loaded.name}/board",))
-    return Pipeline(loaded.name, BOARD, (stage,))
+    outputs = (_output(entry, OutputKind.LATENCY),)
+    yield PipelineStage(kinds.LATENCY, "latency", job, dependencies, outputs)
 
 
-def _first_seed(loaded: LoadedSuite, name: str) -> tuple[Measured, ...]:
-    first = loaded.suite.seeds[0]
-    return tuple(_measured(run) for run in run_recipes(loaded, name) if run.seed == first)
+def _board_pipeline(suite: ResolvedSuite, pipelines: Iterable[Pipeline]) -> Pipeline:
+    job = BoardJob(suite=suite.name, entry=BOARD, entries=tuple(suite.entries))
+    records = tuple(output for each in pipelines for output in record_outputs(each.stages))
+    outputs = (Output(OutputKind.BOARD, suite.name, BOARD),)
+    stage = PipelineStage(kinds.BOARD, BOARD, job, records, outputs)
+    return Pipeline(suite.name, BOARD, (stage,))
 
 
-def _measured(run: RunRecipe) -> Measured:
-    return Measured(
-        task=run.task, seed=run.seed, settings=run.settings, data=run.data, declared=run.declared
-    )
+def _output(entry: ResolvedEntry, kind: OutputKind, place: Steps = ()) -> Output:
+    return Output(kind, entry.suite_name, entry.name, place)
 
 
-def _method(recipe: Recipe) -> str | None:
-    return method_name(recipe.method) if recipe.method is not None else None
-
-
-def _slug(key: str) -> str:
-    """DVC allows no dots in the names of stages."""
-    return key.replace(".", "_")
+def _checkpoint(entry: ResolvedEntry, run: RunRecipe) -> Output:
+    return _output(entry, OutputKind.RUNS, (run.task, str(run.seed)))

@@ -13,37 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import zoo
+from zoo.pipeline.kinds import TRAIN, StageKind, code_roots
 from zoo.pipeline.silence import SPEAKING, Silenced
-from zoo.spec.bench import ENGINES
+from zoo.spec.jobs import Job
 
 PACKAGE = Path(zoo.__file__).parent
 _PACKAGE_FILE = "__init__.py"
 
-ROOTS = {
-    "inputs": ("zoo.data.inputs",),
-    "training": ("zoo.training.run", "zoo.training.pretrain"),
-    "score": ("zoo.evaluation.stage",),
-    "gate": ("zoo.evaluation.gate",),
-    "export": ("zoo.export.stage",),
-    "latency": (
-        "zoo.latency.stage",
-        "zoo.latency.engine",
-        *(engine.runner for engine in ENGINES),
-    ),
-    "board": ("zoo.board.publish",),
-    "study": ("zoo.board.studies",),
-}
-"""What each part of the code begins with; parts are the kinds of stages, training is one."""
-PARTS = {"pretrain": "training", "transfer": "training", "train": "training"}
-"""Kinds of stages that are not a part by themselves."""
-BY_METHOD = ("transfer", "train")
-"""Kinds of stages whose code includes the file of the entry's method."""
+METHOD_FOLDER = "methods"
+"""The folder of the methods, and of their parts of the code."""
 
 
-def code_parts(kind: str, method: str | None) -> tuple[str, ...]:
-    """The parts of the code that a kind of stage runs."""
-    part = PARTS.get(kind, kind)
-    return (part, f"methods/{method}") if method and kind in BY_METHOD else (part,)
+def code_parts(kind: StageKind, job: Job) -> tuple[str, ...]:
+    """The parts of the code that a stage runs: its kind's, and its method's file."""
+    method = job.method_file
+    return (kind.code, *((f"{METHOD_FOLDER}/{method}",) if method else ()))
 
 
 def fingerprint(part: str) -> dict[str, str]:
@@ -52,9 +36,9 @@ def fingerprint(part: str) -> dict[str, str]:
     That of a method holds what the method adds to training.
     """
     room, _, method = part.partition("/")
-    modules = closure((f"zoo.{room}.{method}",)) if method else closure(ROOTS[part])
+    modules = closure((f"zoo.{room}.{method}",)) if method else closure(code_roots(part))
     if method:
-        modules -= closure(ROOTS["training"])
+        modules -= closure(code_roots(TRAIN.code))
     return {module: _module_sha256(module) for module in sorted(modules)}
 
 

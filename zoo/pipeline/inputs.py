@@ -1,61 +1,62 @@
 """What a suite reads and did not make: the stage that looks at it, and who depends on what."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from zoo.paths import Project
-from zoo.pipeline.recipes import entry_recipe, run_recipes, transfer_job
+from zoo.pipeline.outputs import Output, OutputKind
+from zoo.resolve.entry import ResolvedEntry, ResolvedSuite
 from zoo.spec.corpus import Corpus, PocketCorpus
 from zoo.spec.data import PocketData
 from zoo.spec.jobs import CorpusInput, FileInput, Input, InputsJob, ModelInput, TaskInput
-from zoo.spec.load import INPUTS, LoadedSuite
-from zoo.spec.measuring import Measured
+from zoo.spec.load import INPUTS
 from zoo.spec.recipe import ResolvedSource, RunRecipe, TransferredSource
 from zoo.spec.teacher import PretrainedSource
 
 Named = tuple[str, Input]
 
 
-def inputs_job(loaded: LoadedSuite) -> InputsJob:
+def inputs_job(suite: ResolvedSuite) -> InputsJob:
     """All that the entries of a suite read and did not make, each under one name."""
     found: dict[str, Input] = {}
-    for name in (*loaded.teachers, *loaded.entries):
-        recipe = entry_recipe(loaded, name)
+    for entry in suite.entries.values():
+        recipe = entry.recipe
         source = recipe.student.given if recipe.student else recipe.teacher.source
-        found |= dict(_of_source(name, source))
-        transfer = transfer_job(loaded, name) if name in loaded.entries else None
-        found |= dict(_of_corpus(transfer.corpus)) if transfer else {}
-        for run in run_recipes(loaded, name):
+        found |= dict(_of_source(entry.name, source))
+        found |= dict(_of_corpus(entry.transfer.corpus)) if entry.transfer else {}
+        for run in entry.runs:
             found |= dict((*_of_task(run), *_of_augmentation(run)))
-    return InputsJob(suite=loaded.name, entry=INPUTS, inputs=dict(sorted(found.items())))
+    return InputsJob(suite=suite.name, entry=INPUTS, inputs=dict(sorted(found.items())))
 
 
-class InputFiles:
-    """The outputs of the stage that looks at inputs, by who reads them."""
+def looked_at(suite: str, name: str) -> Output:
+    """The file that says what an input is."""
+    return Output(OutputKind.INPUT, suite, INPUTS, tuple(f"{name}.txt".split("/")))
 
-    def __init__(self, suite: str) -> None:
-        self._suite = suite
 
-    def of(self, name: str) -> str:
-        """The file that says what an input is."""
-        return Project(Path()).inputs(self._suite, name).as_posix()
+def of_source(entry: ResolvedEntry, source: ResolvedSource) -> Iterator[Output]:
+    """What first weights are brought from, or made of."""
+    return _looked_at(entry, _of_source(entry.name, source))
 
-    def of_source(self, entry: str, source: ResolvedSource | None) -> Iterator[str]:
-        """What first weights are brought from, or made of."""
-        yield from (self.of(name) for name, _ in _of_source(entry, source))
 
-    def of_corpus(self, corpus: Corpus) -> Iterator[str]:
-        """What a transfer reads."""
-        yield from (self.of(name) for name, _ in _of_corpus(corpus))
+def of_corpus(entry: ResolvedEntry, corpus: Corpus) -> Iterator[Output]:
+    """What a transfer reads."""
+    return _looked_at(entry, _of_corpus(corpus))
 
-    def of_training(self, run: RunRecipe) -> Iterator[str]:
-        """What the training of a run reads."""
-        train = [(name, one) for name, one in _of_task(run) if one.split == "train"]
-        yield from (self.of(name) for name, _ in (*train, *_of_augmentation(run)))
 
-    def of_runs(self, runs: Iterable[Measured]) -> Iterator[str]:
-        """What measuring some runs reads; each once."""
-        yield from dict.fromkeys(self.of(name) for run in runs for name, _ in _of_task(run))
+def of_training(entry: ResolvedEntry, runs: Iterable[RunRecipe]) -> Iterator[Output]:
+    """What the training of some runs reads."""
+    for run in runs:
+        train = (pair for pair in _of_task(run) if pair[1].split == "train")
+        yield from _looked_at(entry, (*train, *_of_augmentation(run)))
+
+
+def of_tasks(entry: ResolvedEntry, runs: Iterable[RunRecipe]) -> Iterator[Output]:
+    """What measuring some runs reads: all splits of their tasks."""
+    for task in dict.fromkeys(run.task for run in runs if any(_of_task(run))):
+        yield Output(OutputKind.INPUT, entry.suite_name, INPUTS, (task,))
+
+
+def _looked_at(entry: ResolvedEntry, named: Iterable[Named]) -> Iterator[Output]:
+    return (looked_at(entry.suite_name, name) for name, _ in named)
 
 
 def _of_source(entry: str, source: ResolvedSource | None) -> Iterator[Named]:
@@ -72,10 +73,10 @@ def _of_corpus(corpus: Corpus, name: str = "corpus") -> Iterator[Named]:
         yield name, CorpusInput(corpus=corpus)
 
 
-def _of_task(run: RunRecipe | Measured) -> Iterator[tuple[str, TaskInput]]:
+def _of_task(run: RunRecipe) -> Iterator[tuple[str, TaskInput]]:
     if not isinstance(run.data, PocketData):
         for split in ("train", *run.definition.evaluation):
-            yield f"{run.task}.{split}", TaskInput(task=run.task, split=split, data=run.data)
+            yield f"{run.task}/{split}", TaskInput(task=run.task, split=split, data=run.data)
 
 
 def _of_augmentation(run: RunRecipe) -> Iterator[Named]:

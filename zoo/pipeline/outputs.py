@@ -1,18 +1,94 @@
-"""The outputs of an entry's stages, as DVC names them."""
+"""What stages leave, typed: of which kind, of which entry, and where DVC finds it."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 
-from zoo.paths import Project
+from zoo.paths import EntryFolder, Project
 
 
-class Outputs:
-    """The outputs of an entry's stages as DVC names them: relative to the project's root."""
+class OutputKind(Enum):
+    """What an output is."""
 
-    def __init__(self, suite: str, entry: str) -> None:
-        self._folder = Project(Path()).entry(suite, entry)
+    INPUT = "what an input of the suite was when it was looked at"
+    PRETRAINED = "first weights"
+    PRETRAINED_PROJECTIONS = "projections that came with first weights"
+    TRANSFERRED = "weights after the corpus stages"
+    TRANSFERRED_PROJECTIONS = "projections that the corpus stages learnt"
+    TRANSFER = "the record of the corpus stages"
+    RUNS = "the models of runs"
+    TRAINING = "the training records of runs"
+    SCORE = "scores and sizes"
+    GATE = "what a teacher may teach"
+    EXPORT = "ONNX files and their records"
+    LATENCY = "latency records"
+    STUDY = "the tables of a study"
+    BOARD = "the tables of a suite"
 
-    def of(self, what: str, run: str | None = None) -> str:
-        """One output: a property of EntryFolder, or a file of one run."""
-        found = getattr(self._folder, what)
-        path: Path = found(run) if run is not None else found
-        return path.as_posix()
+
+RECORDS = (
+    OutputKind.TRANSFER,
+    OutputKind.TRAINING,
+    OutputKind.SCORE,
+    OutputKind.EXPORT,
+    OutputKind.LATENCY,
+)
+"""What tables are made of."""
+FIRST_WEIGHTS = (
+    OutputKind.PRETRAINED,
+    OutputKind.PRETRAINED_PROJECTIONS,
+    OutputKind.TRANSFERRED,
+    OutputKind.TRANSFERRED_PROJECTIONS,
+)
+"""What runs start from; variants of a study share theirs."""
+
+
+Steps = tuple[str, ...]
+"""Where a part of an output lies: a task, a task and a seed, or a file; empty for the whole."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of a stage, or of several stages together."""
+
+    kind: OutputKind
+    suite: str
+    entry: str
+    place: Steps = ()
+
+    def holds(self, other: "Output") -> bool:
+        """Whether the other is this one, or a part of it."""
+        whole = replace(other, place=other.place[: len(self.place)])
+        return whole == self
+
+    def touches(self, other: "Output") -> bool:
+        """Whether one of them holds the other: a change of either is one of both."""
+        return self.holds(other) or other.holds(self)
+
+    @property
+    def path(self) -> str:
+        """As DVC names it: relative to the project's root."""
+        return _PATHS[self.kind](self).as_posix()
+
+
+def _folder(output: Output) -> EntryFolder:
+    return Project(Path()).entry(output.suite, output.entry)
+
+
+_PATHS: dict[OutputKind, Callable[[Output], Path]] = {
+    OutputKind.INPUT: lambda one: Project(Path()).inputs(one.suite).joinpath(*one.place),
+    OutputKind.PRETRAINED: lambda one: _folder(one).pretrained,
+    OutputKind.PRETRAINED_PROJECTIONS: lambda one: _folder(one).pretrained_projections,
+    OutputKind.TRANSFERRED: lambda one: _folder(one).transferred,
+    OutputKind.TRANSFERRED_PROJECTIONS: lambda one: _folder(one).transferred_projections,
+    OutputKind.TRANSFER: lambda one: _folder(one).transfer_records,
+    OutputKind.RUNS: lambda one: _folder(one).runs.joinpath(*one.place),
+    OutputKind.TRAINING: lambda one: _folder(one).training_records.joinpath(*one.place),
+    OutputKind.SCORE: lambda one: _folder(one).score,
+    OutputKind.GATE: lambda one: _folder(one).gate,
+    OutputKind.EXPORT: lambda one: _folder(one).export,
+    OutputKind.LATENCY: lambda one: _folder(one).latency,
+    OutputKind.STUDY: lambda one: Project(Path()).study(one.suite, one.entry),
+    OutputKind.BOARD: lambda one: Project(Path()).built_tables(one.suite),
+}

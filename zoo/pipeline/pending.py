@@ -4,20 +4,22 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import product
 
 from zoo.data.inputs import changed_inputs
 from zoo.errors import Problem, ZooError
 from zoo.paths import Project
 from zoo.pipeline.compile import PipelineStage, compile_suite
-from zoo.pipeline.inputs import InputFiles
+from zoo.pipeline.inputs import looked_at
+from zoo.pipeline.outputs import Output
 from zoo.pipeline.sync import pipeline_file
 from zoo.pipeline.variants import compile_study
+from zoo.resolve.entry import ResolvedSuite
 from zoo.spec.jobs import InputsJob
-from zoo.spec.load import LoadedSuite
 
 
-def pending(project: Project, loaded: LoadedSuite, entry: str) -> Iterator[str]:
+def pending(project: Project, suite: ResolvedSuite, entry: str) -> Iterator[str]:
     """Stages of an entry and of all it needs that are not up to date, in order.
 
     `dvc repro --dry` would stop at the first output that is not there yet.
@@ -25,18 +27,20 @@ def pending(project: Project, loaded: LoadedSuite, entry: str) -> Iterator[str]:
     Raises:
         ZooError: DVC cannot say.
     """
-    changed = _changed(project, pipeline_file(loaded.name, entry))
-    remade: set[str] = set()
-    for owner, stage in _needed(loaded, entry):
+    changed = _changed(project, pipeline_file(suite.name, entry))
+    remade: set[Output] = set()
+    for owner, stage in _needed(suite, entry):
         if isinstance(stage.job, InputsJob):  # it is run by every build, and mostly finds nothing
             names = changed_inputs(project, stage.job)
-            remade |= {InputFiles(loaded.name).of(name) for name in names}
+            remade |= {looked_at(suite.name, name) for name in names}
             continue
-        file = pipeline_file(loaded.name, owner)
+        file = pipeline_file(suite.name, owner)
         address = stage.name if file == "dvc.yaml" else f"{file}:{stage.name}"
-        if address in changed or remade & set(stage.dependencies):
+        if address in changed or any(
+            made.touches(one) for made in remade for one in stage.dependencies
+        ):
             remade |= set(stage.outputs)
-            yield f"{loaded.name}/{owner} {stage.name}"
+            yield f"{suite.name}/{owner} {stage.name}"
 
 
 def _changed(project: Project, file: str) -> set[str]:
@@ -67,15 +71,20 @@ def _untold(file: str, stderr: str) -> Problem:
     return Problem(file, f"DVC cannot tell its status:\n    {told}", remedy=remedy)
 
 
-def _needed(loaded: LoadedSuite, entry: str) -> list[tuple[str, PipelineStage]]:
-    pipelines = compile_suite(loaded)
-    if entry in loaded.studies:
-        pipelines.append(compile_study(loaded, entry))
-    stages = [(p.entry, stage) for p in pipelines for stage in p.stages]
-    wanted: set[str] = set()
+def _needed(suite: ResolvedSuite, entry: str) -> list[tuple[str, PipelineStage]]:
+    pipelines = compile_suite(suite)
+    if entry in suite.loaded.studies:
+        pipelines.append(compile_study(suite, entry))
+    stages = [(pipeline.entry, stage) for pipeline in pipelines for stage in pipeline.stages]
+    wanted: set[Output] = set()
     kept = []
     for owner, stage in reversed(stages):
-        if owner == entry or wanted & set(stage.outputs):
+        if owner == entry or _touches_any(stage.outputs, wanted):
             wanted |= set(stage.dependencies)
             kept.append((owner, stage))
     return kept[::-1]
+
+
+def _touches_any(made: Iterable[Output], wanted: Iterable[Output]) -> bool:
+    """Whether something wanted is among what is made, a part of it or the whole."""
+    return any(one.touches(other) for one, other in product(made, wanted))

@@ -2,16 +2,10 @@
 
 import sys
 
-from pydantic import BaseModel
-
-from zoo.errors import at
-from zoo.json_files import fitting
 from zoo.paths import Project
-from zoo.pipeline.sync import SYNC, read_jobs
+from zoo.pipeline.params import ParamsFile, board_job
 from zoo.records.durations import note_duration, own_durations, published_durations
 from zoo.spec.load import BOARD
-
-TURNS = ("pretrain", "transfer", "train", "score", "gate", "export", "latency", "study")
 
 
 class Progress:
@@ -23,7 +17,7 @@ class Progress:
 
     def __init__(self, project: Project, suite: str, study: str | None = None) -> None:
         self._project, self._suite = project, suite
-        self._order = study_order(project, suite, study) if study else stage_order(project, suite)
+        self._order = entry_stages(project, suite, study) if study else stage_order(project, suite)
 
     def announce(self, entry: str, name: str) -> None:
         """Tell the stage's place and the estimate."""
@@ -54,51 +48,23 @@ class Progress:
         return sum(expected[stage] for stage in stages)
 
 
-class _Board(BaseModel):
-    """What is read here of a board's job."""
-
-    entries: tuple[str, ...]
-
-
 def stage_order(project: Project, suite: str) -> list[str]:
     """All stages of a suite in an order in which they can run: `<entry>/<stage>`.
 
     Raises:
         ZooError: a params.json is missing or damaged.
     """
-    order: list[str] = []
-    params = project.pipelines / suite / "params.json"
-    where = at(project.relative(params), key=BOARD)
-    board = fitting(_Board, read_jobs(project, params).get(BOARD), where, remedy=SYNC)
-    for entry in board.entries:
-        names = read_jobs(project, project.pipelines / suite / entry / "params.json")
-        order += [f"{entry}/{name}" for name in sorted(names, key=_turn)]
-    return [*order, "board/board"]
+    entries = (*board_job(project, suite).entries, BOARD)
+    return [each for entry in entries for each in entry_stages(project, suite, entry)]
 
 
-def study_order(project: Project, suite: str, study: str) -> list[str]:
-    """The stages of a study alone: what its variants start from is built before.
+def entry_stages(project: Project, suite: str, entry: str) -> list[str]:
+    """The stages of one entry, or of a study alone, in the order in which they can run.
 
     Raises:
         ZooError: its params.json is missing or damaged.
     """
-    names = read_jobs(project, project.pipelines / suite / study / "params.json")
-    return [f"{study}/{name}" for name in sorted(names, key=_turn_in_study)]
-
-
-def _turn_in_study(name: str) -> tuple[bool, str, int]:
-    """Variant by variant, and their tables last."""
-    kind, _, variant = name.partition("-")
-    return kind == "study", variant, _place(kind)
-
-
-def _turn(name: str) -> tuple[int, str]:
-    return _place(name.partition("-")[0]), name
-
-
-def _place(kind: str) -> int:
-    """Kinds that nobody knows come last: whoever runs one tells of it."""
-    return TURNS.index(kind) if kind in TURNS else len(TURNS)
+    return [f"{entry}/{name}" for name in ParamsFile(project, suite, entry).stages]
 
 
 def _duration(seconds: float) -> str:

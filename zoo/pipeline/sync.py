@@ -1,33 +1,29 @@
 """Writing pipelines: a small dvc.yaml per entry, its jobs as JSON, the code's fingerprints."""
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
 
-from pydantic import BaseModel
-
-from zoo.errors import Problem, SpecError, UsageError, at
-from zoo.json_files import fitting, read_json
+from zoo.errors import Problem, SpecError, at
 from zoo.paths import Project, write_file
 from zoo.pipeline.compile import Pipeline, PipelineStage, compile_suite
 from zoo.pipeline.fingerprint import code_parts, fingerprint_text
-from zoo.pipeline.variants import STUDY, compile_study
-from zoo.spec.load import BOARD, INPUTS, LoadedSuite
-from zoo.spec.measuring import BoardJob
-from zoo.spec.study import StudyJob
+from zoo.pipeline.kinds import INPUTS as INPUTS_KIND
+from zoo.pipeline.kinds import STUDY, StageKind
+from zoo.pipeline.params import params_key, params_text
+from zoo.pipeline.variants import compile_study
+from zoo.resolve.entry import ResolvedSuite
+from zoo.spec.jobs import Job
+from zoo.spec.load import BOARD, INPUTS
 
-_Job = TypeVar("_Job", bound=BaseModel)
 DEFAULT_SUITE = "pocket"
-SYNC = "run `zoo sync`, which writes it from the specs"
 CODE = "pipelines/code"
 """The folder of the code's fingerprints, a file for each part."""
 LARGEST = 50
 """Most stages per dvc.yaml: beyond it DVC's own work grows faster than the stages."""
 
 
-def pipeline_files(suites: dict[str, LoadedSuite]) -> dict[str, str]:
+def pipeline_files(suites: Mapping[str, ResolvedSuite]) -> dict[str, str]:
     """Every generated file of the pipelines: path from the root, and content.
 
     Raises:
@@ -35,12 +31,14 @@ def pipeline_files(suites: dict[str, LoadedSuite]) -> dict[str, str]:
     """
     files: dict[str, str] = {}
     parts: set[str] = set()
-    for loaded in suites.values():
-        studies = [compile_study(loaded, name) for name in sorted(loaded.studies)]
-        for pipeline in (*compile_suite(loaded), *studies):
+    for suite in suites.values():
+        studies = [compile_study(suite, name) for name in sorted(suite.loaded.studies)]
+        for pipeline in (*compile_suite(suite), *studies):
             _refuse_large(pipeline)
             files |= _files_of(pipeline)
-            parts |= {part for stage in pipeline.stages for part in _parts(stage)}
+            parts |= {
+                part for stage in pipeline.stages for part in code_parts(stage.kind, stage.job)
+            }
     return files | {_code_file(part): fingerprint_text(part) for part in sorted(parts)}
 
 
@@ -84,9 +82,9 @@ def pipeline_file(suite: str, entry: str = BOARD) -> str:
     return "dvc.yaml" if suite == DEFAULT_SUITE else f"pipelines/{suite}/dvc.yaml"
 
 
-def code_text(project: Project, kind: str, method: str | None) -> str:
-    """The fingerprints of what a kind of stage runs, as they stand on disk; DVC compares these."""
-    files = [project.root / _code_file(part) for part in code_parts(kind, method)]
+def code_text(project: Project, kind: StageKind, job: Job) -> str:
+    """The fingerprints of what a stage runs, as they stand on disk; DVC compares these."""
+    files = [project.root / _code_file(part) for part in code_parts(kind, job)]
     return "".join(path.read_text(encoding="utf-8") for path in files if path.is_file())
 
 
@@ -108,7 +106,7 @@ def _refuse_large(pipeline: Pipeline) -> None:
         return
     place = at(f"specs/{pipeline.suite}/suite.yaml", key="train_stage_per")
     remedy = "state train_stage_per: task, or entry"
-    if pipeline.stages[-1].kind == STUDY:
+    if pipeline.stages[-1].kind is STUDY:
         place = at(f"{_source(pipeline)}.yaml", key="axes")
         remedy = "state fewer values, or make two studies of it"
     given = f"the pipeline of {pipeline.entry} would have {len(pipeline.stages)} stages"
@@ -119,43 +117,38 @@ def _files_of(pipeline: Pipeline) -> dict[str, str]:
     suite, entry = pipeline.suite, pipeline.entry
     folder = f"pipelines/{suite}" if entry == BOARD else f"pipelines/{suite}/{entry}"
     params = f"{folder}/params.json"
-    jobs = {stage.name: stage.job.model_dump(mode="json") for stage in pipeline.stages}
     target = pipeline_file(suite, entry)
     up = "/".join([".."] * target.count("/")) or "."
-    return {params: _json(jobs), target: _dvc_yaml(pipeline, params, up)}
+    lines = [f"# Written by `zoo sync` from {_source(pipeline)}; edit that, not this.", "stages:"]
+    for stage in pipeline.stages:
+        held = f"{params}: [{params_key(stage.name)}]"
+        lines += _stage_lines(f"{suite}/{entry}", stage, held, up)
+    return {params: params_text(pipeline), target: "\n".join(lines) + "\n"}
 
 
 def _source(pipeline: Pipeline) -> str:
     """What a pipeline is written from."""
     if pipeline.entry in (BOARD, INPUTS):
         return f"specs/{pipeline.suite}"
-    folder = "studies/" if pipeline.stages[-1].kind == STUDY else ""
+    folder = "studies/" if pipeline.stages[-1].kind is STUDY else ""
     return f"specs/{pipeline.suite}/{folder}{pipeline.entry}"
 
 
-def _dvc_yaml(pipeline: Pipeline, params: str, up: str) -> str:
-    lines = [
-        f"# Written by `zoo sync` from {_source(pipeline)}; edit that, not this.",
-        "stages:",
+def _stage_lines(place: str, stage: PipelineStage, held: str, up: str) -> list[str]:
+    code = tuple(map(_code_file, _parts(stage)))
+    return [
+        f"  {stage.name}:",
+        f"    wdir: {up}",
+        f"    cmd: zoo stage {place} {stage.name}",
+        *(["    always_changed: true"] if stage.kind is INPUTS_KIND else []),
+        *_list("deps", (*code, *(output.path for output in stage.dependencies))),
+        *_list("params", (held,)),
+        *_list("outs", tuple(output.path for output in stage.outputs)),
     ]
-    for stage in pipeline.stages:
-        where = f"{pipeline.suite}/{pipeline.entry}"
-        code = tuple(map(_code_file, _parts(stage)))
-        lines += [
-            f"  {stage.name}:",
-            f"    wdir: {up}",
-            f"    cmd: zoo stage {where} {stage.name}",
-            *(["    always_changed: true"] if stage.kind == INPUTS else []),
-            *_list("deps", (*code, *stage.dependencies)),
-            "    params:",
-            f"      - {params}: [{stage.name}]",
-            *_list("outs", stage.outputs),
-        ]
-    return "\n".join(lines) + "\n"
 
 
 def _parts(stage: PipelineStage) -> tuple[str, ...]:
-    return code_parts(stage.kind, stage.method)
+    return code_parts(stage.kind, stage.job)
 
 
 def _code_file(part: str) -> str:
@@ -163,89 +156,4 @@ def _code_file(part: str) -> str:
 
 
 def _list(key: str, values: tuple[str, ...]) -> list[str]:
-    return [f"    {key}:", *(f"      - {value}" for value in values)] if values else []
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=1, sort_keys=True) + "\n"
-
-
-def job_of(project: Project, suite: str, entry: str, name: str) -> str:
-    """The JSON of one stage's job, as written in its params.json.
-
-    Raises:
-        UsageError: there is no such stage.
-        ZooError: its params.json is damaged.
-    """
-    path = _params(project, suite, entry)
-    if not path.is_file():
-        remedy = "see `zoo list`; write pipelines with `zoo sync`"
-        given = "there is no pipeline of this entry"
-        raise UsageError(Problem(f"{suite}/{entry}", given, remedy=remedy))
-    jobs = read_jobs(project, path)
-    if name not in jobs:
-        known = ", ".join(sorted(jobs))
-        raise UsageError(Problem(f"{suite}/{entry}", f"there is no stage {name!r}", known))
-    return json.dumps(jobs[name])
-
-
-def read_job(
-    project: Project,
-    suite: str,
-    entry: str,
-    name: str,
-    model: type[_Job],
-    *,
-    context: Mapping[str, Any] | None = None,
-) -> _Job:
-    """One stage's job.
-
-    Raises:
-        UsageError: there is no such stage.
-        ZooError: its params.json is damaged, or this is no such job.
-    """
-    text = job_of(project, suite, entry, name)
-    where = at(project.relative(_params(project, suite, entry)), key=name)
-    return fitting(model, json.loads(text), where, remedy=SYNC, context=context)
-
-
-def read_jobs(project: Project, path: Path) -> dict[str, Any]:
-    """All jobs of a params.json, not looked into yet.
-
-    Raises:
-        ZooError: it is missing or damaged.
-    """
-    shown = project.relative(path)
-    jobs: dict[str, Any] = read_json(path, dict, shown=shown, remedy=SYNC)
-    return jobs
-
-
-def study_jobs(project: Project, suite: str) -> list[StudyJob]:
-    """What the declared studies of a suite are made of, by name.
-
-    Raises:
-        ZooError: a params.json is damaged.
-    """
-    found = []
-    for path in sorted((project.pipelines / suite).glob("*/params.json")):
-        jobs = read_jobs(project, path)
-        if STUDY in jobs:
-            where = at(project.relative(path), key=STUDY)
-            job = fitting(StudyJob, jobs[STUDY], where, remedy=SYNC)
-            found.append(job)
-    return found
-
-
-def board_job(project: Project, suite: str) -> BoardJob:
-    """What the board of a suite is made of.
-
-    Raises:
-        UsageError: the suite has no pipeline.
-        ZooError: its params.json is damaged.
-    """
-    return read_job(project, suite, BOARD, BOARD, BoardJob)
-
-
-def _params(project: Project, suite: str, entry: str) -> Path:
-    folder = f"pipelines/{suite}" if entry == BOARD else f"pipelines/{suite}/{entry}"
-    return project.inside(f"{folder}/params.json")
+    return [f"    {key}:", *(f"    - {value}" for value in values)] if values else []

@@ -1,167 +1,150 @@
-"""Studies as pipelines: each variant as the entry of a suite of its own, all stages together."""
+"""Studies as pipelines: each variant as an entry of its own, all stages together."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from zoo.methods import METHODS
-from zoo.paths import Project
-from zoo.pipeline.compile import Pipeline, PipelineStage, student_pipeline
-from zoo.pipeline.recipes import entry_tasks, run_recipes
+from zoo.pipeline import kinds
+from zoo.pipeline.compile import Pipeline, PipelineStage, entry_pipeline, record_outputs
+from zoo.pipeline.outputs import FIRST_WEIGHTS, Output, OutputKind
+from zoo.resolve.entry import ResolvedEntry, ResolvedSuite, resolved_student
 from zoo.spec.entry import entry_model
 from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
-from zoo.spec.load import LoadedSuite, Teaching
 from zoo.spec.study import Study, StudyJob, StudyVariant
 from zoo.spec.suite import Suite
 from zoo.spec.vary import Base, Point, identity, point_name, points, train_sizes, values_of, varied
 
-STUDY = "study"
-
 
 @dataclass(frozen=True)
 class Variant:
-    """One variant of a study: `entry` is its name in `loaded`, a suite of its own.
-
-    A variant whose runs are all runs of the varied entry is that entry, and not built again.
-    """
+    """One variant of a study; one whose runs are all runs of the varied entry has its name."""
 
     name: str
-    entry: str
     values: dict[str, Any]
-    loaded: LoadedSuite
+    entry: ResolvedEntry
 
     @property
     def runs(self) -> dict[str, str]:
         """What is declared of each run, by its name."""
-        return {run.key: run.declared for run in run_recipes(self.loaded, self.entry)}
+        return _runs(self.entry)
 
 
-def expand(loaded: LoadedSuite, study_name: str) -> list[Variant]:
+def expand(suite: ResolvedSuite, study_name: str) -> list[Variant]:
     """The variants of a study, the base first; a value that is the base's makes no variant."""
-    study = loaded.studies[study_name]
+    loaded, study = suite.loaded, suite.loaded.studies[study_name]
     entry = loaded.entries[study.entry]
     base = Base(entry, loaded.suite, loaded.teachers, entry_model(METHODS.classes))
     unchanged = identity(study, {}, base)
     return [
-        _variant(loaded, study_name, point, base)
+        _variant(suite, study_name, point, base)
         for point in points(study)
         if not point or identity(study, point, base) != unchanged
     ]
 
 
-def compile_study(loaded: LoadedSuite, study_name: str) -> Pipeline:
+def compile_study(suite: ResolvedSuite, study_name: str) -> Pipeline:
     """The stages of all variants of a study, and last the one that joins their records."""
-    study = loaded.studies[study_name]
-    makers = {_first_digests(student_pipeline(loaded, study.entry).stages): study.entry}
+    study = suite.loaded.studies[study_name]
+    makers = {_first_weights(entry_pipeline(suite.entries[study.entry]).stages): study.entry}
     stages: list[PipelineStage] = []
     rows: list[StudyVariant] = []
-    measured: dict[str, None] = {}
-    variants = expand(loaded, study_name)
+    measured: dict[Output, None] = {}
+    variants = expand(suite, study_name)
     for variant in variants:
-        own = student_pipeline(variant.loaded, variant.entry).stages
-        digests = _first_digests(own)
-        maker = makers.setdefault(digests, variant.entry) if digests else variant.entry
-        own = tuple(_made_by(maker, stage, variant) for stage in own)
+        name, own = variant.entry.name, entry_pipeline(variant.entry).stages
+        first = _first_weights(own)
+        maker = makers.setdefault(first, name) if first else name
+        own = tuple(_made_by(maker, stage, name) for stage in own)
         rows.append(_row(variant, maker, own))
         measured |= dict.fromkeys(_records(own, study))
-        if variant.entry != study.entry:
+        if name != study.entry:
             stages += _built(own, study, variant, maker)
     job = StudyJob(
-        suite=loaded.name,
+        suite=suite.name,
         entry=study_name,
         varied=study.entry,
         combine=study.combine,
         axes=tuple(study.axes),
-        tasks=tuple(entry_tasks(variants[0].loaded, variants[0].entry)),
+        tasks=variants[0].entry.tasks,
         latency=study.latency,
         report=study.report,
         variants=tuple(rows),
     )
-    folder = Project(Path()).study(loaded.name, study_name).as_posix()
-    stages.append(PipelineStage(STUDY, STUDY, job, tuple(measured), (folder,)))
-    return Pipeline(loaded.name, study_name, tuple(stages))
+    outputs = (Output(OutputKind.STUDY, suite.name, study_name),)
+    stages.append(PipelineStage(kinds.STUDY, kinds.STUDY.name, job, tuple(measured), outputs))
+    return Pipeline(suite.name, study_name, tuple(stages))
 
 
-def _variant(loaded: LoadedSuite, study_name: str, point: Point, base: Base) -> Variant:
-    study = loaded.studies[study_name]
-    name, entry = point_name(study, point), varied(study, point, base)
-    full = f"{study_name}.{name}"
-    suite = _varied_suite(loaded, study, point, base)
-    own = LoadedSuite(
-        loaded.name,
-        suite,
-        loaded.teachers,
-        {**loaded.entries, full: entry},
-        teaching=Teaching(loaded.teacher_seed, loaded.suite.tasks),
-        own=loaded.own,
-    )
-    variant = Variant(name, full, values_of(study, point, base), own)
-    if not _is_built(loaded, study, variant):
-        return variant
-    return replace(
-        variant,
-        entry=study.entry,
-        loaded=replace(own, entries={**loaded.entries, study.entry: entry}),
-    )
+def _variant(suite: ResolvedSuite, study_name: str, point: Point, base: Base) -> Variant:
+    study = suite.loaded.studies[study_name]
+    name, spec = point_name(study, point), varied(study, point, base)
+    loaded = replace(suite.loaded, suite=_varied_suite(suite.loaded.suite, study, point, base))
+    entry = resolved_student(loaded, f"{study_name}.{name}", spec, suite.entries)
+    if _is_built(suite.entries[study.entry], study, entry):
+        entry = resolved_student(loaded, study.entry, spec, suite.entries)
+    return Variant(name, values_of(study, point, base), entry)
 
 
-def _varied_suite(loaded: LoadedSuite, study: Study, point: Point, base: Base) -> Suite:
+def _varied_suite(suite: Suite, study: Study, point: Point, base: Base) -> Suite:
     sizes = train_sizes(study, point, base)
     tasks = {
         task: settings.model_copy(update={"train": sizes[task]}) if task in sizes else settings
-        for task, settings in loaded.suite.tasks.items()
+        for task, settings in suite.tasks.items()
     }
-    seeds = study.seeds or loaded.suite.seeds
-    update = {"tasks": tasks, "seeds": seeds, "train_stage_per": "entry"}
-    return loaded.suite.model_copy(update=update)
+    update = {"tasks": tasks, "seeds": study.seeds or suite.seeds, "train_stage_per": "entry"}
+    return suite.model_copy(update=update)
 
 
-def _is_built(loaded: LoadedSuite, study: Study, variant: Variant) -> bool:
+def _is_built(entry: ResolvedEntry, study: Study, variant: ResolvedEntry) -> bool:
     """Whether the varied entry's own pipeline has all that the study asks of this variant."""
-    if study.latency and variant.loaded.suite.seeds[0] != loaded.suite.seeds[0]:
+    if study.latency and variant.suite.seeds[0] != entry.suite.seeds[0]:
         return False
-    built = {run.key: run.declared for run in run_recipes(loaded, study.entry)}
-    return variant.runs.items() <= built.items()
+    return _runs(variant).items() <= _runs(entry).items()
 
 
-def _first_digests(stages: Sequence[PipelineStage]) -> tuple[str, ...]:
-    """The identities of the weights that an entry's runs start from, where it makes its own."""
+def _runs(entry: ResolvedEntry) -> dict[str, str]:
+    return {run.key: run.declared for run in entry.runs}
+
+
+def _first_weights(stages: Sequence[PipelineStage]) -> tuple[str, ...]:
+    """What is declared of the weights that an entry's runs start from, where it makes its own."""
     jobs = (stage.job for stage in stages)
     return tuple(job.declared for job in jobs if isinstance(job, PretrainJob | TransferJob))
 
 
-def _made_by(maker: str, stage: PipelineStage, variant: Variant) -> PipelineStage:
-    """The stage where another entry makes the weights that the variant's runs start from."""
-    if maker == variant.entry or not isinstance(stage.job, PretrainJob | TransferJob | TrainJob):
+def _made_by(maker: str, stage: PipelineStage, entry: str) -> PipelineStage:
+    """The stage where another entry makes the weights that the runs of `entry` start from."""
+    if maker == entry:
         return stage
-    ours, theirs = (
-        f"{Project(Path()).entry(variant.loaded.name, entry).root.as_posix()}/"
-        for entry in (variant.entry, maker)
+    if isinstance(stage.job, PretrainJob | TransferJob):
+        return replace(stage, outputs=_of_other(stage.outputs, entry, maker))
+    if isinstance(stage.job, TrainJob):
+        job = stage.job.model_copy(update={"start": maker})
+        return replace(stage, job=job, dependencies=_of_other(stage.dependencies, entry, maker))
+    return stage
+
+
+def _of_other(outputs: Sequence[Output], entry: str, maker: str) -> tuple[Output, ...]:
+    first = (*FIRST_WEIGHTS, OutputKind.TRANSFER)
+    return tuple(
+        replace(one, entry=maker) if one.entry == entry and one.kind in first else one
+        for one in outputs
     )
-    if not isinstance(stage.job, TrainJob):
-        outputs = tuple(path.replace(ours, theirs) for path in stage.outputs)
-        return replace(stage, outputs=outputs)
-    dependencies = tuple(path.replace(ours, theirs) for path in stage.dependencies)
-    job = stage.job.model_copy(update={"start": maker})
-    return replace(stage, job=job, dependencies=dependencies)
 
 
 def _row(variant: Variant, maker: str, stages: Sequence[PipelineStage]) -> StudyVariant:
-    records = {variant.entry: tuple(variant.runs.values())}
+    records = {variant.entry.name: tuple(variant.runs.values())}
     for stage in stages:
         if isinstance(stage.job, TransferJob):
             records[maker] = (*records.get(maker, ()), stage.job.declared)
     return StudyVariant(name=variant.name, values=variant.values, records=records)
 
 
-def _records(stages: Sequence[PipelineStage], study: Study) -> Iterator[str]:
+def _records(stages: Sequence[PipelineStage], study: Study) -> Iterator[Output]:
     """The outputs that the study's tables are made of."""
-    kinds = ("transfer", "train", "score", *(("latency",) if study.latency else ()))
-    for stage in stages:
-        if stage.kind in kinds:
-            weights = ("/checkpoint", "/transferred", ".safetensors")
-            yield from (path for path in stage.outputs if not path.endswith(weights))
+    unwanted = {OutputKind.EXPORT} if study.latency else {OutputKind.EXPORT, OutputKind.LATENCY}
+    return (output for output in record_outputs(stages) if output.kind not in unwanted)
 
 
 def _built(
@@ -169,7 +152,7 @@ def _built(
 ) -> Iterator[PipelineStage]:
     """The stages that build a variant, by names of their own; DVC allows no dots in them."""
     for stage in stages:
-        elsewhere = maker != variant.entry and isinstance(stage.job, PretrainJob | TransferJob)
-        unwanted = not study.latency and stage.kind in ("export", "latency")
+        elsewhere = maker != variant.entry.name and stage.kind in (kinds.PRETRAIN, kinds.TRANSFER)
+        unwanted = not study.latency and stage.kind in (kinds.EXPORT, kinds.LATENCY)
         if not elsewhere and not unwanted:
             yield replace(stage, name=f"{stage.name}-{variant.name.replace('.', '_')}")

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from typing import Annotated, Any, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -97,13 +98,39 @@ CONTENT = {"content": True}
 """The context in which specs are dumped without their addresses."""
 
 
+def stated(value: BaseModel) -> dict[str, Any]:
+    """`value` as plain data without its defaults, so that it can be read back as its own class.
+
+    Fields with one possible value stay: they tell the members of a union apart.
+    """
+    plain = value.model_dump(mode="json", exclude_defaults=True)
+    _restore_kinds(value, plain)
+    return plain
+
+
+def _restore_kinds(value: Any, plain: Any) -> None:
+    """Put back what tells classes apart, wherever `value` holds a model; `plain` is its data."""
+    if isinstance(value, BaseModel):
+        for name, kept in value:
+            if get_args(type(value).model_fields[name].annotation) == (kept,):
+                plain[name] = kept
+            elif name in plain:
+                _restore_kinds(kept, plain[name])
+    elif isinstance(value, Mapping):
+        for key, kept in value.items():
+            _restore_kinds(kept, plain[key])
+    elif isinstance(value, tuple | list):
+        for kept, its in zip(value, plain, strict=True):
+            _restore_kinds(kept, its)
+
+
 def content(value: BaseModel | None) -> Any:
     """`value` as plain data, without where its bytes are found."""
     return value and value.model_dump(mode="json", context=CONTENT)
 
 
 def canonical(value: Any) -> str:
-    """The one JSON text of `value`: sorted keys, no blanks, defaults spelled out (but see `Grown`).
+    """The one JSON text of `value`: sorted keys, no blanks, defaults spelled out.
 
     Comments, key order and defaults made explicit in a YAML file do not show here; a different
     value always does.

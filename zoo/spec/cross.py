@@ -6,11 +6,10 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from zoo.errors import suggestion
-from zoo.spec.base import Spec
 from zoo.spec.bench import sizes
 from zoo.spec.cross_stages import stage_findings, use_findings
 from zoo.spec.cross_tasks import Tasks
-from zoo.spec.entry import Entry
+from zoo.spec.entry import Entry, MethodSpec
 from zoo.spec.finding import Finding
 from zoo.spec.levels import uses_of
 from zoo.spec.optimise import Budgets
@@ -26,34 +25,39 @@ class Catalogue(Protocol):
     """The methods there are, and what they say of shapes; the folder `zoo/methods/` is the one."""
 
     @property
-    def classes(self) -> Mapping[str, type[Spec]]:
+    def classes(self) -> Mapping[str, type[MethodSpec]]:
         """Method classes by name."""
         ...
 
     def misfits(
-        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task], budgets: Budgets
+        self,
+        method: MethodSpec,
+        student: Shape,
+        teacher: Shape,
+        tasks: list[Task],
+        budgets: Budgets,
     ) -> list[Finding]:
         """Why it cannot be used between these shapes or in these budgets; paths below `method`."""
         ...
 
-    def reads_corpus(self, method: Spec) -> bool:
+    def reads_corpus(self, method: MethodSpec) -> bool:
         """Whether the method has a corpus stage."""
         ...
 
     def stages(
-        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task]
+        self, method: MethodSpec, student: Shape, teacher: Shape, tasks: list[Task]
     ) -> Mapping[str, str]:
         """The names of its stages on any of the tasks, and which data each reads."""
         ...
 
     def idle(
-        self, method: Spec, student: Shape, teacher: Shape, tasks: list[Task]
+        self, method: MethodSpec, student: Shape, teacher: Shape, tasks: list[Task]
     ) -> list[Finding]:
         """Settings of the method that decide nothing on these tasks; paths are below `method`."""
         ...
 
     def outlines(
-        self, method: Spec, student: Shape, teacher: Shape, task: Task
+        self, method: MethodSpec, student: Shape, teacher: Shape, task: Task
     ) -> tuple[Outline, ...]:
         """What its stages on a task are, without those it leaves out; none where it misfits."""
         ...

@@ -13,18 +13,27 @@ from zoo.spec.student import Student
 from zoo.spec.teacher import TaskName
 
 
-def _by_name(value: Any, _handler: Any, info: ValidationInfo) -> Spec:
+class MethodSpec(Spec):
+    """A method as specs name it; `zoo.distil.method` says what a method can do."""
+
+    name: str
+    """Its file in `zoo/methods/`."""
+    leave_out: tuple[str, ...] = ()
+    """Terms that are left out, by name (of all layers), as in an ablation."""
+
+
+def _by_name(value: Any, _handler: Any, info: ValidationInfo) -> MethodSpec:
     """The method's class is picked by its `name` from the classes in the validation's context."""
-    if isinstance(value, Spec):
+    if isinstance(value, MethodSpec):
         return value
-    classes: Mapping[str, type[Spec]] = (info.context or {})["methods"]
+    classes: Mapping[str, type[MethodSpec]] = (info.context or {})["methods"]
     name = value.get("name") if isinstance(value, Mapping) else None
     if not isinstance(name, str) or name not in classes:
         raise misfit("method", f"there is no method {name!r}", ", ".join(sorted(classes)))
     return classes[name].model_validate(value)
 
 
-MethodField = Annotated[SerializeAsAny[Spec], WrapValidator(_by_name)]
+MethodField = Annotated[SerializeAsAny[MethodSpec], WrapValidator(_by_name)]
 
 
 class Entry(Spec):
@@ -54,13 +63,13 @@ class Entry(Spec):
     """The entry this one is compared with; the suite's when absent."""
 
 
-def entry_model(methods: Mapping[str, type[Spec]]) -> type[Entry]:
+def entry_model(methods: Mapping[str, type[MethodSpec]]) -> type[Entry]:
     """`Entry` with `method` as the discriminated union of these classes: for files and schema."""
     return _entry_model(tuple(methods[name] for name in sorted(methods)))
 
 
 @lru_cache(maxsize=8)
-def _entry_model(classes: tuple[type[Spec], ...]) -> type[Entry]:
+def _entry_model(classes: tuple[type[MethodSpec], ...]) -> type[Entry]:
     union: Any = Union[classes]  # noqa: UP007
     told = Entry.model_fields["method"].description
     field: Any = (Annotated[union, Field(discriminator="name", description=told)], ...)

@@ -1,12 +1,13 @@
-"""Jobs: what one DVC stage does, complete, as it stands in a pipeline's params.json.
+"""Jobs: what one DVC stage does, complete.
 
-Here are those that train; those that measure stand in `measuring.py`.
+Here are those that train; those that measure stand in `measuring.py`. How they stand in a
+pipeline's params.json is told in `zoo.pipeline.params`.
 
 A stage reads its own job and nothing else of the specs, so that DVC's look at the job decides
 exactly when the stage must run again.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -29,8 +30,16 @@ from zoo.spec.teacher import FolderSource, HubSource
 class Job(Spec):
     """The base of all jobs: for which entry of which suite."""
 
+    run_fields: ClassVar[tuple[str, ...]] = ()
+    """Its fields that hold runs."""
+
     suite: str
     entry: str
+
+    @property
+    def method_file(self) -> str | None:
+        """The method whose file runs, if any."""
+        return None
 
 
 class TaskInput(Spec):
@@ -117,6 +126,11 @@ class TransferJob(Job):
     """Whether projections that came with the given weights are taken up."""
 
     @property
+    def method_file(self) -> str:
+        """The method that trains."""
+        return self.method.name
+
+    @property
     def declared(self) -> str:
         """sha256 of what is declared of the transfer: where it stands plays no part.
 
@@ -142,6 +156,8 @@ class TransferJob(Job):
 class TrainJob(Job):
     """Train some runs of an entry on their tasks."""
 
+    run_fields: ClassVar[tuple[str, ...]] = ("runs",)
+
     teacher: str
     runs: tuple[RunRecipe, ...]
     start: str | None = None
@@ -152,3 +168,9 @@ class TrainJob(Job):
     """What is declared of the teacher that they are distilled from, by task."""
     projections: bool = False
     """Whether projections learnt with these first weights are taken up."""
+
+    @property
+    def method_file(self) -> str | None:
+        """The method that trains; none for a teacher's own entry."""
+        method = self.runs[0].recipe.method
+        return None if method is None else method.name

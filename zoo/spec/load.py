@@ -15,7 +15,7 @@ from zoo.spec.base import NAME_PATTERN, WORDS, Spec
 from zoo.spec.cross import Catalogue, entry_findings, suite_findings, teacher_findings
 from zoo.spec.cross_study import Neighbours, study_findings, variant_names
 from zoo.spec.cross_tasks import known_tasks, own_task_findings, unknown_tasks
-from zoo.spec.data import DataSource, TaskSettings, task_of
+from zoo.spec.data import DataSource, task_of
 from zoo.spec.entry import Entry, entry_model
 from zoo.spec.explain import explain
 from zoo.spec.finding import Finding
@@ -45,8 +45,6 @@ class LoadedSuite:
     teachers: dict[str, Teacher]
     entries: dict[str, Entry]
     studies: dict[str, Study] = field(default_factory=dict)
-    teaching: "Teaching | None" = None
-    """How the teachers that are distilled were trained, where not as this suite says."""
     own: Mapping[str, OwnTask] = field(default_factory=dict)
     """The tasks that this suite itself declares."""
 
@@ -57,23 +55,6 @@ class LoadedSuite:
     def definition(self, task: str) -> Task:
         """What a task is."""
         return task_of(task, self.data_of(task))
-
-    @property
-    def teacher_seed(self) -> int:
-        """Seed of the teachers that are distilled, and of what is trained on the corpus."""
-        return self.teaching.seed if self.teaching else self.suite.seeds[0]
-
-    def teacher_settings(self, task: str) -> TaskSettings:
-        """What the teachers that are distilled read of a task."""
-        return (self.teaching.tasks if self.teaching else self.suite.tasks)[task]
-
-
-@dataclass(frozen=True)
-class Teaching:
-    """How the teachers were trained that a study's variants are distilled from."""
-
-    seed: int
-    tasks: Mapping[str, TaskSettings]
 
 
 def suite_names(project: Project) -> list[str]:

@@ -1,41 +1,22 @@
 """The jobs that measure what was trained, and join what was measured."""
 
-from zoo.spec.base import Spec
+from typing import ClassVar
+
 from zoo.spec.bench import Bench, Export
-from zoo.spec.data import DataSource, TaskSettings, task_of
 from zoo.spec.jobs import Job
-from zoo.spec.recipe import run_key
-from zoo.spec.task import Task
-
-
-class Measured(Spec):
-    """A run to be measured: where it stands, the data of its task, and what is declared of it."""
-
-    task: str
-    seed: int
-    settings: TaskSettings
-    data: DataSource
-    declared: str
-
-    @property
-    def definition(self) -> Task:
-        """What its task is."""
-        return task_of(self.task, self.data)
-
-    @property
-    def key(self) -> str:
-        """The run's name within its entry."""
-        return run_key(self.task, self.seed)
+from zoo.spec.recipe import RunRecipe
 
 
 class ScoreJob(Job):
     """Score every run of an entry on its dev splits, and count its parameters."""
 
+    run_fields: ClassVar[tuple[str, ...]] = ("runs",)
+
     method: str
     """`teacher` for a teacher's own entry."""
     teacher: str
     twin: str | None
-    runs: tuple[Measured, ...]
+    runs: tuple[RunRecipe, ...]
 
 
 class GateJob(Job):
@@ -49,16 +30,20 @@ class GateJob(Job):
 class ExportJob(Job):
     """Export one run of each task to ONNX, and compare."""
 
-    runs: tuple[Measured, ...]
+    run_fields: ClassVar[tuple[str, ...]] = ("runs",)
+
+    runs: tuple[RunRecipe, ...]
     export: Export
 
 
 class LatencyJob(Job):
     """Time one run of each task beside its teacher's."""
 
+    run_fields: ClassVar[tuple[str, ...]] = ("runs", "beside")
+
     teacher: str
-    runs: tuple[Measured, ...]
-    beside: tuple[Measured, ...]
+    runs: tuple[RunRecipe, ...]
+    beside: tuple[RunRecipe, ...]
     """The teacher's run for each of `runs`."""
     bench: Bench
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from zoo.spec.base import WORDS, Spec
-from zoo.spec.entry import entry_model
+from zoo.spec.base import WORDS
+from zoo.spec.entry import MethodSpec, entry_model
 from zoo.spec.own_task import OwnTask
 from zoo.spec.study import Study
 from zoo.spec.suite import Suite
@@ -33,7 +33,7 @@ _BOUNDS = {
 }
 
 
-def json_schemas(methods: Mapping[str, type[Spec]]) -> dict[str, dict[str, Any]]:
+def json_schemas(methods: Mapping[str, type[MethodSpec]]) -> dict[str, dict[str, Any]]:
     """JSON Schema of suite.yaml, and of the file of a teacher, an entry, a study, an own task."""
     models: dict[str, type[BaseModel]] = {
         "suite": Suite,

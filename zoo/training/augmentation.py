@@ -24,12 +24,12 @@ from zoo.models.build import MASKED_LM
 from zoo.models.checkpoint import load_checkpoint, require_word_head
 from zoo.models.identity import read_identity
 from zoo.paths import Project, data_folder, file_sha256, write_file
+from zoo.resolve.plan import Phase
 from zoo.spec.augment import Augment
 from zoo.spec.base import Inputs, content, digest
 from zoo.spec.jobs import TrainJob
 from zoo.spec.recipe import RunRecipe
 from zoo.training.device import training_device
-from zoo.training.plan import Phase
 
 MAKING = 1
 """Raised when the same inputs give other copies, so that old ones are not taken for new."""

@@ -13,9 +13,9 @@ from zoo.data.pieces import tokenizer_digest
 from zoo.data.sequences import Documents
 from zoo.errors import DataError, Problem
 from zoo.paths import Project, data_folder, file_sha256
+from zoo.resolve.plan import Phase
 from zoo.spec.base import content, digest
 from zoo.spec.corpus import Corpus, FolderCorpus, PocketCorpus
-from zoo.training.plan import Phase
 
 
 def corpus_documents(declared: Corpus) -> Iterator[str]:

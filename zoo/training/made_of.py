@@ -13,7 +13,7 @@ from zoo.models.identity import Wanted, verified
 from zoo.paths import Project, file_sha256
 from zoo.spec.base import Inputs
 from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
-from zoo.spec.recipe import RunRecipe, run_key, weights_declared
+from zoo.spec.recipe import RunRecipe, weights_declared
 from zoo.spec.teacher import PretrainedSource
 from zoo.training.augmentation import augmentation_inputs
 from zoo.training.corpus import corpus_sha256
@@ -104,6 +104,6 @@ def teacher_of(project: Project, job: TrainJob, run: RunRecipe) -> tuple[Path, W
     """The checkpoint of the teacher that learnt the run's task."""
     folder = project.entry(job.suite, job.teacher)
     declared, seed = job.taught[run.task], run.teacher_seed
-    return folder.checkpoint(run_key(run.task, seed)), Wanted(
+    return folder.checkpoint(run.task, seed), Wanted(
         job.suite, job.teacher, "trained", declared, run.task, seed
     )

@@ -23,10 +23,10 @@ from zoo.errors import Problem, TrainingError
 from zoo.losses.batch import Batch
 from zoo.models.capture import Capture, Captured
 from zoo.records.training import ClosingRecord, PhaseRecord
+from zoo.resolve.plan import Phase
 from zoo.training.closing import HELD, summed, told
 from zoo.training.journal import Journal
 from zoo.training.optimiser import carried, clip_gradients, make_optimiser
-from zoo.training.plan import Phase
 from zoo.training.resume import Place, Scratch
 from zoo.training.trainee import cut, freeze, set_dropout
 

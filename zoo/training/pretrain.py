@@ -10,6 +10,7 @@ from zoo.models.checkpoint import (
 from zoo.models.identity import Identity
 from zoo.models.neighbours import look_at_neighbours
 from zoo.paths import Project
+from zoo.resolve.plan import pretraining_plan
 from zoo.spec.jobs import PretrainJob
 from zoo.spec.teacher import PretrainedSource
 from zoo.training.corpus import corpus_documents, corpus_feed
@@ -21,7 +22,6 @@ from zoo.training.loop import Work, train_to_end
 from zoo.training.made_of import (
     pretraining_inputs,
 )
-from zoo.training.plan import pretraining_plan
 from zoo.training.projections import load_projections, save_projections
 from zoo.training.resume import Scratch
 from zoo.training.vocabulary import make_tokenizer

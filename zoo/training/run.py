@@ -24,6 +24,7 @@ from zoo.paths import Project, write_file
 from zoo.records.environment import capture_environment
 from zoo.records.text import record_text
 from zoo.records.training import TrainingRecord, TransferRecord
+from zoo.resolve.plan import task_plan, transfer_plan
 from zoo.spec.jobs import TrainJob, TransferJob
 from zoo.spec.recipe import RunRecipe, StudentRecipe
 from zoo.spec.student import copied_layers
@@ -40,7 +41,6 @@ from zoo.training.made_of import (
     teacher_of,
     transfer_inputs,
 )
-from zoo.training.plan import task_plan, transfer_plan
 from zoo.training.projections import load_projections, save_projections
 from zoo.training.resume import Scratch
 
@@ -104,7 +104,7 @@ def transfer(project: Project, job: TransferJob) -> None:
         peak_memory_bytes=peak_memory_bytes(work.device),
         phases=tuple(outcome.phases),
     )
-    write_file(folder.transfer(str(job.seed)), record_text(record))
+    write_file(folder.transfer_record(job.seed), record_text(record))
     scratch.clear()
 
 
@@ -150,7 +150,7 @@ def _train_run(project: Project, job: TrainJob, made: Made) -> None:
         digest=made.digest,
         inputs=made.inputs,
     )
-    save_checkpoint(folder.checkpoint(run.key), outcome.model.cpu(), tokenizer, identity)
+    save_checkpoint(folder.checkpoint(run.task, run.seed), outcome.model.cpu(), tokenizer, identity)
     record = TrainingRecord(
         suite=job.suite,
         entry=job.entry,
@@ -169,7 +169,7 @@ def _train_run(project: Project, job: TrainJob, made: Made) -> None:
         data_sha256=made.inputs["train"],
         phases=tuple(outcome.phases),
     )
-    write_file(folder.training(run.key), record_text(record))
+    write_file(folder.training_record(run.task, run.seed), record_text(record))
 
 
 def _seated(

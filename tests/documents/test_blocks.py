@@ -8,11 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from zoo.cli.show import show
+from zoo.documents.blocks import document_drift, write_documents
 from zoo.errors import ZooError
-from zoo.methods import METHODS
 from zoo.paths import Project
-from zoo.pipeline.documents import document_drift, write_documents
-from zoo.spec.load import LoadedSuite, load_suites
+from zoo.resolve.entry import ResolvedSuite, read_suites
 
 CHECKOUT = Path(__file__).parents[2]
 DRIFT = "shows other boards, terms or numbers than specs and records make"
@@ -25,7 +24,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def house(tmp_path: Path, memory: Path) -> tuple[Project, Mapping[str, LoadedSuite]]:
+def house(tmp_path: Path, memory: Path) -> tuple[Project, Mapping[str, ResolvedSuite]]:
     """A project with the checkout's pocket suite and its published records."""
     shutil.copytree(CHECKOUT / "specs/pocket", tmp_path / "specs/pocket")
     (tmp_path / "results").mkdir()
@@ -33,14 +32,14 @@ def house(tmp_path: Path, memory: Path) -> tuple[Project, Mapping[str, LoadedSui
     (tmp_path / ".zoo").symlink_to(memory)
     shutil.copy(CHECKOUT / "results/reported.json", tmp_path / "results/reported.json")
     project = Project(tmp_path)
-    return project, load_suites(project, METHODS)
+    return project, read_suites(project)
 
 
 Write = Callable[[str], SimpleNamespace]
 
 
 @pytest.fixture
-def write(house: tuple[Project, Mapping[str, LoadedSuite]]) -> Write:
+def write(house: tuple[Project, Mapping[str, ResolvedSuite]]) -> Write:
     """Writes docs/a/page.md; gives it with the functions under test."""
     project, suites = house
     page = project.root / "docs/a/page.md"
@@ -181,7 +180,7 @@ def test_wrong_marks_are_told_together_and_nothing_is_written(write: Write) -> N
 
 
 def test_a_project_without_documents_has_none_to_write(
-    house: tuple[Project, Mapping[str, LoadedSuite]],
+    house: tuple[Project, Mapping[str, ResolvedSuite]],
 ) -> None:
     """Nothing is made up."""
     assert write_documents(*house) == []

@@ -10,7 +10,7 @@ from zoo.losses.logits import hard_labels
 from zoo.methods import stages_of
 from zoo.models.tap import LOGITS
 from zoo.spec.jobs import TransferJob
-from zoo.spec.optimise import Optimise
+from zoo.spec.optimise import Optimise, Stages
 from zoo.spec.recipe import Recipe
 from zoo.spec.task import Task
 from zoo.spec.teacher import PretrainedSource
@@ -46,36 +46,31 @@ def pretraining_plan(source: PretrainedSource) -> tuple[Phase, ...]:
     return (Phase(stage, source.optimise),)
 
 
-def student_stages(recipe: Recipe, task: Task) -> tuple[Stage, ...]:
-    """All stages of a student's entry on a task."""
-    assert recipe.student is not None
-    assert recipe.method is not None
-    setting = Setting(recipe.student.shape, recipe.teacher.source.shape, task.kind.value)
-    return stages_of(recipe.method, setting)
-
-
 def transfer_plan(job: TransferJob) -> tuple[Phase, ...]:
     """The corpus stages of a student's entry; they do not depend on a task's kind."""
     setting = Setting(job.student.shape, job.source.shape, "classification")
-    stages = [stage for stage in stages_of(job.method, setting) if stage.data == "corpus"]
-    return tuple(Phase(*pair) for pair in apportioned(stages, job.optimise, job.stages))
+    return corpus_phases(stages_of(job.method, setting), job.optimise, job.stages)
 
 
 def task_plan(recipe: Recipe, task: Task) -> tuple[Phase, ...]:
     """What one run of an entry does on its task, whether it is a teacher's or a student's."""
-    optimise = recipe.task_optimise(task.name)
-    if recipe.student is None:
+    if recipe.student is None or recipe.method is None:
         stage = Stage("fine-tuning", "task", (Term("labels", hard_labels, LOGITS),))
-        return (Phase(stage, optimise),)
-    stages = [stage for stage in student_stages(recipe, task) if stage.data != "corpus"]
-    changes = recipe.task_stages(task.name)
-    return tuple(Phase(*pair) for pair in apportioned(stages, optimise, changes))
+        return (Phase(stage, recipe.task_optimise(task.name)),)
+    setting = Setting(recipe.student.shape, recipe.teacher.source.shape, task.kind.value)
+    return task_phases(stages_of(recipe.method, setting), recipe, task.name)
 
 
-def whole_plan(recipe: Recipe, task: Task) -> tuple[Phase, ...]:
-    """All that happens to a student on its way to a task, for people to read."""
-    corpus = [stage for stage in student_stages(recipe, task) if stage.data == "corpus"]
-    if recipe.corpus_optimise is None:
-        return task_plan(recipe, task)
-    pairs = apportioned(corpus, recipe.corpus_optimise, recipe.stages)
-    return (*(Phase(*pair) for pair in pairs), *task_plan(recipe, task))
+def corpus_phases(
+    stages: tuple[Stage, ...], optimise: Optimise, changes: Stages
+) -> tuple[Phase, ...]:
+    """Those of a method's stages that read the corpus, with their shares of its budget."""
+    on_corpus = [stage for stage in stages if stage.data == "corpus"]
+    return tuple(Phase(*pair) for pair in apportioned(on_corpus, optimise, changes))
+
+
+def task_phases(stages: tuple[Stage, ...], recipe: Recipe, task: str) -> tuple[Phase, ...]:
+    """Those of a method's stages that read the task, with their shares of its budget."""
+    on_task = [stage for stage in stages if stage.data != "corpus"]
+    optimise, changes = recipe.task_optimise(task), recipe.task_stages(task)
+    return tuple(Phase(*pair) for pair in apportioned(on_task, optimise, changes))

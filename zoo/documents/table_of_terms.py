@@ -1,29 +1,28 @@
 """What an entry really does, as text: its shapes, and its stages as tables of terms."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from zoo.distil.stage import Stage
 from zoo.distil.surgery import Continue
 from zoo.distil.term import Ramp, Term
-from zoo.pipeline.recipes import entry_recipe, entry_tasks
+from zoo.resolve.entry import ResolvedEntry
+from zoo.resolve.plan import Phase
 from zoo.spec.base import digest
 from zoo.spec.entry import Entry
-from zoo.spec.load import LoadedSuite
 from zoo.spec.recipe import Recipe
 from zoo.spec.shape import Shape
 from zoo.spec.student import copied_layers
-from zoo.spec.task import TASKS, Task
 from zoo.spec.weights import DistilledWeights, HubWeights
-from zoo.training.plan import Phase, whole_plan
 
 
-def entry_text(loaded: LoadedSuite, name: str, tasks: Sequence[str] | None = None) -> str:
-    """An entry or teacher of a suite in full; on some of its tasks where they are named."""
-    recipe = entry_recipe(loaded, name)
-    lines = [f"{loaded.name}/{name}  digest {digest(recipe)[:12]}", "", *_shapes(recipe)]
-    if recipe.student is not None:
-        lines.append(f"start: {_start(loaded.entries[name], recipe)}")
-        lines += ["", *_plan(recipe, map(loaded.definition, tasks or entry_tasks(loaded, name)))]
+def entry_text(entry: ResolvedEntry, tasks: Sequence[str] = ()) -> str:
+    """An entry or teacher in full; on some of its tasks where they are named."""
+    recipe = entry.recipe
+    place = f"{entry.suite_name}/{entry.name}"
+    lines = [f"{place}  digest {digest(recipe)[:12]}", "", *_shapes(recipe)]
+    if isinstance(entry.spec, Entry):
+        lines.append(f"start: {_start(entry, entry.spec)}")
+        lines += ["", *_plan(entry, tasks or entry.tasks)]
     return "\n".join(lines)
 
 
@@ -43,37 +42,35 @@ def _shape_line(who: str, shape: Shape) -> str:
     )
 
 
-def _start(entry: Entry, recipe: Recipe) -> str:
+def _start(entry: ResolvedEntry, spec: Entry) -> str:
     """Where a student's first weights come from."""
-    given = entry.student.given
+    given, student = spec.student.given, entry.recipe.student
     if isinstance(given, DistilledWeights):
         return f"what the corpus stages of {given.entry} left"
     if given is not None:
         return f"{given.id} of the hub" if isinstance(given, HubWeights) else given.path
-    depth = recipe.teacher.source.shape.layers
-    start = entry.student.start
-    assert recipe.student is not None
+    start = spec.student.start
+    assert student is not None
     assert isinstance(start, str | tuple)
-    if not whole_plan(recipe, next(iter(TASKS.values())))[0].stage.surgery.reads_student:
+    if not entry.plan(entry.tasks[0])[0].stage.surgery.reads_student:
         return "made of the teacher by the first stage"
-    layers = copied_layers(start, recipe.student.shape.layers, depth)
+    layers = copied_layers(start, student.shape.layers, entry.recipe.teacher.source.shape.layers)
     if not layers:
         return "fresh"
     return f"layers {', '.join(map(str, layers))} of the teacher, counted from 0"
 
 
-def _plan(recipe: Recipe, tasks: Iterable[Task]) -> list[str]:
+def _plan(entry: ResolvedEntry, tasks: Sequence[str]) -> list[str]:
     """The stages as tables of terms, once for all tasks that share them."""
-    by_plan: dict[str, list[Task]] = {}
+    by_plan: dict[str, list[str]] = {}
     for task in tasks:
-        text = "\n".join(line for phase in whole_plan(recipe, task) for line in _phase_lines(phase))
+        text = "\n".join(line for phase in entry.plan(task) for line in _phase_lines(phase))
         by_plan.setdefault(text, []).append(task)
     lines = []
     for text, alike in by_plan.items():
         if len(by_plan) > 1:
-            kinds = sorted({task.kind.value for task in alike})
-            names = ", ".join(task.name for task in alike)
-            lines.append(f"on {names} ({', '.join(kinds)}):")
+            kinds = sorted({entry.loaded.definition(task).kind.value for task in alike})
+            lines.append(f"on {', '.join(alike)} ({', '.join(kinds)}):")
         lines.append(text)
     return lines
 

@@ -13,14 +13,13 @@ from zoo.board.numbers import numbers_text
 from zoo.board.publish import Board, published_board
 from zoo.board.render import as_markdown
 from zoo.board.table import Row
+from zoo.documents.table_of_runtimes import runtimes_text
+from zoo.documents.table_of_terms import entry_text
 from zoo.errors import Problem, ZooError, at, suggestion
 from zoo.methods import names
 from zoo.paths import Project, write_file
-from zoo.pipeline.recipes import declared_runs, entry_tasks
-from zoo.pipeline.table_of_runtimes import runtimes_text
-from zoo.pipeline.table_of_terms import entry_text
 from zoo.records.reported import Reported, read_reported
-from zoo.spec.load import LoadedSuite
+from zoo.resolve.entry import ResolvedSuite
 
 END = "<!-- end -->"
 MARK = re.compile(r"^<!-- (?:(?P<kind>\w+): (?P<name>.*?)|end) -->$", re.MULTILINE)
@@ -29,7 +28,7 @@ MARK = re.compile(r"^<!-- (?:(?P<kind>\w+): (?P<name>.*?)|end) -->$", re.MULTILI
 next `<!-- end -->` the text is generated."""
 
 
-def write_documents(project: Project, suites: Mapping[str, LoadedSuite]) -> list[str]:
+def write_documents(project: Project, suites: Mapping[str, ResolvedSuite]) -> list[str]:
     """Bring the generated parts up to date; returns the files that changed.
 
     Raises:
@@ -41,7 +40,7 @@ def write_documents(project: Project, suites: Mapping[str, LoadedSuite]) -> list
     return [project.relative(path) for path, _ in changed]
 
 
-def document_drift(project: Project, suites: Mapping[str, LoadedSuite]) -> Iterator[Problem]:
+def document_drift(project: Project, suites: Mapping[str, ResolvedSuite]) -> Iterator[Problem]:
     """Which documents show something else than specs and records make.
 
     Raises:
@@ -55,7 +54,7 @@ def document_drift(project: Project, suites: Mapping[str, LoadedSuite]) -> Itera
         )
 
 
-def _outdated(project: Project, suites: Mapping[str, LoadedSuite]) -> Iterator[tuple[Path, str]]:
+def _outdated(project: Project, suites: Mapping[str, ResolvedSuite]) -> Iterator[tuple[Path, str]]:
     sources = _Sources(project, suites)
     problems: list[Problem] = []
     for path in (project.root / "README.md", *sorted((project.root / "docs").rglob("*.md"))):
@@ -131,7 +130,7 @@ class _Sources:
     """What blocks are made of, read when the first one asks."""
 
     project: Project
-    suites: Mapping[str, LoadedSuite]
+    suites: Mapping[str, ResolvedSuite]
 
     @cached_property
     def reported(self) -> tuple[Reported, ...]:
@@ -142,7 +141,7 @@ class _Sources:
         return {suite: self._board(suite) for suite in sorted(self.suites)}
 
     def _board(self, suite: str) -> Board:
-        return published_board(self.project, suite, declared_runs(self.suites[suite]))
+        return published_board(self.project, suite, self.suites[suite].declared_runs)
 
     @property
     def rows(self) -> list[Row]:
@@ -162,16 +161,16 @@ class _Sources:
         suite, _, name = target.partition("/")
         known = {
             f"{suite}/{entry}": suite
-            for suite, loaded in self.suites.items()
-            for entry in (*loaded.teachers, *loaded.entries)
+            for suite, resolved in self.suites.items()
+            for entry in resolved.entries
         }
         if target not in known:
             near = {each for each in known if each.startswith(f"{suite}/")} or known
             raise _UnknownError(f"there is no entry {target!r}", target, near)
-        tasks = entry_tasks(self.suites[suite], name)
-        if task and task not in tasks:
-            raise _UnknownError(f"{target} has no task {task!r}", task, tasks)
-        text = entry_text(self.suites[suite], name, [task] if task else None)
+        entry = self.suites[suite].entries[name]
+        if task and task not in entry.tasks:
+            raise _UnknownError(f"{target} has no task {task!r}", task, entry.tasks)
+        text = entry_text(entry, [task] if task else ())
         return f"```text\n{text}\n```"
 
     def numbers(self, method: str) -> str:

@@ -1,0 +1,64 @@
+"""The kinds of stages: one row each, from which everything that asks for a kind is answered."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.paths import Project
+from zoo.spec.bench import ENGINES
+from zoo.spec.jobs import InputsJob, Job, PretrainJob, TrainJob, TransferJob
+from zoo.spec.measuring import BoardJob, ExportJob, GateJob, LatencyJob, ScoreJob
+from zoo.spec.study import StudyJob
+
+StageRunner = Callable[[Project, Any], None]
+
+
+@dataclass(frozen=True)
+class StageKind:
+    """A kind of stage: what it is told, and the code that runs it."""
+
+    name: str
+    job: type[Job]
+    module: str
+    """Where its runner stands: imported when it runs, since it brings the model's libraries."""
+    function: str
+    code: str
+    """The part of the code whose fingerprint DVC holds it to; kinds may share one."""
+    started: tuple[str, ...] = ()
+    """Further modules it runs, in processes of their own."""
+
+    def runner(self) -> StageRunner:
+        """What runs it."""
+        runner: StageRunner = vars(importlib.import_module(self.module))[self.function]
+        return runner
+
+
+INPUTS = StageKind("inputs", InputsJob, "zoo.data.inputs", "look_at_inputs", "inputs")
+PRETRAIN = StageKind("pretrain", PretrainJob, "zoo.training.pretrain", "pretrain", "training")
+TRANSFER = StageKind("transfer", TransferJob, "zoo.training.run", "transfer", "training")
+TRAIN = StageKind("train", TrainJob, "zoo.training.run", "train_runs", "training")
+SCORE = StageKind("score", ScoreJob, "zoo.evaluation.stage", "score_runs", "score")
+GATE = StageKind("gate", GateJob, "zoo.evaluation.gate", "open_gate", "gate")
+EXPORT = StageKind("export", ExportJob, "zoo.export.stage", "export_runs", "export")
+LATENCY = StageKind(
+    "latency",
+    LatencyJob,
+    "zoo.latency.stage",
+    "time_runs",
+    "latency",
+    ("zoo.latency.engine", *(engine.runner for engine in ENGINES)),
+)
+BOARD = StageKind("board", BoardJob, "zoo.board.publish", "build_board", "board")
+STUDY = StageKind("study", StudyJob, "zoo.board.studies", "build_study", "study")
+
+STAGE_KINDS = {
+    kind.name: kind
+    for kind in (INPUTS, PRETRAIN, TRANSFER, TRAIN, SCORE, GATE, EXPORT, LATENCY, BOARD, STUDY)
+}
+
+
+def code_roots(part: str) -> tuple[str, ...]:
+    """The modules that a part of the code begins with."""
+    kinds = [kind for kind in STAGE_KINDS.values() if kind.code == part]
+    return tuple(dict.fromkeys(module for kind in kinds for module in (kind.module, *kind.started)))

@@ -1,0 +1,287 @@
+"""How jobs stand in a pipeline's params.json, written and read back.
+
+```text
+recipes   what runs share, each once, named by the first digits of its sha256
+tasks     tasks as the suite uses them: settings and source, named likewise
+stages    the jobs, in the order in which they can run, each with the kind of its stage
+```
+
+A job names recipes and tasks instead of holding them, and leaves out what has its default, or is
+said by the file's own place. Names are of contents, so that DVC, which holds a stage to its own
+job, sees a change of what it names and of nothing else. What a default is, is code: the hashes of
+recipes cover it, and so do the fingerprints of the code.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby, product
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, TypeVar
+
+from zoo.errors import Problem, UsageError, ZooError, at, suggestion
+from zoo.json_files import fitting, read_json
+from zoo.methods import METHODS
+from zoo.paths import Project
+from zoo.pipeline.compile import Pipeline, PipelineStage
+from zoo.pipeline.kinds import BOARD as BOARD_KIND
+from zoo.pipeline.kinds import STAGE_KINDS, STUDY, StageKind
+from zoo.spec.base import Spec, digest, stated
+from zoo.spec.data import DataSource, TaskSettings
+from zoo.spec.jobs import Job
+from zoo.spec.load import BOARD
+from zoo.spec.measuring import BoardJob
+from zoo.spec.recipe import Recipe, RunRecipe
+from zoo.spec.study import StudyJob
+
+AnyJob = TypeVar("AnyJob", bound=Job)
+_Part = TypeVar("_Part", bound=Spec)
+SYNC = "run `zoo sync`, which writes it from the specs"
+RECIPES, TASKS, STAGES = "recipes", "tasks", "stages"
+WIDTH = 120
+"""Of a line: what fits on one stands on one."""
+_DIGITS = 10
+"""Of the sha256 that names a part."""
+
+
+class _SuiteTask(Spec):
+    """A task as a suite uses it."""
+
+    task: str
+    settings: TaskSettings = TaskSettings()
+    data: DataSource
+
+
+class _Grid(Spec):
+    """Runs as a job names them: each of some recipes on its task, with every seed."""
+
+    of: tuple[tuple[str, tuple[str, ...]], ...]
+    """The name of a recipe, and of the tasks next to each other that it is on."""
+    seeds: tuple[int, ...]
+    teacher_seed: int
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The names of each recipe and task, in order."""
+        return [(recipe, task) for recipe, tasks in self.of for task in tasks]
+
+
+def _name(part: Spec) -> str:
+    return digest(part)[:_DIGITS]
+
+
+@dataclass
+class _Writer:
+    """What the jobs of one pipeline share, as it is found."""
+
+    pipeline: Pipeline
+    recipes: dict[str, Any] = field(default_factory=dict)
+    tasks: dict[str, Any] = field(default_factory=dict)
+
+    def job(self, stage: PipelineStage) -> dict[str, Any]:
+        """A job as it stands in the file."""
+        plain = {"kind": stage.kind.name, **stated(stage.job)}
+        for name, value in (("suite", self.pipeline.suite), ("entry", self.pipeline.entry)):
+            if plain[name] == value:
+                del plain[name]
+        for name, runs in stage.job:
+            if name in stage.job.run_fields:
+                plain[name] = self._grid(runs).model_dump(mode="json")
+        return plain
+
+    def _grid(self, runs: Iterable[RunRecipe]) -> _Grid:
+        pairs, seeds, teacher_seeds = dict[tuple[str, str], None](), dict[int, None](), set[int]()
+        count = 0
+        for run in runs:
+            pairs[self._recipe(run.recipe), self._task(run)] = None
+            seeds[run.seed] = None
+            teacher_seeds.add(run.teacher_seed)
+            count += 1
+        (teacher_seed,) = teacher_seeds
+        assert len(pairs) * len(seeds) == count, "a stage has every task with every seed"
+        groups = groupby(pairs, key=itemgetter(0))
+        of = tuple((recipe, tuple(task for _, task in tasks)) for recipe, tasks in groups)
+        return _Grid(of=of, seeds=tuple(seeds), teacher_seed=teacher_seed)
+
+    def _recipe(self, recipe: Recipe) -> str:
+        name = _name(recipe)
+        if name not in self.recipes:
+            self.recipes[name] = stated(recipe)
+        return name
+
+    def _task(self, run: RunRecipe) -> str:
+        part = _SuiteTask(task=run.task, settings=run.settings, data=run.data)
+        name = f"{run.task}-{_name(part)}"
+        self.tasks[name] = stated(part)
+        return name
+
+
+def params_text(pipeline: Pipeline) -> str:
+    """The params.json of a pipeline."""
+    writer = _Writer(pipeline)
+    jobs = {stage.name: writer.job(stage) for stage in pipeline.stages}
+    parts = {RECIPES: writer.recipes, TASKS: writer.tasks, STAGES: jobs}
+    return _json({name: part for name, part in parts.items() if part}) + "\n"
+
+
+def params_key(stage: str) -> str:
+    """The key of a params.json that DVC holds a stage to."""
+    return f"{STAGES}.{stage}"
+
+
+def _json(value: Any, indent: int = 0, before: int = 0) -> str:
+    """JSON for people: what fits on a line stands on one; `before` stands on it already."""
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or indent + before + len(line) < WIDTH or not value:
+        return line
+    pad = " " * (indent + 1)
+    if isinstance(value, list):
+        items = [f"{pad}{_json(item, indent + 1)}" for item in value]
+    else:
+        keys = {key: f"{json.dumps(key)}: " for key in value}
+        items = [
+            f"{pad}{keys[key]}{_json(item, indent + 1, len(keys[key]))}"
+            for key, item in value.items()
+        ]
+    opening, closing = ("[", "]") if isinstance(value, list) else ("{", "}")
+    inner = ",\n".join(items)
+    return f"{opening}\n{inner}\n{' ' * indent}{closing}"
+
+
+class ParamsFile:
+    """The params.json of one entry, or of a suite's board, as it stands on disk."""
+
+    def __init__(self, project: Project, suite: str, entry: str) -> None:
+        """Read it; its jobs are not looked into yet.
+
+        Raises:
+            UsageError: there is no such pipeline.
+            ZooError: the file is damaged.
+        """
+        self.place = f"{suite}/{entry}"
+        self._implied = {"suite": suite, "entry": entry}
+        path = params_path(project, suite, entry)
+        if not path.is_file():
+            given, remedy = "there is no pipeline of this entry", "see `zoo list`; write pipelines"
+            raise UsageError(Problem(self.place, given, remedy=f"{remedy} with `zoo sync`"))
+        self._shown = project.relative(path)
+        self._content: dict[str, Any] = read_json(path, dict, shown=self._shown, remedy=SYNC)
+        self.stages: dict[str, Any] = self._section(STAGES)
+        """The jobs as they stand there, in the order in which they can run."""
+
+    def text(self, stage: str) -> str:
+        """A job as it stands there: parts are named by their content, so equal texts mean it all.
+
+        Raises:
+            UsageError: there is no such stage.
+        """
+        return json.dumps(self._stage(stage))
+
+    def kind(self, stage: str) -> StageKind:
+        """The kind of a stage.
+
+        Raises:
+            UsageError: there is no such stage.
+            ZooError: nobody knows its kind.
+        """
+        kind = self._stage(stage).get("kind")
+        if not isinstance(kind, str) or kind not in STAGE_KINDS:
+            given, near = f"there is no kind of stage {kind!r}", suggestion(str(kind), STAGE_KINDS)
+            place = at(self._shown, key=f"{STAGES}.{stage}.kind")
+            raise ZooError(Problem(place, given, ", ".join(STAGE_KINDS), near or SYNC))
+        return STAGE_KINDS[kind]
+
+    def job(self, stage: str, model: type[AnyJob]) -> AnyJob:
+        """The job of one stage.
+
+        Raises:
+            UsageError: there is no such stage.
+            ZooError: the file is damaged, or this is no such job.
+        """
+        stands = {**self._implied, **self._stage(stage)}
+        stands.pop("kind", None)
+        for name in model.run_fields:
+            if isinstance(stands.get(name), Mapping):
+                stands[name] = self._runs(f"{STAGES}.{stage}.{name}", stands[name])
+        return self._fitting(model, stands, f"{STAGES}.{stage}")
+
+    def _runs(self, key: str, value: Mapping[str, Any]) -> tuple[RunRecipe, ...]:
+        grid = self._fitting(_Grid, value, key)
+        recipes = {name: self._part(RECIPES, name, Recipe) for name, _ in grid.pairs}
+        tasks = {name: self._part(TASKS, name, _SuiteTask) for _, name in grid.pairs}
+        return tuple(
+            RunRecipe(
+                recipe=recipes[recipe],
+                seed=seed,
+                teacher_seed=grid.teacher_seed,
+                **dict(tasks[task]),
+            )
+            for (recipe, task), seed in product(grid.pairs, grid.seeds)
+        )
+
+    def _part(self, section: str, name: str, model: type[_Part]) -> _Part:
+        parts = self._section(section)
+        if name not in parts:
+            given = f"a stage names {name!r}, which does not stand here"
+            raise ZooError(Problem(at(self._shown, key=section), given, remedy=SYNC))
+        part = self._fitting(model, parts[name], f"{section}.{name}")
+        if not name.endswith(_name(part)):
+            given = "is not what its name says: it was changed, or made with other defaults"
+            raise ZooError(Problem(at(self._shown, key=f"{section}.{name}"), given, remedy=SYNC))
+        return part
+
+    def _fitting(self, model: type[_Part], value: object, key: str) -> _Part:
+        context = {"methods": METHODS.classes}
+        return fitting(model, value, at(self._shown, key=key), remedy=SYNC, context=context)
+
+    def _stage(self, name: str) -> dict[str, Any]:
+        if name not in self.stages:
+            known, near = ", ".join(self.stages), suggestion(name, self.stages)
+            raise UsageError(Problem(self.place, f"there is no stage {name!r}", known, near))
+        return self._object(self.stages[name], f"{STAGES}.{name}")
+
+    def _section(self, name: str) -> dict[str, Any]:
+        return self._object(self._content.get(name, {}), name)
+
+    def _object(self, value: object, key: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ZooError(Problem(at(self._shown, key=key), "this is no object", "{...}", SYNC))
+        return value
+
+
+def params_path(project: Project, suite: str, entry: str) -> Path:
+    """Where the jobs of an entry stand, or those of a suite's board."""
+    folder = f"pipelines/{suite}" if entry == BOARD else f"pipelines/{suite}/{entry}"
+    return project.inside(f"{folder}/params.json")
+
+
+def read_job(project: Project, suite: str, entry: str, stage: str, model: type[AnyJob]) -> AnyJob:
+    """One stage's job.
+
+    Raises:
+        UsageError: there is no such stage.
+        ZooError: its params.json is damaged, or this is no such job.
+    """
+    return ParamsFile(project, suite, entry).job(stage, model)
+
+
+def board_job(project: Project, suite: str) -> BoardJob:
+    """What the board of a suite is made of.
+
+    Raises:
+        UsageError: the suite has no pipeline.
+        ZooError: its params.json is damaged.
+    """
+    return read_job(project, suite, BOARD, BOARD_KIND.name, BoardJob)
+
+
+def study_jobs(project: Project, suite: str) -> list[StudyJob]:
+    """What the declared studies of a suite are made of, by name.
+
+    Raises:
+        ZooError: a params.json is damaged.
+    """
+    folders = sorted(path.parent for path in (project.pipelines / suite).glob("*/params.json"))
+    files = (ParamsFile(project, suite, folder.name) for folder in folders)
+    return [file.job(STUDY.name, StudyJob) for file in files if STUDY.name in file.stages]

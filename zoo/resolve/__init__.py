@@ -1,0 +1,1 @@
+"""From validated specs to resolved entries: recipes, runs, plans and lineage."""
