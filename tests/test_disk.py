@@ -33,7 +33,7 @@ from zoo.training.resume import Place, Scratch
 
 FULL = (
     "cannot be written: File too large\n"
-    "  do: free space or mend the permissions; nothing that stood there was changed"
+    "  fix: free space or mend the permissions; nothing that stood there was changed"
 )
 IDENTITY = identity("e", "trained")
 

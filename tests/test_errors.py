@@ -11,7 +11,7 @@ from zoo.errors import Problem, SpecError, UsageError, ZooError, at, suggestion
 def test_a_problem_says_where_what_allowed_and_what_to_do() -> None:
     """A line each; what is not known is left out."""
     assert str(Problem("a.yaml:3: key", "wrong", "right", "mend it")) == (
-        "a.yaml:3: key: wrong\n  allowed: right\n  do: mend it"
+        "a.yaml:3: key: wrong\n  allowed: right\n  fix: mend it"
     )
     assert str(Problem("a.yaml", "wrong")) == "a.yaml: wrong"
 

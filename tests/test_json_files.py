@@ -62,7 +62,7 @@ def test_all_else_is_told(content: bytes, told: str, tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
         read_json(path, remedy="mend it", error=DataError)
-    assert str(caught.value) == f"{path}{told}\n  do: mend it"
+    assert str(caught.value) == f"{path}{told}\n  fix: mend it"
     assert str(caught.value).encode()
 
 
@@ -70,7 +70,7 @@ def test_what_is_no_file_is_told(tmp_path: Path) -> None:
     """Missing, a folder, a pipe that would never end, and files beyond all measure."""
     with pytest.raises(ZooError) as caught:
         read_json(tmp_path / "absent", shown="the file", remedy="make it")
-    assert str(caught.value) == "the file: there is no such file\n  do: make it"
+    assert str(caught.value) == "the file: there is no such file\n  fix: make it"
     with pytest.raises(ZooError) as caught:
         read_json(tmp_path)
     assert str(caught.value) == f"{tmp_path}: this is a folder\n  allowed: a file of JSON"
@@ -101,17 +101,17 @@ class Model(BaseModel):
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ({}, "x.json: a.number: the key is missing\n  do: mend it"),
-        ({"number": 1, "new": 2}, "x.json: a.new: nobody knows this key\n  do: mend it"),
+        ({}, "x.json: a.number: the key is missing\n  fix: mend it"),
+        ({"number": 1, "new": 2}, "x.json: a.new: nobody knows this key\n  fix: mend it"),
         (
             {"number": "one", "names": [1]},
             (
                 "x.json: a.number: Input should be a valid integer, unable to parse string as an"
-                " integer, not 'one'\n  do: mend it\n"
-                "x.json: a.names[0]: Input should be a valid string, not 1\n  do: mend it"
+                " integer, not 'one'\n  fix: mend it\n"
+                "x.json: a.names[0]: Input should be a valid string, not 1\n  fix: mend it"
             ),
         ),
-        ([], "x.json: a: Input should be an object, not a list of 0\n  do: mend it"),
+        ([], "x.json: a: Input should be an object, not a list of 0\n  fix: mend it"),
     ],
 )
 def test_values_that_fit_no_model_are_told_by_field(value: Any, told: str) -> None:

@@ -18,7 +18,7 @@ from zoo.paths import (
     write_file,
 )
 
-FULL = "cannot be written: No space left on device\n  do: free space or mend the permissions"
+FULL = "cannot be written: No space left on device\n  fix: free space or mend the permissions"
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_a_folder_outside_any_project_is_told(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{tmp_path}: this folder does not lie in a zoo\n"
         "  allowed: a folder in or below one that holds specs/\n"
-        "  do: change into a checkout of the zoo"
+        "  fix: change into a checkout of the zoo"
     )
 
 
@@ -211,6 +211,6 @@ def test_a_data_folder_that_is_none_is_told_resolved(
         f"ZOO_DATA={named}: {given}\n"
         "  allowed: a folder in the layout of GLUE and SQuAD: glue/<TASK>/, squad/, models/,"
         " corpus/\n"
-        "  do: name a folder that is there (a relative path counts from the working folder), or"
+        "  fix: name a folder that is there (a relative path counts from the working folder), or"
         " unset ZOO_DATA"
     )

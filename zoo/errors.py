@@ -32,7 +32,7 @@ class Problem:
         if self.allowed:
             lines.append(f"  allowed: {self.allowed}")
         if self.remedy:
-            lines.append(f"  do: {self.remedy}")
+            lines.append(f"  fix: {self.remedy}")
         return "\n".join(lines)
 
 

@@ -20,7 +20,7 @@ from zoo.spec.measuring import BoardJob
 
 JOB = BoardJob(suite="tiny", entry="board", entries=("teacher", "finetune", "kd"))
 RECORD, ANSWERS = "records/kd/score-sentiment-dev-1.json", "predictions/kd/sentiment-dev-1.parquet"
-RESTORE = "\n  do: restore both from git, or build and publish them again"
+RESTORE = "\n  fix: restore both from git, or build and publish them again"
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_a_record_of_elsewhere_is_refused(
     edit(results, **change)
     assert told(results) == (
         f"{results / RECORD}: this is a record of {given}\n"
-        "  allowed: one of tiny/kd\n  do: restore it from git"
+        "  allowed: one of tiny/kd\n  fix: restore it from git"
     )
 
 
@@ -164,7 +164,7 @@ def test_what_was_built_is_audited_as_well(tmp_path: Path, records: Any, leave: 
         leave(project, record)
     path = project.entry("tiny", "kd").score / "score-sentiment-dev-1.json"
     path.write_text(path.read_text().replace("0.8", "0.9"))
-    with pytest.raises(ZooError, match="do: build it again with `zoo run tiny`"):
+    with pytest.raises(ZooError, match="fix: build it again with `zoo run tiny`"):
         build_board(project, JOB)
 
 
@@ -184,5 +184,5 @@ def test_runs_on_different_examples_are_not_compared(records: Any, how: str) -> 
         f"tiny on sentiment: its entries were {how} on different examples:"
         " finetune, teacher on 0; kd on 1\n"
         "  allowed: the same examples for all that is compared\n"
-        "  do: build what has changed with `zoo run tiny`"
+        "  fix: build what has changed with `zoo run tiny`"
     )

@@ -12,7 +12,7 @@ from zoo.paths import Project
 from zoo.spec.measuring import BoardJob
 
 JOB = BoardJob(suite="tiny", entry="board", entries=("teacher", "finetune", "kd"))
-REMEDY = "\n  do: restore it from git; numbers come from `zoo publish` alone"
+REMEDY = "\n  fix: restore it from git; numbers come from `zoo publish` alone"
 
 
 @pytest.fixture
@@ -68,5 +68,5 @@ def test_a_broken_manifest_is_told(project: Project) -> None:
     with pytest.raises(ZooError) as told:
         published_board(project, "tiny")
     assert str(told.value) == (
-        "results/tiny/manifest.json: this is no manifest\n  do: restore it from git"
+        "results/tiny/manifest.json: this is no manifest\n  fix: restore it from git"
     )

@@ -101,7 +101,7 @@ def test_a_board_with_a_hole_is_not_built(project: Project) -> None:
     """Every declared entry must have scores."""
     job = JOB.model_copy(update={"entries": (*JOB.entries, "late")})
     with pytest.raises(
-        ZooError, match=r"the board of tiny: there are no scores of late\n  do: build them"
+        ZooError, match=r"the board of tiny: there are no scores of late\n  fix: build them"
     ):
         build_board(project, job)
 
@@ -109,7 +109,7 @@ def test_a_board_with_a_hole_is_not_built(project: Project) -> None:
 def test_what_was_not_built_is_not_published(tmp_path: Path) -> None:
     """The error says how to build it."""
     with pytest.raises(
-        ZooError, match="its board was not built on this machine\n  do: run `zoo run tiny` first"
+        ZooError, match="its board was not built on this machine\n  fix: run `zoo run tiny` first"
     ):
         publish_suite(Project(tmp_path), JOB)
 
@@ -134,7 +134,7 @@ def test_samples_that_are_gone_are_told(project: Project) -> None:
         publish_suite(project, JOB)
     assert str(told.value) == (
         f"{path}: the raw samples of latency-sentiment-cpu-torch-fp32-1x8-1 cannot be read: No such"
-        " file or directory\n  do: measure again: `zoo bench tiny/kd`"
+        " file or directory\n  fix: measure again: `zoo bench tiny/kd`"
     )
 
 

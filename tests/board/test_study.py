@@ -329,7 +329,7 @@ def test_a_study_with_a_hole_is_not_built(project: Project) -> None:
     job = JOB.model_copy(update={"variants": (VARIANTS[0], changed, VARIANTS[2])})
     message = (
         "the study s of tiny: there are no scores of temperature-1 as they are declared now\n"
-        "  do: build them with `zoo run tiny/s`"
+        "  fix: build them with `zoo run tiny/s`"
     )
     for attempt in (
         lambda: build_study(project, job),
@@ -345,7 +345,7 @@ def test_a_published_study_that_says_nothing_is_told(project: Project) -> None:
     publish_suite(project, BOARD, [JOB])
     path = project.results / "tiny/studies/s/variants.json"
     path.write_text("{}")
-    with pytest.raises(ZooError, match=r"variants.json: this does not describe a study\n  do: res"):
+    with pytest.raises(ZooError, match=r"variants.json: this does not describe a study\n  fix: r"):
         write_tables(project, "tiny")
 
 

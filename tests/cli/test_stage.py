@@ -57,7 +57,7 @@ def test_a_spec_that_changes_while_its_stage_runs_stops_it(
         stage("pocket/kd-2l", "train")
     assert str(told.value) == (
         "pocket/kd-2l train: its spec was changed while it ran: what it made is of the earlier one,"
-        " and is not kept\n  do: run `zoo run pocket/kd-2l` again"
+        " and is not kept\n  fix: run `zoo run pocket/kd-2l` again"
     )
 
 
@@ -90,7 +90,7 @@ def test_code_that_changes_while_its_stage_runs_stops_it(
         stage("pocket/kd-2l", "train")
     assert str(told.value) == (
         "pocket/kd-2l train: its code was changed and synced while it ran: what it made is not kept"
-        "\n  do: run the same command again"
+        "\n  fix: run the same command again"
     )
 
 

@@ -142,11 +142,11 @@ def test_a_study_is_built_and_published(zoo: Zoo, project: Project) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("show pocket/sof", "do: did you mean 'soft'?"),
-        ("run pocket/sof", "do: did you mean 'soft'?"),
+        ("show pocket/sof", "fix: did you mean 'soft'?"),
+        ("run pocket/sof", "fix: did you mean 'soft'?"),
         (
             "board --study sof",
-            "--study sof: there is no such study\n  allowed: soft\n  do: did you",
+            "--study sof: there is no such study\n  allowed: soft\n  fix: did you",
         ),
         ("board --study soft --suite poket", "--suite poket: there is no such suite"),
         ("board --study soft --format xml", "allowed: table, csv, json, md"),

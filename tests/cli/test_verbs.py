@@ -173,7 +173,7 @@ def test_what_no_spec_declares_any_more_is_told(zoo: Zoo, project: Project) -> N
     assert code == 0
     assert out.splitlines()[1:] == [
         "published, but not as specs declare them now: pocket: kd-2l",
-        "  do: `zoo run pocket` and `zoo publish --suite pocket`",
+        "  fix: `zoo run pocket` and `zoo publish --suite pocket`",
     ]
     out = zoo("board", "--suite", "pocket")[1]
     assert "kd-2l ‡" in out
@@ -233,15 +233,15 @@ def test_regression_fails_where_something_is_missing(zoo: Zoo, project: Project)
     ("arguments", "code", "said"),
     [
         ("show pocket/kd-3l", 2, "pocket/kd-3l: there is no such entry"),
-        ("show poket/kd-2l", 2, "do: did you mean 'pocket'?"),
+        ("show poket/kd-2l", 2, "fix: did you mean 'pocket'?"),
         ("run poket", 2, "poket: there is no such suite"),
-        ("run pocket/kd-3l", 2, "do: did you mean 'kd-2l'?"),
+        ("run pocket/kd-3l", 2, "fix: did you mean 'kd-2l'?"),
         ("run pocket --jobs 0", 2, "--jobs"),
         ("board --suite poket", 2, "--suite poket: there is no such suite"),
         ("board --format xml", 2, "allowed: table, csv, json, md"),
-        ("board", 2, "nothing is published\n  do: build it with `zoo run pocket`"),
+        ("board", 2, "nothing is published\n  fix: build it with `zoo run pocket`"),
         ("publish", 1, "suite pocket: its board was not built on this machine"),
-        ("publish --dry-run", 1, "do: run `zoo run pocket` first"),
+        ("publish --dry-run", 1, "fix: run `zoo run pocket` first"),
         ("regression --suite poket", 2, "--suite poket: there is no such suite"),
         (
             "stage pocket/kd-2l tarin",

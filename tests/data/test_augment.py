@@ -237,7 +237,7 @@ def test_questions_are_refused() -> None:
     assert str(raised.value) == (
         "split train: 3 examples are questions on a context: replaced words would move or lose "
         "their answers\n  allowed: examples of one text or two\n"
-        "  do: read this task's data as they are"
+        "  fix: read this task's data as they are"
     )
 
 

@@ -70,7 +70,7 @@ def test_hub_that_cannot_be_reached_is_told(monkeypatch: pytest.MonkeyPatch) -> 
         raise ConnectionError("gone")
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    with pytest.raises(DataError, match="cannot be read from the hub: gone\n  do: set ZOO_DATA"):
+    with pytest.raises(DataError, match="cannot be read from the hub: gone\n  fix: set ZOO_DATA"):
         list(documents(HubText("some/corpus", None, "abc")))
 
 
@@ -90,7 +90,7 @@ def test_damaged_files_are_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         list(documents(TextFile(tmp_path / name)))
     assert str(error.value).startswith(f"{tmp_path / name}: cannot be read: {given}")
-    assert str(error.value).endswith("\n  do: fetch the file again: it is cut off or damaged")
+    assert str(error.value).endswith("\n  fix: fetch the file again: it is cut off or damaged")
 
 
 def test_bytes_that_are_not_utf8_are_told_by_line(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_paths_without_text_are_told(name: str, given: str, tmp_path: Path) -> N
         list(documents(TextFile(tmp_path / name)))
     assert str(error.value) == (
         f"{tmp_path / name}: {given}\n  allowed: .txt, .txt.gz, .txt.xz\n"
-        "  do: name a text file or a folder of text files"
+        "  fix: name a text file or a folder of text files"
     )
 
 
@@ -143,14 +143,14 @@ def test_line_ends_and_separators(pack: str | None, end: str, tmp_path: Path) ->
     assert list(documents(TextFile(file))) == ["a\u2028b\nc\x85d", "e"]
 
 
-UTF8 = "allowed: UTF-8, with or without a byte order mark\n  do: "
+UTF8 = "allowed: UTF-8, with or without a byte order mark\n  fix: "
 NUL = (
     f"a NUL character stands there\n  {UTF8}convert the file to UTF-8: it may be UTF-16, or no text"
 )
-PACKED = "\n  allowed: .txt, .txt.gz, .txt.xz\n  do: "
+PACKED = "\n  allowed: .txt, .txt.gz, .txt.xz\n  fix: "
 ENDED = (
     "FILE: cannot be read: Compressed file ended before the end-of-stream marker was reached\n"
-    "  do: fetch the file again: it is cut off or damaged"
+    "  fix: fetch the file again: it is cut off or damaged"
 )
 LATIN = f"byte 0xe9 is not UTF-8\n  {UTF8}fetch the file again, or convert it to UTF-8"
 GZIPPED, XZIPPED = gzip.compress(b"a b c\n" * 1000), lzma.compress(b"a b c\n" * 1000)

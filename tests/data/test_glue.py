@@ -134,12 +134,12 @@ def test_short_rows_of_qqp_are_skipped_and_counted(tmp_path: Path) -> None:
 
 
 AGAIN = "fetch glue/{} of the official release again"
-HIDDEN = "  do: use a split with public labels, or "
+HIDDEN = "  fix: use a split with public labels, or "
 BYTES = (
     "byte 0xe9 is not UTF-8\n  allowed: UTF-8, with or without a byte order mark\n"
-    "  do: fetch the file again, or convert it to UTF-8"
+    "  fix: fetch the file again, or convert it to UTF-8"
 )
-NO_ROWS = "FILE: holds no examples\n  allowed: at least one row\n  do: "
+NO_ROWS = "FILE: holds no examples\n  allowed: at least one row\n  fix: "
 BROKEN = {
     "header": (
         "mrpc",
@@ -147,7 +147,7 @@ BROKEN = {
         (
             "FILE:1: no column '#1 String', '#2 String'; there are Quality, #1 ID, #2 ID, one, b\n"
             "  allowed: a header with #1 String, #2 String, Quality\n"
-            "  do: fetch glue/MRPC of the official release again"
+            "  fix: fetch glue/MRPC of the official release again"
         ),
     ),
     "truncated": (
@@ -156,7 +156,7 @@ BROKEN = {
         (
             "FILE:3: a row of 2 columns\n"
             "  allowed: 4 columns: index, sentence1, sentence2, label\n"
-            f"  do: {AGAIN.format('WNLI')}"
+            f"  fix: {AGAIN.format('WNLI')}"
         ),
     ),
     "too wide": (
@@ -164,7 +164,7 @@ BROKEN = {
         b"gj04\t1\t\tA.\tB.\n",
         (
             "FILE:1: a row of 5 columns\n"
-            f"  allowed: 4 columns: source, label, mark, sentence\n  do: {AGAIN.format('CoLA')}"
+            f"  allowed: 4 columns: source, label, mark, sentence\n  fix: {AGAIN.format('CoLA')}"
         ),
     ),
     "class": (
@@ -227,7 +227,7 @@ def test_missing_file_says_what_the_folder_should_hold(tmp_path: Path) -> None:
         "FILE: there is no such file\n"
         "  allowed: ZOO_DATA names a folder that holds MNLI/dev_matched.tsv in the layout of the "
         "official release (glue/<TASK>/, squad/)\n"
-        "  do: put the file there, or unset ZOO_DATA to fetch the data from the hub"
+        "  fix: put the file there, or unset ZOO_DATA to fetch the data from the hub"
     )
 
 
@@ -251,14 +251,14 @@ HUB = "nyu-mll/glue (configuration 'rte', split 'validation', revision 'abc')"
             (
                 f"{HUB}: the labels are not_entailment, entailment\n"
                 "  allowed: entailment, not_entailment, in this order\n"
-                "  do: check the revision: class ids would mean something else"
+                "  fix: check the revision: class ids would mean something else"
             ),
         ),
         (
             {"values": [1, -1, 0]},
             (
                 f"{HUB}: row 1: the label -1\n  allowed: 0, 1\n"
-                "  do: use a split with public labels, or another revision"
+                "  fix: use a split with public labels, or another revision"
             ),
         ),
         (
@@ -266,7 +266,7 @@ HUB = "nyu-mll/glue (configuration 'rte', split 'validation', revision 'abc')"
             (
                 f"{HUB}: no column 'sentence2'; there are sentence1, hypothesis, label, idx\n"
                 "  allowed: the columns sentence1, sentence2, label\n"
-                "  do: check the data set, its configuration and its revision"
+                "  fix: check the data set, its configuration and its revision"
             ),
         ),
     ],
@@ -295,7 +295,7 @@ def test_unreachable_hub_says_how_to_go_on(
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", offline)
     expected = (
         f"{HUB}: cannot be read from the hub: Couldn't reach it\n"
-        f"  do: set ZOO_DATA to a folder that holds the data, or {way}"
+        f"  fix: set ZOO_DATA to a folder that holds the data, or {way}"
     )
     with pytest.raises(DataError, match=f"^{re.escape(expected)}$"):
         texts.load_split(TASKS["rte"], "dev", "abc")

@@ -105,12 +105,12 @@ def test_an_index_that_is_none_is_refused_with_its_lines(tmp_path: Path) -> None
     remedy = "give every row a number of its own, or leave the column out to count the rows"
     none = [
         f"{path}:{line}: index: the index is {cells[line - 2]!r}\n"
-        f"  allowed: a whole number from 0\n  do: {remedy}"
+        f"  allowed: a whole number from 0\n  fix: {remedy}"
         for line in (3, 4, 5, 6, 7, 8)
     ]
     twice = [
         f"{path}:{line}: index: the index 4 stands in line 2 too\n"
-        f"  allowed: each number once\n  do: {remedy}"
+        f"  allowed: each number once\n  fix: {remedy}"
         for line in (9, 10)
     ]
     assert [str(problem) for problem in told.value.problems] == none + twice
@@ -137,7 +137,7 @@ def test_a_test_set_without_its_columns_is_refused(tmp_path: Path) -> None:
     assert str(told.value) == (
         f"{path}:1: no column 'sentence2'; there are index, sentence1\n"
         "  allowed: a header with sentence1, sentence2\n"
-        "  do: fetch glue/RTE of the official release again"
+        "  fix: fetch glue/RTE of the official release again"
     )
 
 

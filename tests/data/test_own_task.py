@@ -22,7 +22,7 @@ PAIRS = OwnData(
     range=(-10.0, 10.0),
     metrics=("pearson",),
 )
-MEND = "  do: correct the file, or what tasks/tone.yaml says of it"
+MEND = "  fix: correct the file, or what tasks/tone.yaml says of it"
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_table_that_is_not_there(file: Path) -> None:
     assert str(told.value) == (
         f"{file}: there is no such file\n"
         "  allowed: what `files.train` of tasks/tone.yaml names, below ZOO_DATA\n"
-        "  do: put the table there, or correct `files`"
+        "  fix: put the table there, or correct `files`"
     )
 
 
@@ -118,7 +118,7 @@ def test_it_lies_nowhere_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> No
         split_file(TONE.task("tone"), "train", TONE)
     assert str(told.value) == (
         "tone in mine/train.tsv: ZOO_DATA is not set\n"
-        "  do: set ZOO_DATA to the folder that its files lie below"
+        "  fix: set ZOO_DATA to the folder that its files lie below"
     )
 
 

@@ -19,5 +19,5 @@ def test_a_missing_role_is_told() -> None:
     assert str(raised.value) == (
         f"tokenizer without a name of {len(tokenizer)} pieces: has no mask_token\n"
         "  allowed: the special pieces that a stage on text needs\n"
-        '  do: state "mask_token" in its tokenizer_config.json'
+        '  fix: state "mask_token" in its tokenizer_config.json'
     )

@@ -110,7 +110,7 @@ def test_lengths_that_the_corpus_cannot_fill_are_refused(
     expected = (
         f"{tmp_path / 'shards'}: 8 tokens of text cannot fill a block of {length}\n"
         f"  allowed: a length from {special + 2} to {special + 8}\n"
-        "  do: give more text or another length"
+        "  fix: give more text or another length"
     )
     with pytest.raises(DataError, match=f"^{re.escape(expected)}$"):
         shards.blocks(length, pair)
@@ -145,7 +145,7 @@ def test_foreign_tokenizer_is_refused(tokenizer: BertTokenizer, tmp_path: Path) 
         f"{tmp_path / 'shards' / 'index.json'}: tokenizer: made by tokenizer "
         f"{tokenizer_digest(tokenizer)[:12]} (16 pieces), read with "
         f"{tokenizer_digest(other)[:12]} (6 pieces)\n"
-        "  allowed: the tokenizer that made the shards\n  do: tokenise the corpus again"
+        "  allowed: the tokenizer that made the shards\n  fix: tokenise the corpus again"
     )
     with pytest.raises(DataError, match=f"^{re.escape(expected)}$"):
         Shards.open(tmp_path / "shards", other)
@@ -184,14 +184,14 @@ def test_damaged_index_is_told(tokenizer: BertTokenizer, tmp_path: Path) -> None
     file = folder / "index.json"
     index = json.loads(file.read_text())
     file.write_text(json.dumps(index | {"tokens": 9}))
-    expected = "index.json: 9 tokens, which is not the sum of the shards\n  do: tokenise"
+    expected = "index.json: 9 tokens, which is not the sum of the shards\n  fix: tokenise"
     with pytest.raises(DataError, match=expected):
         Shards.open(folder)
     file.write_text(json.dumps({**index, "dtype": None} | {"vocabulary": "many"}))
     with pytest.raises(DataError, match=r"index\.json: dtype: .*\n.*\n.*index\.json: vocabulary: "):
         Shards.open(folder)
     file.unlink()
-    with pytest.raises(DataError, match="cannot be read: No such file or directory\n  do: token"):
+    with pytest.raises(DataError, match="cannot be read: No such file or directory\n  fix: token"):
         Shards.open(folder)
 
 
@@ -205,7 +205,7 @@ def test_tokenizer_that_knows_no_word_is_refused_and_leaves_nothing(
     assert str(error.value) == (
         "tokenizer without a name of 5 pieces: 8 of 8 pieces are [UNK]\n"
         "  allowed: a tokenizer whose vocabulary covers the text\n"
-        "  do: load it with from_pretrained(folder) or BertTokenizer(path); the argument "
+        "  fix: load it with from_pretrained(folder) or BertTokenizer(path); the argument "
         "vocab_file= is ignored without a word"
     )
     assert list(tmp_path.iterdir()) == []

@@ -146,7 +146,7 @@ def test_lengths_that_hold_no_text_are_refused() -> None:
     """The backend would silently not truncate at all."""
     expected = (
         "max_length 3: no text fits beside 3 special tokens\n"
-        "  allowed: max_length > 3\n  do: raise it"
+        "  allowed: max_length > 3\n  fix: raise it"
     )
     with pytest.raises(DataError, match=f"^{expected}$"):
         encode_texts([TextExample("a", "b", "c", 0)], bert(), 3)
@@ -158,7 +158,7 @@ def test_questions_that_leave_no_room_are_refused(max_length: int, stride: int) 
     expected = (
         f"question q1: 3 tokens and the special ones leave no room in {max_length}, stride "
         f"{stride}\n  allowed: max_length > max_query + special tokens, stride >= 1\n"
-        "  do: raise max_length or lower max_query"
+        "  fix: raise max_length or lower max_query"
     )
     with pytest.raises(DataError, match=f"^{re.escape(expected)}$"):
         windows(ask("k"), bert(), max_length, stride)

@@ -71,7 +71,7 @@ def test_a_block_is_written_and_kept(write: Write, mark: str, shown: str) -> Non
     """Between its marks and nowhere else; drift is told and mended, also after the next change."""
     document = write(f"# A\n<!-- {mark} -->\nold\n<!-- end -->\nafter\n")
     assert document.drift() == [
-        f"docs/a/page.md: {DRIFT}\n  do: run `zoo sync` and commit what it writes"
+        f"docs/a/page.md: {DRIFT}\n  fix: run `zoo sync` and commit what it writes"
     ]
     assert document.page.read_text().count("old") == 1
     assert document.sync() == ["docs/a/page.md"]
@@ -116,15 +116,15 @@ def test_readme_and_docs_are_all_looked_at(write: Write) -> None:
     [
         (
             "# A\n<!-- board: pocket -->\n",
-            r"docs/a/page.md:2: no <!-- end --> follows\n  do: add it where the board block ends",
+            r"docs/a/page.md:2: no <!-- end --> follows\n  fix: add it where the board block ends",
         ),
         (
             "<!-- show: pocket/kd-2l -->\n<!-- numbers: kd -->\n<!-- end -->\n",
-            r"docs/a/page.md:1: no <!-- end --> follows\n  do: add it where the show block ends",
+            r"docs/a/page.md:1: no <!-- end --> follows\n  fix: add it where the show block ends",
         ),
         (
             "\n\n<!-- show: pocket/kd-2 -->\n<!-- end -->\n",
-            r"page.md:3: there is no entry 'pocket/kd-2'\n  allowed: pocket/.*\n  do: did you",
+            r"page.md:3: there is no entry 'pocket/kd-2'\n  allowed: pocket/.*\n  fix: did you",
         ),
         (
             "<!-- show: packet/kd-2l -->\n<!-- end -->\n",
@@ -140,7 +140,7 @@ def test_readme_and_docs_are_all_looked_at(write: Write) -> None:
         ),
         (
             "<!-- table: runtime -->\n<!-- end -->\n",
-            r"page.md:1: there is no table 'runtime'\n  allowed: runtimes\n  do: did you mean 'r",
+            r"page.md:1: there is no table 'runtime'\n  allowed: runtimes\n  fix: did you mean 'r",
         ),
         (
             "<!-- columns: latency -->\n<!-- end -->\n",
@@ -148,11 +148,11 @@ def test_readme_and_docs_are_all_looked_at(write: Write) -> None:
         ),
         (
             "<!-- board: packet -->\n<!-- end -->\n",
-            r"page.md:1: there is no suite 'packet'\n  allowed: pocket\n  do: did you mean",
+            r"page.md:1: there is no suite 'packet'\n  allowed: pocket\n  fix: did you mean",
         ),
         (
             "<!-- bord: pocket -->\n<!-- end -->\n",
-            r"no block 'bord'\n  allowed: board, show, numbers, table, columns\n  do: .*'b",
+            r"no block 'bord'\n  allowed: board, show, numbers, table, columns\n  fix: .*'b",
         ),
     ],
 )

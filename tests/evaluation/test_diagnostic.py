@@ -52,7 +52,7 @@ def test_the_file_of_the_release_says_where_the_labels_are(tmp_path: Path) -> No
     assert str(told.value) == (
         f"{data}:1: no labels: the columns are index, sentence1, sentence2\n"
         "  allowed: a table with a column Label or label\n"
-        "  do: take the authors' diagnostic-full.tsv: diagnostic.tsv of the GLUE release has no"
+        "  fix: take the authors' diagnostic-full.tsv: diagnostic.tsv of the GLUE release has no"
         " labels"
     )
 
@@ -67,7 +67,7 @@ def test_all_problems_of_the_labels_come_at_once(tmp_path: Path) -> None:
         "  allowed: entailment, neutral, contradiction\n"
         f"{data}:4: a row of 2 columns\n"
         "  allowed: 3 columns: Premise, Hypothesis, Label\n"
-        "  do: fetch glue/diagnostic of the official release again"
+        "  fix: fetch glue/diagnostic of the official release again"
     )
 
 
@@ -79,7 +79,7 @@ def test_a_table_without_rows_and_no_table_are_refused(tmp_path: Path) -> None:
     absent = tmp_path / "absent.tsv"
     with pytest.raises(DataError) as told:
         score_file(AX, absent, empty)
-    assert str(told.value) == f"{absent}: there is no such file\n  do: name the labelled split"
+    assert str(told.value) == f"{absent}: there is no such file\n  fix: name the labelled split"
 
 
 def test_nothing_is_trained_on_the_diagnostic_set() -> None:

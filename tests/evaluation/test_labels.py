@@ -32,7 +32,7 @@ def test_a_swapped_order_is_named() -> None:
         f" contradiction, contradiction means entailment ({meant} of 300 right that way, {as_is} as"
         " they stand)\n"
         "  allowed: entailment, neutral, contradiction, in this order\n"
-        "  do: put the labels of the checkpoint into the order of the data, or take another one"
+        "  fix: put the labels of the checkpoint into the order of the data, or take another one"
     )
 
 

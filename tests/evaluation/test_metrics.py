@@ -103,7 +103,7 @@ def test_score_returns_every_metric_of_the_task_on_the_natural_scale() -> None:
         ),
         ("mnli", [0, -1], [0, 1], "mnli: labels: 1 of 2 values, the first is -1 at 1"),
         ("stsb", [0.0, 1.0], [0.5, float("nan")], "the first is nan at 1\n  allowed: finite"),
-        ("span", [0, 1], [0, 1], "spans are not scored by labels\n  do: use score_spans"),
+        ("span", [0, 1], [0, 1], "spans are not scored by labels\n  fix: use score_spans"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(

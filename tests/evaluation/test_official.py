@@ -181,7 +181,7 @@ def test_squad_has_no_public_test_set(data: Path) -> None:
     with pytest.raises(DataError) as told:
         load_test(TASKS["squad-v1.1"], SuiteData().of(TASKS["squad-v1.1"]))
     assert str(told.value) == (
-        "squad-v1.1: there is no public test set\n  do: answer the dev split: --split dev"
+        "squad-v1.1: there is no public test set\n  fix: answer the dev split: --split dev"
     )
 
 
@@ -193,7 +193,7 @@ def test_rows_of_a_test_set_that_are_cut_short_are_named(data: Path) -> None:
     assert str(told.value) == (
         f"{path}:3: a row of 1 columns\n"
         "  allowed: 2 columns: index, sentence\n"
-        "  do: fetch glue/SST-2 of the official release again"
+        "  fix: fetch glue/SST-2 of the official release again"
     )
 
 

@@ -166,7 +166,7 @@ def test_data_with_an_index_of_its_own(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{path}: its index ({data}) is 0 to 2 in another order than its rows\n"
         "  allowed: an index that counts the rows\n"
-        "  do: sort the rows of the data by their index: predictions may count either"
+        "  fix: sort the rows of the data by their index: predictions may count either"
     )
 
 
@@ -216,9 +216,9 @@ def test_the_header_must_be_there(content: str, tmp_path: Path) -> None:
     [
         (
             '{"q1": "a",\n "q2" 3}',
-            r":2: column 7: not JSON: .*\n  do: write a JSON object of texts",
+            r":2: column 7: not JSON: .*\n  fix: write a JSON object of texts",
         ),
-        ('["a"]', ": the file holds a list\n  allowed: an object\n  do: write a JSON object"),
+        ('["a"]', ": the file holds a list\n  allowed: an object\n  fix: write a JSON object"),
         (
             '{"q1": null, "q2": 3}',
             r": q1: the answer is None[^:]*allowed(.|\n)*q2: the answer is 3",
@@ -237,7 +237,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     """Both the data and the predictions must be there."""
     data, absent = _file(tmp_path, "dev.tsv", RTE_DEV), tmp_path / "absent"
     with pytest.raises(
-        DataError, match="absent: there is no such file\n  do: name the file of predictions"
+        DataError, match="absent: there is no such file\n  fix: name the file of predictions"
     ):
         score_file(TASKS["rte"], data, absent)
     with pytest.raises(DataError, match="absent: there is no such file"):

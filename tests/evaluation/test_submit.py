@@ -77,7 +77,7 @@ def test_squad_alone_says_why_it_cannot_be_answered(project: Project) -> None:
     with pytest.raises(DataError) as told:
         submit("small/e", split="test", task="squad-v2.0", seed=None, out=None)
     assert str(told.value) == (
-        "squad-v2.0: there is no public test set\n  do: answer the dev split: --split dev"
+        "squad-v2.0: there is no public test set\n  fix: answer the dev split: --split dev"
     )
     assert not project.entry("small", "e").submission.exists()
 
@@ -137,7 +137,7 @@ def test_the_first_seed_answers_unless_another_is_asked_for(project: Project) ->
     [
         (
             {"split": "tset"},
-            "--split tset: there is no such split\n  allowed: test, dev\n  do: did",
+            "--split tset: there is no such split\n  allowed: test, dev\n  fix: did",
         ),
         ({"task": "sentiment"}, "small/e: --task sentiment: it has no such official task\n"),
         ({"seed": 3}, "small/e: --seed 3: it has no run with this seed\n  allowed: 1, 2"),

@@ -13,7 +13,7 @@ from zoo.paths import file_sha256
 from zoo.spec.recipe import RunRecipe
 
 RUN = tiny.run("span")
-REMEDY = "\n  do: export it again with `zoo run s/e`"
+REMEDY = "\n  fix: export it again with `zoo run s/e`"
 
 
 def exported(folder: Path, entry: str, content: bytes, task: str = "span") -> Path:
@@ -82,4 +82,4 @@ def test_without_a_manifest_nothing_is_timed(folder: Path, content: bytes | None
         (folder / MANIFEST).unlink()
     else:
         (folder / MANIFEST).write_bytes(content)
-    assert told(folder) == f"{folder}/{MANIFEST}: {why}\n  do: export again with `zoo run`"
+    assert told(folder) == f"{folder}/{MANIFEST}: {why}\n  fix: export again with `zoo run`"

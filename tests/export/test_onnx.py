@@ -126,17 +126,17 @@ def test_all_obstacles_are_reported_at_once(tmp_path: Path) -> None:
         "BertForMaskedLM: this model has no head that can be exported\n"
         "  allowed: a class named *ForSequenceClassification or"
         " a class named *ForQuestionAnswering\n"
-        "  do: load the checkpoint with the AutoModel class of its task"
+        "  fix: load the checkpoint with the AutoModel class of its task"
     )
     assert dtype == (
         "BertForMaskedLM: dtype: weights in torch.bfloat16\n"
         "  allowed: torch.float32\n"
-        "  do: load the checkpoint with dtype=torch.float32"
+        "  fix: load the checkpoint with dtype=torch.float32"
     )
     assert length == (
         "BertForMaskedLM: max_length: 17 pieces\n"
         "  allowed: 1 to 16, the positions of the model\n"
-        "  do: shorten the task's max_length or take a model with more positions"
+        "  fix: shorten the task's max_length or take a model with more positions"
     )
     assert not list(tmp_path.iterdir())
 

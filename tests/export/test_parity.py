@@ -179,11 +179,11 @@ def test_gate_message_has_its_four_parts() -> None:
     do = "do not use this file; export again, and report the model if it happens again"
     assert str(caught.value) == (
         "build/model.onnx: logits differ from the model's by up to 0.5 "
-        f"(largest logit 2.25; {tried})\n  allowed: at most 0.00225\n  do: {do}\n"
+        f"(largest logit 2.25; {tried})\n  allowed: at most 0.00225\n  fix: {do}\n"
         f"build/model.onnx: 3 of 12 answers changed ({tried})\n"
-        f"  allowed: a share of at most 0.05\n  do: {do}\n"
+        f"  allowed: a share of at most 0.05\n  fix: {do}\n"
         f"build/model.onnx: f1 is 0.5, the model's 0.75 ({tried})\n"
-        f"  allowed: a loss of at most 0.1\n  do: {do}"
+        f"  allowed: a loss of at most 0.1\n  fix: {do}"
     )
     assert caught.value.exit_code == 1
 

@@ -244,27 +244,27 @@ def _strict() -> ExportJob:
     [
         (
             {"entry": "e"},
-            "e: names no entry\n  allowed: suite/entry\n  do: see `zoo list`",
+            "e: names no entry\n  allowed: suite/entry\n  fix: see `zoo list`",
         ),
         (
             {"task": "spam"},
             (
                 "task 'spam': there is no such task\n"
-                "  allowed: inference, similarity, span\n  do: did you mean 'span'?"
+                "  allowed: inference, similarity, span\n  fix: did you mean 'span'?"
             ),
         ),
         (
             {"precisions": ["int4"]},
             (
                 "precision 'int4': there is no such precision\n"
-                "  allowed: fp32, fp16, int8, int8-static\n  do: did you mean 'int8'?"
+                "  allowed: fp32, fp16, int8, int8-static\n  fix: did you mean 'int8'?"
             ),
         ),
         (
             {"route": "dynamos"},
             (
                 "route 'dynamos': there is no such route\n"
-                "  allowed: torchscript, dynamo\n  do: did you mean 'dynamo'?"
+                "  allowed: torchscript, dynamo\n  fix: did you mean 'dynamo'?"
             ),
         ),
     ],
@@ -283,5 +283,5 @@ def test_an_entry_that_is_not_built_says_how(project: Project) -> None:
     with pytest.raises(CheckpointError) as caught:
         _export()
     assert str(caught.value) == (
-        "build/s/e/runs/span/1: this checkpoint is not built\n  do: build it with `zoo run s/e`"
+        "build/s/e/runs/span/1: this checkpoint is not built\n  fix: build it with `zoo run s/e`"
     )

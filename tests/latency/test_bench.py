@@ -122,7 +122,7 @@ def test_misspelt_options_are_refused_with_the_nearest() -> None:
         "--device metal: there is none of that name\n  allowed: cpu, cuda\n"
         "--runtime onnx-fp23: there is none of that name\n  allowed: torch-fp32, torch-bf16,"
         " compiled-fp32, compiled-bf16, onnx-fp32, onnx-fp16, onnx-int8, tensorrt-fp32,"
-        " tensorrt-fp16, openvino-fp32, openvino-int8\n  do: did you mean 'onnx-fp32'?\n"
+        " tensorrt-fp16, openvino-fp32, openvino-int8\n  fix: did you mean 'onnx-fp32'?\n"
         "--task span: there is none of that name\n  allowed: inference\n"
         "--shape 128: this is no shape\n  allowed: batch x pieces, as in 1x128"
     )
@@ -133,7 +133,7 @@ def test_teacher_is_refused() -> None:
     assert _refusal("pocket/large") == (
         "pocket/large: this entry is not timed by itself\n"
         "  allowed: a student's entry, of a task that the suite's bench names\n"
-        "  do: a teacher is timed beside each of its students: name one of those"
+        "  fix: a teacher is timed beside each of its students: name one of those"
     )
 
 
@@ -162,7 +162,7 @@ def test_what_is_not_built_is_named(project: Project, entry: str, file: str) -> 
     finally:
         away.rename(built)
     assert str(caught.value) == (
-        f"{built}: this file does not exist\n  do: build it with `zoo run pocket/{entry}`; ONNX"
+        f"{built}: this file does not exist\n  fix: build it with `zoo run pocket/{entry}`; ONNX"
         " files are those that the suite's bench.export.precisions names"
     )
 

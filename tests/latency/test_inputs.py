@@ -65,7 +65,7 @@ def test_roberta_counts_positions_after_its_padding_piece(tmp_path: Path) -> Non
     assert str(caught.value) == (
         f"{tmp_path}: length: 33 pieces\n"
         "  allowed: 1 to 32, the positions of this checkpoint\n"
-        "  do: measure shorter inputs"
+        "  fix: measure shorter inputs"
     )
 
 
@@ -85,7 +85,7 @@ def test_a_configuration_without_sizes_is_refused(tmp_path: Path) -> None:
         drawn_inputs(tmp_path, shape, seed=0)
     assert str(caught.value) == (
         f"{path}:1: column 2: not JSON: Expecting property name enclosed in double quotes\n"
-        "  do: take the config.json of a checkpoint"
+        "  fix: take the config.json of a checkpoint"
     )
 
 
@@ -124,7 +124,7 @@ def test_a_length_without_room_is_refused(student: Subject) -> None:
     assert str(caught.value) == (
         f"{student.folder}: max_length: 19 pieces leave no room for text\n"
         "  allowed: more than 19\n"
-        "  do: raise the task's max_length or lower its max_query"
+        "  fix: raise the task's max_length or lower its max_query"
     )
 
 

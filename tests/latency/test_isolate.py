@@ -116,7 +116,7 @@ def test_refusals_of_all_cells_arrive_at_once(asked: Request) -> None:
     assert str(caught.value) == "\n".join(
         f"onnx-fp32 1x{length}: {asked.student.folder}: length: {length} pieces\n"
         "  allowed: 1 to 64, the positions of this checkpoint\n"
-        "  do: measure shorter inputs"
+        "  fix: measure shorter inputs"
         for length in (65, 66)
     )
 
@@ -130,7 +130,7 @@ def test_cell_that_takes_too_long_is_named(asked: Request) -> None:
     assert str(caught.value) == (
         "onnx-fp32 1x8: measuring process: not done after 0.01 s; it was stopped\n"
         "  allowed: an answer within timeout_seconds\n"
-        "  do: allow more seconds, or ask for fewer samples or smaller shapes"
+        "  fix: allow more seconds, or ask for fewer samples or smaller shapes"
     )
 
 
@@ -188,7 +188,7 @@ def test_crashed_engine_is_reported_with_its_last_lines(
     assert str(caught.value) == (
         f"engine of onnx-fp32 1x8: ended with exit code 9{tail}\n"
         "  allowed: exit code 0 and a report\n"
-        "  do: see the lines above; check that no other version of the zoo is installed"
+        "  fix: see the lines above; check that no other version of the zoo is installed"
     )
 
 
@@ -202,7 +202,7 @@ def test_answer_that_is_no_report_is_refused(
     assert str(caught.value) == (
         'engine of onnx-fp32 1x8: its answer is no report: \'{"cells": [], "extra": 1}\\n\'\n'
         "  allowed: exit code 0 and a report\n"
-        "  do: see the lines above; check that no other version of the zoo is installed"
+        "  fix: see the lines above; check that no other version of the zoo is installed"
     )
 
 
@@ -216,7 +216,7 @@ def test_all_missing_files_are_named_before_anything_starts(
     with pytest.raises(MeasurementError) as caught:
         run_isolated(_small(asked, cells=cells, teacher=gone))
     assert str(caught.value) == "\n".join(
-        f"{tmp_path / name}: this file does not exist\n  do: build it with `zoo run pocket/gone`;"
+        f"{tmp_path / name}: this file does not exist\n  fix: build it with `zoo run pocket/gone`;"
         " ONNX files are those that the suite's bench.export.precisions names"
         for name in ("config.json", "tokenizer.json", "gone.onnx")
     )
@@ -246,7 +246,7 @@ def test_runtime_on_the_wrong_device_is_refused(
         run_isolated(_small(asked, cells=(cell,), device=device, **models))
     assert str(caught.value) == (
         f"runtimes: {runtime} on device {device}\n  allowed: {runtime} on device {only}\n"
-        f"  do: leave {runtime} out, or measure it on device {only}"
+        f"  fix: leave {runtime} out, or measure it on device {only}"
     )
 
 

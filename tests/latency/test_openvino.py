@@ -63,7 +63,7 @@ def test_another_precision_than_asked_for_is_an_error(student: Subject) -> None:
         OpenvinoRunner(_INT8, file, _inputs(student.folder, 8), "cpu", 1)
     assert str(caught.value) == (
         f"{file}: openvino-int8 multiplies by weights in u8, here OpenVINO does in f32\n"
-        "  do: leave openvino-int8 out, or measure it on another processor"
+        "  fix: leave openvino-int8 out, or measure it on another processor"
     )
 
 

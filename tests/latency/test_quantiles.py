@@ -90,7 +90,7 @@ def test_rank_must_be_a_percentage(rank: int) -> None:
     with pytest.raises(MeasurementError) as caught:
         quantile(np.ones(50), rank)
     assert str(caught.value) == (
-        f"percentile: rank {rank}\n  allowed: a number above 0 and below 100\n  do: 50, 90, 95, 99"
+        f"percentile: rank {rank}\n  allowed: a number above 0 and below 100\n  fix: 50, 90, 95, 99"
     )
 
 
@@ -140,5 +140,5 @@ def test_ratio_needs_the_same_rounds() -> None:
     assert str(caught.value) == (
         "ratio of student to teacher: 12 and 11 samples\n"
         "  allowed: as many of one as of the other, taken in turns\n"
-        "  do: measure both in the same rounds"
+        "  fix: measure both in the same rounds"
     )

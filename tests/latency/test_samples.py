@@ -56,7 +56,7 @@ def test_damaged_file_is_refused(tmp_path: Path) -> None:
     assert lines[0].startswith(f"{file}: these are no samples: ")
     assert lines[1:] == [
         "  allowed: Parquet with the columns runtime, cell, who, round, latency_ms",
-        "  do: measure again",
+        "  fix: measure again",
     ]
 
 
@@ -69,5 +69,5 @@ def test_other_table_is_refused(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{file}: these are no samples: its columns are a, b\n"
         "  allowed: Parquet with the columns runtime, cell, who, round, latency_ms\n"
-        "  do: measure again"
+        "  fix: measure again"
     )

@@ -167,7 +167,7 @@ def test_wrong_device_is_refused_before_any_data_is_read(project: Project, tmp_p
         )  # fmt: skip
     assert str(caught.value) == "\n".join(
         f"runtimes: {name} on device cpu\n  allowed: {name} on device cuda\n"
-        f"  do: leave {name} out, or measure it on device cuda"
+        f"  fix: leave {name} out, or measure it on device cuda"
         for name in ("tensorrt-fp16", "onnx-fp16")
     )
     assert list(tmp_path.iterdir()) == []
@@ -185,7 +185,7 @@ def test_a_suite_is_told_what_to_install(
     assert str(caught.value) == (
         "runtimes: openvino-fp32: openvino is not installed\n  allowed: torch-fp32, torch-bf16,"
         " compiled-fp32, compiled-bf16, onnx-fp32, onnx-int8\n"
-        "  do: pip install 'distilzoo[openvino]', or leave openvino-fp32 out"
+        "  fix: pip install 'distilzoo[openvino]', or leave openvino-fp32 out"
     )
     assert list(tmp_path.iterdir()) == []
 

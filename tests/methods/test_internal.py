@@ -159,7 +159,7 @@ def test_a_threshold_that_is_never_asked_is_refused(
         f"stage 'layer[{layer}]': {BATCHES} steps are over before it is asked whether"
         f" cosine[{layer}] is below 2.5, at the end of an epoch of {BATCHES}\n"
         f"  allowed: more than {BATCHES} steps\n"
-        "  do: give it more, or no threshold"
+        "  fix: give it more, or no threshold"
         for layer in range(DEPTH)
     )
 

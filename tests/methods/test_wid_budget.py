@@ -126,7 +126,7 @@ def test_epochs_are_held_when_training_starts(tmp_path: Path) -> None:
         train(made.work(stop_after=1))
     error = refused(Wid(window=500), optimise.model_copy(update={"epochs": None, "steps": steps}))
     assert str(caught.value) == (
-        f"stage 'compact': {error.given}\n  allowed: {error.allowed}\n  do: {error.remedy}"
+        f"stage 'compact': {error.given}\n  allowed: {error.allowed}\n  fix: {error.remedy}"
     )
 
 
@@ -150,7 +150,7 @@ def test_a_merge_that_cuts_is_an_error(tmp_path: Path) -> None:
     assert float(where.split()[-5]) > 0.9
     assert allowed == "  allowed: less than 0.1"
     assert remedy == (
-        "  do: give the stage more steps, a shorter window or a stronger pull, or state"
+        "  fix: give the stage more steps, a shorter window or a stronger pull, or state"
         " allow_cut: true"
     )
 

@@ -130,7 +130,7 @@ def test_an_empty_capture_is_an_error(family: str, monkeypatch: pytest.MonkeyPat
         capture(batch)
     assert str(raised.value) == (
         f"tap value[0] of a {family}: nothing was captured there; a loss on it would silently be"
-        " zero\n  do: check the family's row in zoo/models/anatomy.py"
+        " zero\n  fix: check the family's row in zoo/models/anatomy.py"
     )
 
 

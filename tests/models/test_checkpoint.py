@@ -100,14 +100,14 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
         load_checkpoint(tmp_path, MASKED_LM)
     assert str(raised.value) == (
         f"{tmp_path}/zoo.json: this checkpoint is missing or not one of the zoo's\n"
-        "  do: build it with `zoo run`, or `dvc checkout --force` to restore it"
+        "  fix: build it with `zoo run`, or `dvc checkout --force` to restore it"
     )
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"{}", r"zoo\.json: not an identity of a checkpoint: Field required\n  do: build it"),
+        (b"{}", r"zoo\.json: not an identity of a checkpoint: Field required\n  fix: build it"),
         (b"\xff\xfe", r"zoo\.json: not an identity of a checkpoint: "),
         (b'{"extra": 1}', r"zoo\.json: not an identity of a checkpoint: "),
     ],
@@ -174,7 +174,7 @@ def test_weights_without_a_word_head_are_told(tmp_path: Path) -> None:
         f"{tmp_path / 'it'}: these weights answer no masked pieces: there is no"
         " generator_predictions.dense.weight\n"
         "  allowed: a model with its masked-language-model head\n"
-        "  do: take another teacher (of ELECTRA the generator), or a method that compares"
+        "  fix: take another teacher (of ELECTRA the generator), or a method that compares"
         " no logits on text"
     )
 
@@ -199,7 +199,7 @@ def test_classes_in_another_order_are_refused(
     assert str(refused.value) == (
         f"{folder}/config.json: id2label: the labels are {told}\n"
         "  allowed: negative, positive, in this order\n"
-        "  do: build it again: its class ids would mean something else"
+        "  fix: build it again: its class ids would mean something else"
     )
 
 
@@ -231,7 +231,7 @@ def test_a_configuration_that_is_none_is_told(
         load_checkpoint(folder, SENTIMENT)
     remedy = "build it with `zoo run`, or `dvc checkout --force` to restore it"
     if told is not None:
-        assert str(refused.value) == f"{folder}/config.json{told}\n  do: {remedy}"
+        assert str(refused.value) == f"{folder}/config.json{told}\n  fix: {remedy}"
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)

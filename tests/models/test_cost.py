@@ -71,7 +71,7 @@ def test_a_foreign_file_is_refused(content: bytes, tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{file}: no header of a safetensors file can be read here\n"
         "  allowed: model.safetensors of a checkpoint\n"
-        "  do: build the checkpoint again"
+        "  fix: build the checkpoint again"
     )
 
 

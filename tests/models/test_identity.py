@@ -19,7 +19,7 @@ from zoo.paths import file_sha256
 from zoo.spec.task import TASKS
 
 WANTED = Wanted("s", "e", "trained", HASH, "sentiment", 1)
-REBUILD = "  do: build it with `zoo run`, or `dvc checkout --force` to restore it"
+REBUILD = "  fix: build it with `zoo run`, or `dvc checkout --force` to restore it"
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_another_checkpoint_is_refused(
     assert str(refused.value) == (
         f"{folder}: this is another checkpoint: {found}\n"
         f"  allowed: {wanted}\n"
-        "  do: its spec has changed, or it was copied here; build it with `zoo run`, and where"
+        "  fix: its spec has changed, or it was copied here; build it with `zoo run`, and where"
         " DVC takes it for up to date with `dvc repro --force`"
     )
 

@@ -53,7 +53,7 @@ def test_a_gap_in_the_encoder_is_an_error(folder: Path) -> None:
         f"{folder}: its weights lack 6 tensors of the encoder, the first is"
         " bert.encoder.layer.1.attention.self.key.bias\n"
         "  allowed: weights that fit config.json\n"
-        "  do: fetch or build it again"
+        "  fix: fetch or build it again"
     )
 
 
@@ -64,7 +64,7 @@ def test_layers_beyond_the_configuration_are_an_error(folder: Path) -> None:
         f"{folder}: its weights hold 16 tensors of an encoder that config.json does not describe,"
         " the first is bert.encoder.layer.1.attention.output.LayerNorm.bias\n"
         "  allowed: weights that fit config.json\n"
-        "  do: mend config.json"
+        "  fix: mend config.json"
     )
 
 
@@ -109,13 +109,13 @@ def test_weights_of_any_float_are_computed_in_float32(folder: Path, dtype: torch
     ("content", "expected"),
     [
         ("{", "is no JSON: Expecting property name enclosed in double quotes: line 1 column 2"),
-        ("[]", "holds a list\n  allowed: an object of settings\n  do: fetch or build it again"),
-        ('"bert"', "holds a str\n  allowed: an object of settings\n  do: fetch or build it again"),
+        ("[]", "holds a list\n  allowed: an object of settings\n  fix: fetch or build it again"),
+        ('"bert"', "holds a str\n  allowed: an object of settings\n  fix: fetch or build it again"),
         (
             "{}",
             (
                 "model_type: is missing\n  allowed: bert, distilbert, electra, roberta\n"
-                "  do: state the family of these weights"
+                "  fix: state the family of these weights"
             ),
         ),
         (
@@ -125,7 +125,7 @@ def test_weights_of_any_float_are_computed_in_float32(folder: Path, dtype: torch
                 "  allowed: bert, distilbert, electra, roberta"
             ),
         ),
-        (None, "there is no such file\n  do: fetch or build it again"),
+        (None, "there is no such file\n  fix: fetch or build it again"),
     ],
 )
 def test_a_configuration_that_is_none_is_told(
@@ -152,16 +152,16 @@ def test_what_transformers_would_misread_is_refused_all_at_once(folder: Path) ->
     assert refused(folder) == (
         f"{folder}/config.json: position_embedding_type: is 'relative_key'\n"
         "  allowed: absolute: transformers reads these weights as such, and computes something"
-        f" else\n  do: {other}\n"
-        f"{folder}/config.json: is_decoder: is True\n  allowed: false: an encoder\n  do: {other}\n"
+        f" else\n  fix: {other}\n"
+        f"{folder}/config.json: is_decoder: is True\n  allowed: false: an encoder\n  fix: {other}\n"
         f"{folder}/config.json: add_cross_attention: is True\n  allowed: false: an encoder\n"
-        f"  do: {other}\n"
+        f"  fix: {other}\n"
         f"{folder}/config.json: quantization_config: is {{'quant_method': 'x'}}\n"
         "  allowed: weights of 16, 32 or 64 bits\n"
-        "  do: take the model before it was quantised\n"
+        "  fix: take the model before it was quantised\n"
         f"{folder}/config.json: hidden_act: is 'gleu'\n"
         "  allowed: an activation that transformers knows, as gelu, gelu_new, relu or silu\n"
-        "  do: mend its name"
+        "  fix: mend its name"
     )
 
 
@@ -179,7 +179,7 @@ def test_settings_that_fit_no_model_are_told(folder: Path, settings: dict[str, A
     """Whatever transformers raises."""
     state(folder, **settings)
     assert refused(folder).startswith(f"{folder}: this model cannot be loaded: ")
-    assert refused(folder).endswith("\n  do: fetch or build it again")
+    assert refused(folder).endswith("\n  fix: fetch or build it again")
 
 
 def test_the_names_of_random_parameters_are_told(folder: Path) -> None:

@@ -60,14 +60,14 @@ def test_missing_files_are_told_all_at_once(sharded: Path) -> None:
     index = sharded / "model.safetensors.index.json"
     assert refused(sharded) == "\n".join(
         f"{index}: it names {file.name}, which is not here\n"
-        f"  allowed: {ALLOWED}\n  do: fetch or build it again"
+        f"  allowed: {ALLOWED}\n  fix: fetch or build it again"
         for file in files[:2]
     )
     index.unlink()
     left = ", ".join(file.name for file in files[2:])
     assert refused(sharded) == (
         f"{sharded}: there is no model.safetensors here and no model.safetensors.index.json for"
-        f" {left}\n  allowed: {ALLOWED}\n  do: fetch the index too"
+        f" {left}\n  allowed: {ALLOWED}\n  fix: fetch the index too"
     )
 
 
@@ -77,7 +77,7 @@ def test_a_file_that_is_cut_off_is_named(sharded: Path, bytes_left: int) -> None
     file = weights_files(sharded)[1]
     file.write_bytes(file.read_bytes()[:bytes_left])
     assert refused(sharded).startswith(f"{file}: no whole safetensors file: ")
-    assert refused(sharded).endswith("\n  do: fetch or build it again")
+    assert refused(sharded).endswith("\n  fix: fetch or build it again")
     (sharded / "model.safetensors").write_bytes(b"x" * 9000)
     assert refused(sharded).startswith(f"{sharded}/model.safetensors: no whole safetensors file: ")
 
@@ -123,7 +123,7 @@ def test_other_formats_are_named(tmp_path: Path, names: list[str], told: str, re
         (tmp_path / name).touch()
     assert refused(tmp_path).startswith(
         f"{tmp_path}: there is no model.safetensors here{told}\n  allowed: {ALLOWED}\n"
-        f"  do: {remedy}"
+        f"  fix: {remedy}"
     )
 
 

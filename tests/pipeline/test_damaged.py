@@ -94,7 +94,7 @@ def test_verbs_tell_damaged_jobs(
             VERBS[verb]()
         assert str(caught.value).startswith(PATH)
         assert told in str(caught.value)
-        assert str(caught.value).endswith(f"\n  do: {SYNC}")
+        assert str(caught.value).endswith(f"\n  fix: {SYNC}")
 
 
 def test_boards_and_progress_tell_damaged_jobs(
@@ -143,7 +143,7 @@ def test_a_job_of_a_kind_or_method_that_nobody_knows(
     with pytest.raises(
         ZooError,
         match=f"^{PATH}: stages.stew-1.kind: there is no kind of stage 'scoer'\n"
-        "  allowed: inputs, pretrain(.*)\n  do: did you mean 'score'?",
+        "  allowed: inputs, pretrain(.*)\n  fix: did you mean 'score'?",
     ):
         stage.stage("tiny/kd", "stew-1")
     text = path.read_text().replace('"name": "kd"', '"name": "magic"')
@@ -178,5 +178,5 @@ def test_all_that_dvc_says_is_told(tiny_project: Project) -> None:
     assert "dvc.lock" in told
     assert "<<<<<<< HEAD" in told
     assert told.endswith(
-        "\n  do: a merge conflict was left there: take either side, of a dvc.yaml by `zoo sync`"
+        "\n  fix: a merge conflict was left there: take either side, of a dvc.yaml by `zoo sync`"
     )

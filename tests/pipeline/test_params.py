@@ -165,7 +165,7 @@ def test_a_file_that_was_edited_is_refused(load: Any, tmp_path: Path, case: str)
     (tmp_path / KD).write_text(json.dumps(content))
     with pytest.raises(ZooError) as caught:
         ParamsFile(Project(tmp_path), "tiny", "kd").job("score", ScoreJob)
-    assert str(caught.value) == f"{KD}: {told.format(**names)}\n  do: {SYNC}"
+    assert str(caught.value) == f"{KD}: {told.format(**names)}\n  fix: {SYNC}"
 
 
 @pytest.mark.parametrize("stages", [[], None, "train", 7])
@@ -174,7 +174,7 @@ def test_stages_that_are_no_object_are_refused(tmp_path: Path, stages: object) -
     with pytest.raises(ZooError) as caught:
         ParamsFile(Project(tmp_path), "tiny", "kd")
     assert str(caught.value) == (
-        f"{KD}: stages: this is no object\n  allowed: {{...}}\n  do: {SYNC}"
+        f"{KD}: stages: this is no object\n  allowed: {{...}}\n  fix: {SYNC}"
     )
 
 
@@ -189,7 +189,7 @@ def test_an_unknown_kind_is_refused(tmp_path: Path, kind: object, remedy: str) -
         ParamsFile(Project(tmp_path), "tiny", "kd").kind("one")
     assert str(caught.value) == (
         f"{KD}: stages.one.kind: there is no kind of stage {kind!r}\n"
-        f"  allowed: {', '.join(kinds.STAGE_KINDS)}\n  do: {remedy}"
+        f"  allowed: {', '.join(kinds.STAGE_KINDS)}\n  fix: {remedy}"
     )
 
 

@@ -11,7 +11,7 @@ from zoo.pipeline.sync import drift, pipeline_files, write_pipelines
 from zoo.resolve.entry import read_suites
 from zoo.spec.jobs import TrainJob
 
-REMEDY = "\n  do: run `zoo sync` and commit what it writes"
+REMEDY = "\n  fix: run `zoo sync` and commit what it writes"
 
 
 def fresh(project: Project) -> dict[str, str]:
@@ -37,7 +37,7 @@ def test_what_was_written_is_in_step(tiny_project: Project) -> None:
         (
             "pipelines/tiny/old/params.json",
             "{}\n",
-            "no spec declares it\n  do: run `zoo sync` and commit",
+            "no spec declares it\n  fix: run `zoo sync` and commit",
         ),
     ],
 )
@@ -92,7 +92,7 @@ def test_a_job_is_found_by_its_names(tiny_project: Project) -> None:
         ),
         (
             ("tiny", "nobody", "train"),
-            "tiny/nobody: there is no pipeline of this entry\n  do: see `zoo list`; ",
+            "tiny/nobody: there is no pipeline of this entry\n  fix: see `zoo list`; ",
         ),
         (
             ("..", "../..", "train"),

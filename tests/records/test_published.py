@@ -15,7 +15,7 @@ from zoo.records.store import read_record, read_records
 
 FIXTURES = Path(__file__).parents[1] / "fixtures/records"
 ELSEWHERE = NOWHERE.model_copy(update={"cores": 64, "libraries": {"torch": "2.13.0"}})
-REMEDY = "\n  do: restore it from git: the records beside it name the environments that it holds"
+REMEDY = "\n  fix: restore it from git: the records beside it name the environments that it holds"
 
 
 def size(seed: int, **more: Any) -> SizeRecord:

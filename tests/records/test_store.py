@@ -141,7 +141,7 @@ def test_a_renamed_record_is_refused(tmp_path: Path) -> None:
         read_record(path)
     assert (
         str(caught.value)
-        == f"{path}: this record calls itself size-squad-v1.1-3\n  do: rename it back"
+        == f"{path}: this record calls itself size-squad-v1.1-3\n  fix: rename it back"
     )
 
 
@@ -172,7 +172,8 @@ def test_a_damaged_record_is_told(tmp_path: Path, change: Any, said: str) -> Non
     with pytest.raises(ZooError) as caught:
         read_record(path)
     assert str(caught.value).startswith(f"{path}{said}")
-    assert str(caught.value).endswith("do: restore it from git, or build it again with `dvc repro`")
+    remedy = "fix: restore it from git, or build it again with `dvc repro`"
+    assert str(caught.value).endswith(remedy)
 
 
 def test_a_missing_record_is_told(tmp_path: Path) -> None:

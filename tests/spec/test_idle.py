@@ -29,7 +29,7 @@ def test_parts_that_the_suite_states_are_told_at_the_method(
         "specs/small/mlkd.yaml:3: method: sample_relation and sample_contrast of stage 'samples'"
         " would compare the samples of a part only: a batch has 2 parts\n"
         "  allowed: accumulate: 1\n"
-        "  do: state optimise with accumulate: 1, or leave sample_relation and sample_contrast out"
+        "  fix: state optimise with accumulate: 1, or leave sample_relation and sample_contrast out"
         " (method.leave_out)"
     )
     load({"suite.yaml": suite, "mlkd.yaml": MLKD + "optimise: {epochs: 3}\n"})
@@ -53,7 +53,7 @@ def test_given_weights_that_the_method_does_not_use_are_told(load: Load) -> None
     assert refused(load, {"general.yaml": general, "theseus.yaml": start}) == (
         "specs/small/theseus.yaml:2: student.start: the method makes its student of the teacher:"
         " no first weights are used\n"
-        "  do: remove it"
+        "  fix: remove it"
     )
 
 
@@ -82,7 +82,7 @@ def test_what_a_study_varies_in_vain_is_told(load: Load) -> None:
     )
     assert refused(load, {"studies/grid.yaml": study}).startswith(
         "specs/small/studies/grid.yaml:5: axes.method.temperature: it decides nothing here: with"
-        " any other value the same is trained\n  do: remove it"
+        " any other value the same is trained\n  fix: remove it"
     )
 
 

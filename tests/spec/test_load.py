@@ -118,7 +118,7 @@ def test_a_corpus_method_without_a_budget(load: Load, files: dict[str, str]) -> 
     distil = files["distil.yaml"].partition("corpus_optimise")[0]
     assert refused(load, {"suite.yaml": suite, "distil.yaml": distil}) == (
         "specs/small/distil.yaml:6: method: this method's corpus stage has no budget\n"
-        "  do: declare `corpus_optimise` here or in suite.yaml"
+        "  fix: declare `corpus_optimise` here or in suite.yaml"
     )
 
 
@@ -155,7 +155,7 @@ def test_a_corpus_method_without_a_budget(load: Load, files: dict[str, str]) -> 
             "teacher: t\n",
             (
                 f"specs/small/other.yml: this file would be overlooked\n  allowed: {PLACES}\n"
-                "  do: rename it to other.yaml"
+                "  fix: rename it to other.yaml"
             ),
         ),
         (
@@ -163,7 +163,7 @@ def test_a_corpus_method_without_a_budget(load: Load, files: dict[str, str]) -> 
             "teacher: t\n",
             (
                 f"specs/small/OTHER.YAML: this file would be overlooked\n  allowed: {PLACES}\n"
-                "  do: rename it to OTHER.yaml"
+                "  fix: rename it to OTHER.yaml"
             ),
         ),
         (
@@ -171,7 +171,7 @@ def test_a_corpus_method_without_a_budget(load: Load, files: dict[str, str]) -> 
             "note: x\n",
             (
                 f"specs/small/teacher/u.yaml: this file would be overlooked\n  allowed: {PLACES}\n"
-                "  do: move it"
+                "  fix: move it"
             ),
         ),
     ],
@@ -194,13 +194,13 @@ def test_files_that_are_no_specs(load: Load, file: str, content: str, said: str)
 def test_names_of_files(load: Load, files: dict[str, str], name: str, why: str) -> None:
     """A file's name is a folder and part of stage names."""
     said = refused(load, {f"{name}.yaml": files["kd.yaml"]})
-    assert said == (f"specs/small/{name}.yaml: {name!r} {why}\n  allowed: {NAME}\n  do: rename it")
+    assert said == (f"specs/small/{name}.yaml: {name!r} {why}\n  allowed: {NAME}\n  fix: rename it")
 
 
 def test_a_teacher_and_an_entry_of_one_name(load: Load, files: dict[str, str]) -> None:
     """Both would leave their checkpoints in the same folder."""
     assert refused(load, {"t.yaml": files["kd.yaml"]}) == (
-        "specs/small/suite.yaml:1: 't' names both an entry and a teacher\n  do: rename one"
+        "specs/small/suite.yaml:1: 't' names both an entry and a teacher\n  fix: rename one"
     )
 
 
@@ -243,7 +243,7 @@ def test_an_unknown_suite(tmp_path: Path, files: dict[str, str], write: Write) -
     with pytest.raises(UsageError) as caught:
         load_suite(Project(tmp_path), "poket", METHODS)
     assert str(caught.value) == (
-        "poket: there is no such suite\n  allowed: pocket\n  do: did you mean 'pocket'?"
+        "poket: there is no such suite\n  allowed: pocket\n  fix: did you mean 'pocket'?"
     )
     with pytest.raises(UsageError):
         load_suite(Project(tmp_path), "../pocket", METHODS)

@@ -76,7 +76,7 @@ SLIPS = {
         "[acuracy]",
         (
             f"{METRIC}.0: given 'acuracy'\n  allowed: accuracy, f1, matthews, pearson, spearman\n"
-            "  do: did you mean 'accuracy'?"
+            "  fix: did you mean 'accuracy'?"
         ),
     ),
     "a metric of numbers": (
@@ -164,7 +164,7 @@ SLIPS = {
         (
             "specs/small/tasks/tone.yaml:4: lable: there is no such key\n"
             "  allowed: columns, files, label, labels, metrics, note, range, texts\n"
-            "  do: did you mean 'label'?"
+            "  fix: did you mean 'label'?"
         ),
     ),
 }
@@ -183,13 +183,13 @@ def test_slips_in_a_declaration_are_told(slip: str, own: Callable[..., LoadedSui
     [
         (
             "sst2",
-            "specs/small/tasks/sst2.yaml:1: 'sst2' is a task of the zoo\n  do: rename this file",
+            "specs/small/tasks/sst2.yaml:1: 'sst2' is a task of the zoo\n  fix: rename this file",
         ),
         (
             "tone.2",
             (
                 "specs/small/tasks/tone.2.yaml:1: 'tone.2' has a dot\n"
-                "  allowed: small letters, digits and dashes\n  do: rename it"
+                "  allowed: small letters, digits and dashes\n  fix: rename it"
             ),
         ),
     ],
@@ -206,7 +206,7 @@ def test_a_task_that_the_suite_does_not_name(load: Load) -> None:
     assert str(told.value) == (
         "specs/small/tasks/tone.yaml:1: suite.yaml names no such task\n"
         "  allowed: sentiment, span\n"
-        "  do: add 'tone' to its `tasks`, or remove this file"
+        "  fix: add 'tone' to its `tasks`, or remove this file"
     )
 
 
@@ -217,7 +217,7 @@ def test_a_task_that_nobody_declares(load: Load, files: dict[str, str]) -> None:
     assert str(told.value).startswith(
         "specs/small/suite.yaml:6: tasks.chess: there is no task 'chess'\n  allowed: acceptability,"
     )
-    assert str(told.value).endswith("\n  do: declare it in tasks/chess.yaml")
+    assert str(told.value).endswith("\n  fix: declare it in tasks/chess.yaml")
 
 
 def test_a_broken_declaration_is_told_alone(own: Callable[..., LoadedSuite]) -> None:

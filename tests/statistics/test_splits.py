@@ -55,7 +55,7 @@ def test_other_gold_answers_are_refused() -> None:
     assert message == (
         "sentiment dev: seed 1 of student and seed 1 of rival did not answer the same examples\n"
         "  allowed: equal ids and gold answers for all runs of all entries\n"
-        "  do: score both again on the same data"
+        "  fix: score both again on the same data"
     )
 
 
@@ -68,7 +68,7 @@ def test_other_examples_are_refused() -> None:
     assert message == (
         "sentiment dev: seed 2 of student and seed 1 of student did not answer the same examples\n"
         "  allowed: equal ids and gold answers for all runs of all entries\n"
-        "  do: score both again on the same data"
+        "  fix: score both again on the same data"
     )
 
 
@@ -77,7 +77,7 @@ def test_an_example_answered_twice_is_refused() -> None:
     assert refused(made_runs.scored("student", {1: doubled})) == (
         "sentiment dev: seed 1 of student: 1 ids appear more than once\n"
         "  allowed: each example once\n"
-        "  do: score the entry again"
+        "  fix: score the entry again"
     )
 
 

@@ -232,7 +232,7 @@ def test_other_examples_are_refused(others: int) -> None:
         assert message(*[kd][:others], replace(weak, runs={**weak.runs, 2: changed})) == (
             f"sentiment dev: seed 2 of weak and {standard} did not answer the same examples\n"
             "  allowed: equal ids and gold answers for all runs of all entries\n"
-            "  do: score both again on the same data"
+            "  fix: score both again on the same data"
         )
 
 
@@ -242,7 +242,7 @@ def test_examples_that_appear_twice_are_refused() -> None:
     assert message(replace(one, runs=doubled)) == (
         "sentiment dev: seed 1 of teacher: 1 ids appear more than once\n"
         "  allowed: each example once\n"
-        "  do: score the entry again"
+        "  fix: score the entry again"
     )
 
 

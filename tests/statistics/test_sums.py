@@ -154,7 +154,7 @@ def test_real_gold_answers_against_themselves() -> None:
             "cola",
             [1, None, None],
             [1, 0, 1],
-            "cola: gold: 2 of 3 values are missing\n  do: score a split that has labels",
+            "cola: gold: 2 of 3 values are missing\n  fix: score a split that has labels",
         ),
         (
             "cola",

@@ -168,7 +168,7 @@ def test_missing_word_vectors_are_told(
     job = job_of(suite, word_vectors="glove/small.txt")
     told = (
         "\n  allowed: a text file of word vectors below $ZOO_DATA"
-        "\n  do: put the file there, or leave word_vectors out: words of several pieces then stay"
+        "\n  fix: put the file there, or leave word_vectors out: words of several pieces then stay"
     )
     monkeypatch.delenv("ZOO_DATA", raising=False)
     with pytest.raises(DataError) as raised:
@@ -198,12 +198,12 @@ def test_damaged_copies_are_told(suite: ResolvedSuite, project: Project) -> None
     with pytest.raises(DataError) as raised:
         made(project, job)
     assert [problem.where for problem in raised.value.problems] == [f"{file}:2"]
-    assert str(raised.value).endswith("  do: remove this file: it is made again")
+    assert str(raised.value).endswith("  fix: remove this file: it is made again")
     file.write_text("".join(whole[:-1]))
     with pytest.raises(DataError) as raised:
         made(project, job)
     assert str(raised.value) == (
-        f"{file}: 19 copies\n  allowed: 20\n  do: remove this file: it is made again"
+        f"{file}: 19 copies\n  allowed: 20\n  fix: remove this file: it is made again"
     )
 
 

@@ -68,7 +68,7 @@ def test_what_went_wrong_is_told_with_all_its_parts(tmp_path: Path) -> None:
     pieces = [fail, partial(leave, tmp_path / "1"), partial(leave, tmp_path / "2")]
     with pytest.raises(TrainingError) as caught:
         run_beside(pieces, 2)
-    assert str(caught.value) == "here: it broke\n  allowed: whole\n  do: mend it"
+    assert str(caught.value) == "here: it broke\n  allowed: whole\n  fix: mend it"
     assert (tmp_path / "1").exists()
 
 

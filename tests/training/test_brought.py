@@ -83,7 +83,7 @@ def test_pieces_beyond_the_embeddings_are_refused(folder: Path) -> None:
         f"{folder}: 4 pieces of the tokenizer lie beyond the 25 embeddings: 'superb10' is 25,"
         " 'superb11' is 26, 'superb12' is 27, ...\n"
         "  allowed: numbers from 0 to 24\n"
-        "  do: remove the added pieces, or train the model with them (resize_token_embeddings of"
+        "  fix: remove the added pieces, or train the model with them (resize_token_embeddings of"
         " transformers)"
     )
 
@@ -95,7 +95,7 @@ def test_a_missing_special_piece_is_refused(folder: Path, role: str) -> None:
     assert refused(folder) == (
         f"{folder}/tokenizer_config.json: {role}: this tokenizer has none\n"
         "  allowed: the piece that the model was trained with, as [PAD], [CLS] and [SEP]\n"
-        "  do: name it there"
+        "  fix: name it there"
     )
 
 
@@ -105,7 +105,7 @@ def test_a_tokenizer_that_puts_nothing_around_a_text_is_refused(folder: Path) ->
     assert refused(folder) == (
         f"{folder}/tokenizer.json: post_processor: reads two texts as a a\n"
         "  allowed: special pieces around each: [CLS] a [SEP] a [SEP]\n"
-        "  do: add the post-processor that this model was trained with (BertProcessing,"
+        "  fix: add the post-processor that this model was trained with (BertProcessing,"
         " RobertaProcessing or TemplateProcessing of tokenizers)"
     )
 
@@ -140,7 +140,7 @@ def test_a_token_type_without_a_row_is_refused(folder: Path) -> None:
     assert refused(folder) == (
         f"{folder}/tokenizer.json: gives token type 2\n"
         "  allowed: 0 to 1\n"
-        "  do: mend its post-processor"
+        "  fix: mend its post-processor"
     )
 
 
@@ -150,7 +150,7 @@ def test_pieces_in_another_order_are_told_by_the_padding(folder: Path) -> None:
     assert refused(folder) == (
         f"{folder}/config.json: pad_token_id: is 0, and the tokenizer's [PAD] is 14\n"
         "  allowed: one number: the tokenizer may be another model's\n"
-        f"  do: {OTHER}; if it is this one, state 14"
+        f"  fix: {OTHER}; if it is this one, state 14"
     )
 
 
@@ -162,7 +162,7 @@ def test_pieces_in_another_order_are_told_by_the_vocabulary(folder: Path) -> Non
         " tokenizer, 'to' is 6 there and 13 in the tokenizer, 'ran' is 7 there and 12 in the"
         " tokenizer, ...\n"
         "  allowed: the numbers of tokenizer.json\n"
-        f"  do: {OTHER}"
+        f"  fix: {OTHER}"
     )
 
 
@@ -173,7 +173,7 @@ def test_a_cased_vocabulary_that_is_read_in_small_letters_is_refused(folder: Pat
         f"{folder}: 10 of 20 pieces can never occur, as 'A', 'Cat', 'Dog', ...: the vocabulary is"
         " cased, and this tokenizer turns all text into small letters\n"
         "  allowed: a cased vocabulary with a tokenizer that keeps capitals\n"
-        '  do: state "do_lower_case": false in tokenizer_config.json (beside a vocab.txt), or'
+        '  fix: state "do_lower_case": false in tokenizer_config.json (beside a vocab.txt), or'
         " lowercase: false in the normalizer of tokenizer.json"
     )
 
@@ -197,7 +197,7 @@ def test_a_tokenizer_that_is_read_otherwise_than_it_says_is_refused(folder: Path
         f"{folder}/tokenizer.json: normalizer.lowercase: is false, and tokenizer_config.json makes"
         " it true\n"
         "  allowed: files that agree\n"
-        '  do: state "do_lower_case" in tokenizer_config.json as the model was trained'
+        '  fix: state "do_lower_case" in tokenizer_config.json as the model was trained'
     )
 
 
@@ -206,7 +206,7 @@ def test_a_byte_order_mark_is_refused(folder: Path) -> None:
     vocabulary_only(folder, b"\xef\xbb\xbf" + lines(*SPECIAL, *WORDS))
     assert (
         f"{folder}/vocab.txt: begins with a byte order mark, which becomes a part of the first"
-        " piece\n  allowed: UTF-8 without one\n  do: save the file again without it"
+        " piece\n  allowed: UTF-8 without one\n  fix: save the file again without it"
     ) in refused(folder)
 
 
@@ -246,7 +246,7 @@ def test_a_tokenizer_that_is_none_is_told(folder: Path, content: bytes) -> None:
     assert said.startswith(f"{folder}: there is no tokenizer here that can be read: ")
     assert said.endswith(
         "\n  allowed: tokenizer.json, or the vocabulary files of the family, in UTF-8\n"
-        "  do: bring the files that belong to these weights"
+        "  fix: bring the files that belong to these weights"
     )
 
 
@@ -264,11 +264,11 @@ def test_the_padding_of_roberta_counts_positions(folder: Path) -> None:
         said.append(str(raised.value))
     assert said[0].startswith(
         f"{path}: pad_token_id: is not stated, and positions are counted from it\n"
-        "  allowed: a number\n  do: state 0, if it was trained so"
+        "  allowed: a number\n  fix: state 0, if it was trained so"
     )
     assert said[1].endswith(
         f"{path}: pad_token_id: is 5, which leaves 60 of 64 positions\n"
-        "  allowed: 0 or 1\n  do: take another model"
+        "  allowed: 0 or 1\n  fix: take another model"
     )
 
 

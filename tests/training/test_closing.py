@@ -82,7 +82,7 @@ def test_a_refused_seam_is_an_error_of_the_training(tmp_path: Path) -> None:
     with pytest.raises(TrainingError) as caught:
         train(made(tmp_path, Silenced(allowed=False)).work())
     assert str(caught.value) == (
-        "stage 'silence': half would go\n  allowed: nothing\n  do: allow it"
+        "stage 'silence': half would go\n  allowed: nothing\n  fix: allow it"
     )
 
 
@@ -94,7 +94,7 @@ def test_a_budget_is_held_before_the_first_step(tmp_path: Path, budget: dict[str
     with pytest.raises(TrainingError) as caught:
         train(given.work(stop_after=1))
     assert str(caught.value) == (
-        f"stage 'silence': {steps} steps\n  allowed: at least 9\n  do: give it more"
+        f"stage 'silence': {steps} steps\n  allowed: at least 9\n  fix: give it more"
     )
     enough = replace(given.stages[0], surgery=Silenced(least=steps))
     given.stages = (enough,)

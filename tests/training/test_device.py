@@ -31,7 +31,7 @@ def test_the_named_device_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (
             "cuda",
-            "ZOO_DEVICE: there is no CUDA device here\n  allowed: cpu\n  do: unset ZOO_DEVICE",
+            "ZOO_DEVICE: there is no CUDA device here\n  allowed: cpu\n  fix: unset ZOO_DEVICE",
         ),
     ],
 )

@@ -44,7 +44,7 @@ def test_other_bytes_are_refused(folder: Path) -> None:
     assert str(raised.value) == (
         f"{folder}/model.safetensors: its sha256 is {source(folder).sha256}\n"
         f"  allowed: {declared.sha256}\n"
-        "  do: fetch the declared file again, or declare this one"
+        "  fix: fetch the declared file again, or declare this one"
     )
 
 
@@ -55,7 +55,7 @@ def test_another_shape_is_refused(folder: Path) -> None:
         fetch_source(source(folder, declared))
     assert str(raised.value) == (
         f"{folder}: its shape is not the declared one; layers: declared 3, found 2; positions:"
-        " declared 32, found 64\n  do: mend `source.shape` in the teacher's spec"
+        " declared 32, found 64\n  fix: mend `source.shape` in the teacher's spec"
     )
 
 
@@ -72,7 +72,7 @@ def test_several_files_are_named_by_what_sha256sum_prints(folder: Path) -> None:
         f"{folder}/model.safetensors.index.json: the sha256 of what `sha256sum"
         f" model-*.safetensors` prints is {declared.sha256}\n"
         f"  allowed: {'a' * 64}\n"
-        "  do: fetch the declared file again, or declare this one"
+        "  fix: fetch the declared file again, or declare this one"
     )
 
 
@@ -84,7 +84,7 @@ def test_a_missing_folder_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch)
         fetch_source(declared)
     assert str(raised.value) == (
         f"{folder}: there is no such folder\n"
-        "  allowed: a model folder below $ZOO_DATA\n  do: set ZOO_DATA, or copy it there"
+        "  allowed: a model folder below $ZOO_DATA\n  fix: set ZOO_DATA, or copy it there"
     )
     monkeypatch.delenv("ZOO_DATA")
     with pytest.raises(CheckpointError, match=r"^models/it: ZOO_DATA is not set\n"):
@@ -103,11 +103,11 @@ def test_weights_that_are_no_numbers_are_refused(folder: Path) -> None:
         fetch_source(source(folder, declared))
     assert str(raised.value) == (
         f"{folder}: its shape is not the declared one; layers: declared 3, found 2\n"
-        "  do: mend `source.shape` in the teacher's spec\n"
+        "  fix: mend `source.shape` in the teacher's spec\n"
         f"{folder}: NaN or infinity in 2 tensors, the first is"
         " bert.encoder.layer.0.output.dense.weight\n"
         "  allowed: finite weights\n"
-        "  do: fetch the weights again, or take a checkpoint from before they broke"
+        "  fix: fetch the weights again, or take a checkpoint from before they broke"
     )
 
 
@@ -120,7 +120,7 @@ def test_other_token_types_are_declared(folder: Path, types: int) -> None:
         fetch_source(source(folder))
     assert str(raised.value) == (
         f"{folder}: its shape is not the declared one; token_types: declared 2, found {types}\n"
-        "  do: mend `source.shape` in the teacher's spec"
+        "  fix: mend `source.shape` in the teacher's spec"
     )
     model = fetch_source(source(folder, shape)).model
     assert model.config.type_vocab_size == types
@@ -165,5 +165,5 @@ def test_offline_the_hub_is_given_up_at_once(
     assert message.startswith(f"nobody/nothing at {'0' * 40}: cannot be fetched from the hub: ")
     assert message.endswith(
         "  allowed: a model and revision that exist, and a way to reach the hub\n"
-        "  do: go online, or declare `kind: folder`"
+        "  fix: go online, or declare `kind: folder`"
     )

@@ -19,7 +19,7 @@ def test_a_closed_gate_stops_with_the_way_out(tmp_path: Path) -> None:
         "teacher teacher-4l on sentiment: it did not reach the score its spec declares under"
         " `gates`\n"
         "  allowed: a teacher that learnt its task\n"
-        "  do: train it longer, or lower the gate if so weak a teacher is meant"
+        "  fix: train it longer, or lower the gate if so weak a teacher is meant"
     )
 
 
@@ -49,4 +49,4 @@ def test_a_damaged_gate_is_told(content: bytes | None, told: str, tmp_path: Path
     with pytest.raises(TrainingError) as raised:
         refuse_ungated(path, "t", "span")
     remedy = "build the teacher's gate again: `zoo run` does what is missing"
-    assert str(raised.value) == f"{path}{told}\n  do: {remedy}"
+    assert str(raised.value) == f"{path}{told}\n  fix: {remedy}"

@@ -115,7 +115,7 @@ def test_a_teacher_without_a_word_head_is_asked_for_no_words(project: Project) -
         f"{pretrained}: these weights answer no masked pieces: there is no"
         " cls.predictions.transform.dense.weight\n"
         "  allowed: a model with its masked-language-model head\n"
-        "  do: take another teacher (of ELECTRA the generator), or a method that compares"
+        "  fix: take another teacher (of ELECTRA the generator), or a method that compares"
         " no logits on text"
     )
     assert not project.entry("small", "words").transferred.exists()

@@ -237,7 +237,7 @@ def test_given_weights_of_another_shape_are_refused(given: tuple[Project, Path])
     assert refused(project, "from-folder") == (
         f"{folder}: its shape is not the declared one; layers: declared 3, found 1; intermediate:"
         " declared 32, found 64\n"
-        "  do: mend the shape in `student`, or take another `start`"
+        "  fix: mend the shape in `student`, or take another `start`"
     )
 
 
@@ -255,7 +255,7 @@ def test_weights_with_another_tokenizer_are_refused(given: tuple[Project, Path])
         f" {known[7]!r} is 8 here and 7 there; 'zebra' is {len(known) - 1} here and missing there;"
         " ...\n"
         "  allowed: the same pieces with the same numbers, and the same special pieces\n"
-        "  do: take another `start`, or a teacher with this tokenizer"
+        "  fix: take another `start`, or a teacher with this tokenizer"
     )
 
 
@@ -293,7 +293,7 @@ def test_transferred_weights_that_are_not_the_declared_ones_are_refused(project:
     assert said == (
         f"{folder}: this is another checkpoint: declared {built[:12]}...\n"
         f"  allowed: declared {declared_now[:12]}...\n"
-        "  do: its spec has changed, or it was copied here; build it with `zoo run`, and where DVC"
+        "  fix: its spec has changed, or it was copied here; build it with `zoo run`, and where DVC"
         " takes it for up to date with `dvc repro --force`"
     )
     assert re.fullmatch("[0-9a-f]{64}", declared_now)

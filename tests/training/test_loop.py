@@ -204,7 +204,7 @@ def test_a_loss_that_is_not_finite_stops_training(tmp_path: Path) -> None:
     assert str(raised.value) == (
         "stage 'stage', step 1 of 4: the loss of broken is not finite\n"
         "  allowed: finite losses\n"
-        "  do: lower learning_rate, state a clip, or use precision: fp32"
+        "  fix: lower learning_rate, state a clip, or use precision: fp32"
     )
 
 

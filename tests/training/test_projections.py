@@ -173,7 +173,7 @@ def test_those_of_other_weights_are_refused(project: Project, tmp_path: Path) ->
     assert str(raised.value) == (
         f"{path}: these projections were learnt with {'0' * 64}\n"
         f"  allowed: those of {digest}\n"
-        "  do: build the entry that learnt them again with `zoo run`"
+        "  fix: build the entry that learnt them again with `zoo run`"
     )
     with pytest.raises(CheckpointError) as raised:
         load_projections(tmp_path / "none")

@@ -137,4 +137,4 @@ def test_the_state_of_another_training_is_told(tmp_path: Path) -> None:
         train(other.work(scratch=scratch))
     message = str(raised.value)
     assert message.startswith(f"{tmp_path}/scratch: this saved state is of another training: ")
-    assert message.endswith("  do: remove this folder to train from the beginning")
+    assert message.endswith("  fix: remove this folder to train from the beginning")

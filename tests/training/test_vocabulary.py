@@ -136,13 +136,13 @@ def test_lines_that_are_no_piece_are_told_all_at_once(
     assert str(raised.value) == (
         f"{file}:11: byte 0xe9 is not UTF-8\n"
         "  allowed: UTF-8, with or without a byte order mark\n"
-        "  do: fetch the file again, or convert it to UTF-8\n"
-        f"{file}:7: is blank\n  allowed: one piece a line\n  do: remove this line\n"
-        f"{file}:8: 'dog ' has blanks around it\n  allowed: one piece a line\n  do: remove them\n"
+        "  fix: fetch the file again, or convert it to UTF-8\n"
+        f"{file}:7: is blank\n  allowed: one piece a line\n  fix: remove this line\n"
+        f"{file}:8: 'dog ' has blanks around it\n  allowed: one piece a line\n  fix: remove them\n"
         f"{file}:9: 'cat' stands in line 6 too\n  allowed: each piece once\n"
-        "  do: remove one of them\n"
+        "  fix: remove one of them\n"
         f"{file}:10: '\\tsat' has blanks around it\n  allowed: one piece a line\n"
-        "  do: remove them"
+        "  fix: remove them"
     )
 
 
@@ -155,5 +155,5 @@ def test_a_cased_vocabulary_file_is_told(tmp_path: Path, monkeypatch: pytest.Mon
         f"{tmp_path}/vocab.txt: 2 of 8 pieces have capitals, as 'Cat', and can never occur:"
         " teachers that are pretrained here read all text in small letters\n"
         "  allowed: an uncased vocabulary\n"
-        "  do: take another file, or kind: wordpiece"
+        "  fix: take another file, or kind: wordpiece"
     )

@@ -65,7 +65,7 @@ def _earlier(project: Project, boards: Sequence[Board]) -> Iterator[str]:
             yield (
                 f"published, but not as specs declare them now: {suite}: "
                 f"{', '.join([*rows, *studies])}\n"
-                f"  do: `zoo run {suite}` and `zoo publish --suite {suite}`"
+                f"  fix: `zoo run {suite}` and `zoo publish --suite {suite}`"
             )
 
 
