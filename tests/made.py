@@ -10,7 +10,7 @@ import numpy as np
 from zoo.board.manifest import MANIFEST, manifest_text
 from zoo.evaluation.predictions import Origin, Predictions, write_predictions
 from zoo.models.identity import IDENTITY_FILE, Identity, hashed_files, read_identity
-from zoo.paths import Project
+from zoo.paths import Project, write_file
 from zoo.pipeline.params import params_path
 from zoo.records.environment import Environment
 from zoo.records.latency import (
@@ -54,6 +54,8 @@ def identity(entry: str, stage: str, **more: Any) -> Identity:
 
 def keep_job(project: Project, name: str, job: Job) -> Path:
     """Let one stage of its kind's name be all that the params.json of the job's entry declares."""
+    for spec in ("suite", job.entry):
+        write_file(project.specs / job.suite / f"{spec}.yaml", "")
     path = params_path(project, job.suite, job.entry)
     stages = {name: {"kind": name, **job.model_dump(mode="json")}}
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -50,7 +50,7 @@ def test_the_verb_prints_json_on_the_natural_scale(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ("mprc", "task 'mprc': there is no such task(.|\n)*do: did you mean 'mrpc'?"),
+        ("mprc", "task 'mprc': there is no such task(.|\n)*fix: did you mean 'mrpc'?"),
         (
             "acceptability",
             "task 'acceptability': has no official files\n  allowed: cola, sst2, mrpc",

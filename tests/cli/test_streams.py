@@ -44,7 +44,7 @@ def test_errors_and_other_locales(tmp_path: Path) -> None:
     done = shell("zoo show mini/\u00e9", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr.split(b"\n")[0]) == (
         2,
-        b"mini/\\xe9: there is no such entry",
+        b"mini/\\xe9: mini has no entry '\\xe9'",
     )
     done = shell("zoo show $'mini/\\xff'", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
     assert done.returncode == 2

@@ -232,9 +232,9 @@ def test_regression_fails_where_something_is_missing(zoo: Zoo, project: Project)
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ("show pocket/kd-3l", 2, "pocket/kd-3l: there is no such entry"),
+        ("show pocket/kd-3l", 2, "pocket/kd-3l: pocket has no entry 'kd-3l'"),
         ("show poket/kd-2l", 2, "fix: did you mean 'pocket'?"),
-        ("run poket", 2, "poket: there is no such suite"),
+        ("run poket", 2, "poket: not a suite or an entry"),
         ("run pocket/kd-3l", 2, "fix: did you mean 'kd-2l'?"),
         ("run pocket --jobs 0", 2, "--jobs"),
         ("board --suite poket", 2, "--suite poket: there is no such suite"),
@@ -249,7 +249,7 @@ def test_regression_fails_where_something_is_missing(zoo: Zoo, project: Project)
             "there is no stage 'tarin'\n  allowed: train, score, export, latency",
         ),
         ("stage pocket/nobody train", 2, "pocket/nobody: there is no pipeline of this entry"),
-        ("stage pocket board", 2, "pocket: this names no entry\n  allowed: <suite>/<entry>"),
+        ("stage pocket board", 2, "pocket: the suite is missing\n  allowed: <suite>/<entry>"),
         ("stage ../../x train", 2, "this path leaves the project"),
         ("fly", 2, "No such command"),
         ("board --fly", 2, "No such option"),

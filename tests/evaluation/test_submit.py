@@ -39,7 +39,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         runs.append(run)
     job = ScoreJob(suite="small", entry="e", method="kd", teacher="t", twin=None, runs=tuple(runs))
     keep_job(made, "score", job)
-    made.specs.mkdir()
+    made.specs.mkdir(exist_ok=True)
     data = tmp_path / "data"
     (data / "glue/SST-2").mkdir(parents=True)
     rows = [f"{a} {b}" for a, b in zip(WORDS, reversed(WORDS), strict=True)]

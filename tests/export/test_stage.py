@@ -243,10 +243,6 @@ def _strict() -> ExportJob:
     ("options", "message"),
     [
         (
-            {"entry": "e"},
-            "e: names no entry\n  allowed: suite/entry\n  fix: see `zoo list`",
-        ),
-        (
             {"task": "spam"},
             (
                 "task 'spam': there is no such task\n"

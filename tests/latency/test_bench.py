@@ -139,7 +139,7 @@ def test_teacher_is_refused() -> None:
 
 def test_unknown_entry_is_refused() -> None:
     """As by every verb."""
-    assert _refusal("pocket/none").startswith("pocket/none: there is no pipeline of this entry\n")
+    assert _refusal("pocket/none").startswith("pocket/none: pocket has no entry 'none'\n")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Tables on a terminal, as wide as it is; in a pipe as wide as they are, and plain."""
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from io import BytesIO, TextIOWrapper
+from typing import Literal, TextIO, TypeVar, get_args
 
 from rich import box
 from rich.cells import cell_len
@@ -13,6 +14,9 @@ from zoo.board.columns import Column, Table
 from zoo.board.render import is_numeric
 
 T = TypeVar("T")
+Colours = Literal["standard", "256", "truecolor", "windows"]
+COLOURS: tuple[Colours, ...] = get_args(Colours)
+"""The systems of colours that a terminal may have."""
 _GAP = 3
 """Columns of the terminal between two of the table."""
 
@@ -23,19 +27,30 @@ def as_terminal(table: Table[T], console: Console | None = None) -> str:
     Where the terminal is too narrow for all columns, they are shown in bands below each other,
     each of which begins with the first column.
     """
-    console = console or Console(highlight=False)
+    shown_on = console or Console(highlight=False)
     widths = [_width(table, column) for column in table.read]
+    # Standard output itself is left alone: what it refuses is told where the text is printed.
+    kept = TextIOWrapper(BytesIO(), encoding=shown_on.encoding, errors="backslashreplace")
+    paper = _paper(kept, shown_on, _together(widths))
+    paper.print(Text(table.title, style="bold"))
+    paper.print()
+    for band in _bands(table.read, widths, paper.width):
+        paper.print(_band(table, band))
+        paper.print()
+    for note in table.notes:
+        paper.print(Text(note), soft_wrap=not paper.is_terminal)
+    kept.seek(0)
+    return "\n".join(line.rstrip() for line in kept.read().splitlines()) + "\n"
+
+
+def _paper(kept: TextIO, console: Console, width: int) -> Console:
+    """A console that writes to `kept`, as wide and as colourful as the one it is shown on."""
     if not console.is_terminal:
-        console = Console(width=_together(widths), color_system=None, highlight=False)
-    with console.capture() as told:
-        console.print(Text(table.title, style="bold"))
-        console.print()
-        for band in _bands(table.read, widths, console.width):
-            console.print(_band(table, band))
-            console.print()
-        for note in table.notes:
-            console.print(Text(note), soft_wrap=not console.is_terminal)
-    return "\n".join(line.rstrip() for line in told.get().splitlines()) + "\n"
+        return Console(file=kept, width=width, color_system=None, highlight=False)
+    colours = next((each for each in COLOURS if each == console.color_system), None)
+    return Console(
+        file=kept, force_terminal=True, width=console.width, color_system=colours, highlight=False
+    )
 
 
 def _bands(

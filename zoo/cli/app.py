@@ -98,7 +98,10 @@ def list_entries(as_json: Json = False) -> None:
 
 @app.command()
 def show(
-    entry: Annotated[str, typer.Argument(help="<suite>/<entry>, or <suite>/<study>")],
+    entry: Annotated[
+        str,
+        typer.Argument(help="<suite>/<entry> or <suite>/<study>; or just its name, if unique."),
+    ],
     as_json: Json = False,
 ) -> None:
     """Show one entry: its shapes, its plan as a table of terms; or a study: its variants."""

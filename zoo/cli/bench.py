@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from ctypes.util import find_library
 from typing import get_args
 
+from zoo.cli.target import entry_target
 from zoo.errors import Problem, UsageError, suggestion
 from zoo.latency.quantiles import floor
 from zoo.latency.stage import measure_runs
@@ -51,7 +52,8 @@ def bench(  # noqa: PLR0913  (each is an option of the command)
         MeasurementError: something is not built, or a measurement failed.
     """
     project = find_project()
-    suite, _, name = entry.partition("/")
+    target = entry_target(project, entry)
+    suite, name = target.suite, target.entry
     job = _job(project, suite, name)
     problems = list(_misused(job, device, runtimes, shapes, task))
     if problems:
@@ -62,8 +64,8 @@ def bench(  # noqa: PLR0913  (each is an option of the command)
         pair for pair in zip(job.runs, job.beside, strict=True) if task in {None, pair[0].task}
     ]
     runs, beside = zip(*pairs, strict=True)
-    target = project.entry(suite, name).bench(on)
-    with new_folder(target) as folder:
+    place = project.entry(suite, name).bench(on)
+    with new_folder(place) as folder:
         records = measure_runs(
             project,
             job.model_copy(update={"bench": settings, "runs": runs, "beside": beside}),
@@ -74,7 +76,7 @@ def bench(  # noqa: PLR0913  (each is an option of the command)
         )
     if as_json:
         return json.dumps([json.loads(record_text(record)) for record in records], indent=1)
-    last = f"records and raw samples: {project.relative(target)}"
+    last = f"records and raw samples: {project.relative(place)}"
     return "\n".join([_title(job, records[0]), *_table(records), *_remarks(records), last])
 
 

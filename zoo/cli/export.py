@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from zoo.cli.target import entry_target
 from zoo.disk import reported
 from zoo.errors import CheckpointError, Problem, UsageError, suggestion
 from zoo.export.manifest import MANIFEST, write_manifest
@@ -64,10 +65,8 @@ def export(
 
 
 def _job(project: Project, entry: str) -> ExportJob:
-    suite, slash, name = entry.partition("/")
-    if not (suite and slash and name):
-        raise UsageError(Problem(entry, "names no entry", "suite/entry", "see `zoo list`"))
-    return read_job(project, suite, name, "export", ExportJob)
+    target = entry_target(project, entry)
+    return read_job(project, target.suite, target.entry, "export", ExportJob)
 
 
 def _narrowed(job: ExportJob, task: str | None, precisions: Sequence[str]) -> ExportJob:

@@ -7,7 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from zoo.cli.streams import watched_output
-from zoo.errors import Problem, UsageError, ZooError, suggestion
+from zoo.cli.target import suite_or_entry
+from zoo.errors import ZooError
 from zoo.paths import Project, find_project
 from zoo.pipeline.compile import Pipeline, compile_suite
 from zoo.pipeline.kinds import LATENCY
@@ -15,7 +16,7 @@ from zoo.pipeline.pending import pending
 from zoo.pipeline.sync import drift, pipeline_file, pipeline_files
 from zoo.resolve.entry import ResolvedSuite, read_suites
 from zoo.spec.lineage import build_needs, build_waves
-from zoo.spec.load import BOARD, INPUTS, LoadedSuite, suite_names
+from zoo.spec.load import BOARD, INPUTS
 
 
 def run(target: str, *, jobs: int, dry_run: bool) -> int:
@@ -29,16 +30,9 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
         ZooError: the pipelines are not those that the specs and the code declare.
     """
     project = find_project()
-    suite, _, entry = target.partition("/")
-    if suite not in suite_names(project):
-        known = suite_names(project)
-        raise UsageError(
-            Problem(target, "there is no such suite", ", ".join(known), suggestion(suite, known))
-        )
+    suite, entry = suite_or_entry(project, target)
     suites = read_suites(project)
     resolved = suites[suite]
-    if entry:
-        _require_entry(resolved.loaded, entry)
     # Otherwise DVC would build what was declared before, and call it up to date.
     stale = list(drift(project, pipeline_files(suites)))
     if stale:
@@ -53,19 +47,6 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
         if code:
             return code
     return _repro(project, pipeline_file(suite, entry or BOARD))
-
-
-def _require_entry(loaded: LoadedSuite, entry: str) -> None:
-    known = [*loaded.teachers, *loaded.entries, *loaded.studies]
-    if entry not in known:
-        raise UsageError(
-            Problem(
-                f"{loaded.name}/{entry}",
-                "there is no such entry",
-                ", ".join(sorted(known)),
-                suggestion(entry, known),
-            )
-        )
 
 
 def _beside_each_other(project: Project, suite: ResolvedSuite, jobs: int) -> int:

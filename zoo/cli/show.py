@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from zoo.cli import study
+from zoo.cli.target import entry_target
 from zoo.documents.table_of_terms import entry_text
-from zoo.errors import Problem, UsageError, suggestion
 from zoo.paths import find_project
 from zoo.resolve.entry import ResolvedSuite, read_suite, read_suites
 from zoo.spec.base import digest
@@ -31,22 +31,16 @@ def show(target: str, *, as_json: bool) -> str:
     Raises:
         UsageError: there is neither.
     """
-    suite, _, name = target.partition("/")
-    resolved = read_suite(find_project(), suite)
+    project = find_project()
+    asked = entry_target(project, target)
+    resolved, name = read_suite(project, asked.suite), asked.entry
     if name in resolved.loaded.studies:
         return study.show(resolved, name, as_json=as_json)
-    known = {*resolved.entries, *resolved.loaded.studies}
-    if name not in known:
-        raise UsageError(
-            Problem(
-                target, "there is no such entry", ", ".join(sorted(known)), suggestion(name, known)
-            )
-        )
     entry = resolved.entries[name]
     if not as_json:
         return entry_text(entry)
     facts: dict[str, Any] = {
-        "entry": target,
+        "entry": str(asked),
         "digest": digest(entry.recipe),
         "runs": {run.key: run.declared for run in entry.runs},
         "spec": entry.recipe.model_dump(mode="json"),

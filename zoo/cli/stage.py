@@ -3,6 +3,7 @@
 import os
 import time
 
+from zoo.cli.target import pipeline_target
 from zoo.errors import Problem, UsageError, ZooError
 from zoo.paths import Project, find_project
 from zoo.pipeline.kinds import INPUTS, STUDY
@@ -28,9 +29,8 @@ def stage(entry: str, name: str) -> None:
         ZooError: its job or its code were changed while it ran.
     """
     project = find_project()
-    suite, _, rest = entry.partition("/")
-    if not rest:
-        raise UsageError(Problem(entry, "this names no entry", "<suite>/<entry>"))
+    target = pipeline_target(entry)
+    suite, rest = target.suite, target.entry
     params = ParamsFile(project, suite, rest)
     kind, job_text = params.kind(name), params.text(name)
     job = params.job(name, kind.job)

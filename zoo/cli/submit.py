@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from zoo.cli.target import entry_target
 from zoo.errors import Problem, UsageError, suggestion
 from zoo.paths import find_project
 from zoo.pipeline.params import read_job
@@ -28,16 +29,16 @@ def submit(entry: str, *, split: str, task: str | None, seed: int | None, out: P
         # The folder appears whole, in the place of what was there.
         raise UsageError(Problem(f"--out {out}", "it is there already", "a new folder"))
     project = find_project()
-    suite, _, name = entry.partition("/")
-    job = read_job(project, suite, name, "score", ScoreJob)
-    runs = _runs(entry, job, task, seed)
+    target = entry_target(project, entry)
+    job = read_job(project, target.suite, target.entry, "score", ScoreJob)
+    runs = _runs(str(target), job, task, seed)
     with_test_set = [run for run in runs if run.definition.hidden]
     # SQuAD keeps its test set to itself, which must not stop an entry's other tasks.
     answered = with_test_set if split == "test" and with_test_set else runs
     # The model's libraries are brought once it is clear that they are needed.
     from zoo.evaluation.official import write_files  # noqa: PLC0415
 
-    folder = out or project.entry(suite, name).submission
+    folder = out or project.entry(target.suite, target.entry).submission
     written = write_files(project, job, answered, split, folder)
     lines = ["written:", *(f"  {project.relative(path)}" for path in written)]
     left_out = [run.task for run in runs if run not in answered]
