@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.board.manifest import MANIFEST, manifest_text
+from zoo.board.manifest import BOARD_MANIFEST, manifest_text
 from zoo.evaluation.predictions import Origin, Predictions, write_predictions
 from zoo.models.identity import IDENTITY_FILE, Identity, hashed_files, read_identity
 from zoo.paths import Project, write_file
@@ -18,8 +18,8 @@ from zoo.records.latency import (
     Circumstances,
     LatencyRecord,
     Memory,
+    ModelTiming,
     Quantile,
-    Subject,
     Timing,
 )
 from zoo.records.score import ScoreRecord
@@ -83,7 +83,7 @@ def hold_published(folder: Path) -> None:
         for path in folder.rglob("*")
         if path.is_file()
     }
-    (folder / MANIFEST).write_text(manifest_text(files))
+    (folder / BOARD_MANIFEST).write_text(manifest_text(files))
 
 
 def score_record(entry: str, value: float, digest: str, declared: str = HASH) -> ScoreRecord:
@@ -173,7 +173,7 @@ def latency_record(stated: dict[str, Any]) -> LatencyRecord:
     return LatencyRecord(**(usual | stated))
 
 
-def subject(p50: float) -> Subject:
+def subject(p50: float) -> ModelTiming:
     """100 calls: enough for p90, not for p95 and p99."""
     timing = Timing(
         samples=100,
@@ -183,4 +183,4 @@ def subject(p50: float) -> Subject:
         p99=None,
     )
     memory = Memory(loaded_bytes=1_000_000, peak_bytes=2_000_000)
-    return Subject(timing=timing, memory=memory, energy_mj=NOT_AVAILABLE)
+    return ModelTiming(timing=timing, memory=memory, energy_mj=NOT_AVAILABLE)

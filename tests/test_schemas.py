@@ -7,11 +7,10 @@ from typing import Any, get_args
 import pytest
 
 from zoo.paths import Project
-from zoo.records.measured import SCHEMA as RECORD_SCHEMA
-from zoo.records.measured import MeasuredRun
-from zoo.records.store import KINDS, read_record, record_files
+from zoo.records.measured import RECORD_SCHEMA, MeasuredRun
+from zoo.records.store import RECORD_KINDS, read_record, record_files
 from zoo.resolve.entry import read_suite
-from zoo.spec.recipe import SCHEMA as RECIPE_SCHEMA
+from zoo.spec.recipe import RECIPE_SCHEMA
 
 FIXTURES = Path(__file__).parent / "fixtures"
 RECORDS = sorted((FIXTURES / "records").glob("v*"))
@@ -36,7 +35,7 @@ def test_every_version_has_fixtures() -> None:
 def test_records_of_every_version_load(folder: Path) -> None:
     """One of each kind, and nothing that they state is lost."""
     records = {path: read_record(path) for path in record_files(folder)}
-    assert {record.kind for record in records.values()} == set(KINDS)
+    assert {record.kind for record in records.values()} == set(RECORD_KINDS)
     for path, record in records.items():
         stated = json.loads(path.read_text())
         if isinstance(stated["environment"], str):  # the name of one that stands beside it

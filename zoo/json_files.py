@@ -20,7 +20,7 @@ from zoo.errors import Problem, ZooError, at
 MOST_BYTES = 1 << 31
 """More than any file of the field holds; what is larger was named by mistake."""
 MOST_LEVELS = 64
-MOST_DIGITS = 400
+MOST_JSON_DIGITS = 400
 """Longer whole numbers are beyond every float, and Python refuses those beyond 4,300 digits."""
 LISTED = 20
 """How many problems of one file are told at once."""
@@ -234,9 +234,9 @@ class _Hooks:
 
     def whole(self, text: str) -> int:
         """A whole number."""
-        if len(text) <= MOST_DIGITS:
+        if len(text) <= MOST_JSON_DIGITS:
             return int(text)
-        self._refuse(f"a number of {len(text.lstrip('-')):,} digits", f"at most {MOST_DIGITS}")
+        self._refuse(f"a number of {len(text.lstrip('-')):,} digits", f"at most {MOST_JSON_DIGITS}")
         return 0
 
     def number(self, text: str) -> float:

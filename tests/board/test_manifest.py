@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from zoo.board.manifest import MANIFEST
+from zoo.board.manifest import BOARD_MANIFEST
 from zoo.board.publish import build_board, publish_suite, published_board, write_tables
 from zoo.errors import ZooError
 from zoo.paths import Project
@@ -56,7 +56,7 @@ def test_tables_are_no_part_of_it(project: Project) -> None:
 
 
 def test_records_without_their_manifest_are_refused(project: Project) -> None:
-    (project.results / "tiny" / MANIFEST).unlink()
+    (project.results / "tiny" / BOARD_MANIFEST).unlink()
     with pytest.raises(ZooError) as told:
         published_board(project, "tiny")
     where = "results/tiny/records/finetune/export-sentiment-fp32-1.json"
@@ -64,7 +64,7 @@ def test_records_without_their_manifest_are_refused(project: Project) -> None:
 
 
 def test_a_broken_manifest_is_told(project: Project) -> None:
-    (project.results / "tiny" / MANIFEST).write_text("<<<<<<< HEAD\n")
+    (project.results / "tiny" / BOARD_MANIFEST).write_text("<<<<<<< HEAD\n")
     with pytest.raises(ZooError) as told:
         published_board(project, "tiny")
     assert str(told.value) == (

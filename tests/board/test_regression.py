@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zoo.board import regression
-from zoo.board.regression import CONFIDENCE, compare, paired_interval
+from zoo.board.regression import CONFIDENCE, compare_suite, paired_interval
 from zoo.errors import DataError
 from zoo.evaluation.predictions import Origin, Predictions, write_predictions
 from zoo.paths import Project
@@ -45,7 +45,7 @@ def verdict(tmp_path: Path, make: Any) -> Any:
             record = make("kd", value, **(change if side is built else {}))
             write_record(folder, record)
             write_predictions(stored / record.predictions, predictions, Origin(record.digest))
-        (found,) = compare(project, "tiny")
+        (found,) = compare_suite(project, "tiny")
         return found
 
     return judged
@@ -93,7 +93,7 @@ def test_answers_of_another_run_are_refused(verdict: Any, tmp_path: Path) -> Non
     stored = tmp_path / "build/tiny/kd/score/predictions/sentiment-dev-1.parquet"
     write_predictions(stored, answered(10), Origin("d" * 64))
     with pytest.raises(DataError, match="these predictions belong to run dddddddddddd"):
-        list(compare(Project(tmp_path), "tiny"))
+        list(compare_suite(Project(tmp_path), "tiny"))
 
 
 @pytest.mark.parametrize(("parameters", "expected"), [(1234, "same"), (1235, "differs")])
@@ -104,7 +104,7 @@ def test_sizes_must_be_equal(tmp_path: Path, records: Any, parameters: int, expe
     write_record(project.results / "tiny/records/teacher", size)
     built = size.model_copy(update={"parameters": parameters})
     write_record(project.entry("tiny", "teacher").score, built)
-    (found,) = compare(project, "tiny")
+    (found,) = compare_suite(project, "tiny")
     assert (found.verdict, found.published, found.built) == (expected, "1,234", f"{parameters:,}")
 
 
@@ -123,7 +123,7 @@ def test_the_interval_errs_about_as_often_as_stated(monkeypatch: pytest.MonkeyPa
     a little narrow.
     """
     generator, outside, rounds = np.random.default_rng(5), 0, 400
-    monkeypatch.setattr(regression, "RESAMPLES", 400)
+    monkeypatch.setattr(regression, "REGRESSION_RESAMPLES", 400)
     for _ in range(rounds):
         skill = generator.random(150)
         before, after = (spans(generator.random(150) < skill) for _ in range(2))

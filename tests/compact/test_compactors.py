@@ -7,7 +7,7 @@ from torch import nn
 from tests import tiny
 from zoo.compact.compactors import Compacted, MaskedNorm
 from zoo.compact.groups import places_of
-from zoo.compact.trainee import opened
+from zoo.compact.trainee import open_trainee
 from zoo.models.capture import Capture, model_inputs
 from zoo.models.tap import LOGITS, Site, Tap
 
@@ -18,7 +18,7 @@ def test_identity_compactors_change_nothing(family: str) -> None:
     shape = tiny.STUDENT.model_copy(update={"family": family})
     teacher = tiny.frozen(tiny.model(shape, seed=7))
     before = tiny.weights(teacher)
-    trainee = opened(teacher, 3).eval()
+    trainee = open_trainee(teacher, 3).eval()
     inputs = model_inputs(teacher, tiny.batch())
     assert torch.allclose(teacher(**inputs).logits, trainee(**inputs).logits, atol=1e-6, rtol=0)
     assert all(torch.equal(tensor, before[key]) for key, tensor in teacher.state_dict().items())
@@ -31,7 +31,7 @@ def test_identity_compactors_change_nothing(family: str) -> None:
 def test_taps_read_a_trainee_as_they_read_its_teacher() -> None:
     """Names stay, so that a stage may have terms beside the surgery."""
     teacher = tiny.frozen(tiny.model(seed=7))
-    trainee = opened(teacher, 3).eval()
+    trainee = open_trainee(teacher, 3).eval()
     taps = {
         LOGITS,
         Tap(Site.EMBEDDINGS),

@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import AdamW
 
 from tests.reference.compact import decay_steps, edited, readme_rate
-from zoo.compact.fuse import Fuse, Piece
+from zoo.compact.fuse import Fuse, MaskedParameter
 
 KEPT = torch.tensor([True, False, True, False])
 LIMITS = (0.1, 1e-3, 1e-4)
@@ -37,7 +37,7 @@ def test_the_reference_mode_is_the_loop_version(axis: int, strength: float) -> N
     expected = edited(
         weight.tolist(), gradient.tolist(), moment.tolist(), KEPT.tolist(), axis, strength
     )
-    Fuse(strength=strength).with_masks([Piece(parameter, KEPT, axis)], optimiser)
+    Fuse(strength=strength).with_masks([MaskedParameter(parameter, KEPT, axis)], optimiser)
     for ours, theirs in zip((gradient, moment), expected, strict=True):
         assert torch.allclose(ours, torch.tensor(theirs), atol=1e-6)
     assert torch.equal(parameter, weight)
@@ -47,7 +47,7 @@ def test_before_the_first_mask_the_whole_compactor_is_drawn() -> None:
     """Invariant 5: gradient after - before == W for compactors, 0 elsewhere, whatever lambda is."""
     (matrix, _), (vector, _) = stepped(4, 4), stepped(4)
     before = [parameter.grad.clone() for parameter in (matrix, vector)]
-    pieces = [Piece(matrix, KEPT, 1), Piece(vector, KEPT, 0)]
+    pieces = [MaskedParameter(matrix, KEPT, 1), MaskedParameter(vector, KEPT, 0)]
     Fuse(strength=7.0).before_masks(pieces)
     assert torch.equal(matrix.grad, before[0] + matrix.detach())
     assert torch.equal(vector.grad, before[1])
@@ -64,7 +64,7 @@ def test_kept_gradients_stay_and_pruned_ones_know_no_batch(mode: str, penalty: s
         parameter, optimiser = stepped(4, 3)
         parameter.grad = torch.randn(4, 3, generator=torch.Generator().manual_seed(seed))
         before = parameter.grad.clone()
-        Fuse(mode, penalty).with_masks([Piece(parameter, KEPT, 0)], optimiser)
+        Fuse(mode, penalty).with_masks([MaskedParameter(parameter, KEPT, 0)], optimiser)
         assert torch.equal(parameter.grad[KEPT], before[KEPT])
         found.append(parameter.grad[~KEPT])
     assert torch.equal(*found)
@@ -75,13 +75,17 @@ def test_kept_gradients_stay_and_pruned_ones_know_no_batch(mode: str, penalty: s
 def test_group_lasso_draws_along_what_is_pruned(axis: int, dim: int) -> None:
     """W / ||W||: unit rows of right compactors, unit columns of left ones, signs of vectors."""
     parameter, optimiser = stepped(4, 4)
-    Fuse(penalty="group_lasso", strength=0.5).with_masks([Piece(parameter, KEPT, axis)], optimiser)
+    Fuse(penalty="group_lasso", strength=0.5).with_masks(
+        [MaskedParameter(parameter, KEPT, axis)], optimiser
+    )
     pruned = parameter.grad.movedim(axis, 0)[~KEPT]
     weight = parameter.detach().movedim(axis, 0)[~KEPT]
     assert torch.allclose(pruned, 0.5 * weight / weight.norm(dim=1, keepdim=True))
     assert dim == 1 - axis
     vector, optimiser = stepped(4)
-    Fuse(penalty="group_lasso", strength=1.0).with_masks([Piece(vector, KEPT, 0)], optimiser)
+    Fuse(penalty="group_lasso", strength=1.0).with_masks(
+        [MaskedParameter(vector, KEPT, 0)], optimiser
+    )
     assert torch.equal(vector.grad[~KEPT], vector.detach().sign()[~KEPT])
 
 
@@ -89,7 +93,7 @@ def test_decoupled_entries_decay_by_themselves() -> None:
     """Neither gradient nor moment moves them; kept entries take Adam's ordinary step."""
     (ours, optimiser), (plain, ordinary) = stepped(4, 4), stepped(4, 4)
     before = ours.detach().clone()
-    Fuse("decoupled", decay=3.0).with_masks([Piece(ours, KEPT, 0)], optimiser)
+    Fuse("decoupled", decay=3.0).with_masks([MaskedParameter(ours, KEPT, 0)], optimiser)
     for group in (*optimiser.param_groups, *ordinary.param_groups):
         group["weight_decay"] = 0.0
     optimiser.step()
@@ -103,7 +107,7 @@ def test_decoupled_group_lasso_reaches_zero_and_stays() -> None:
     parameter, optimiser = stepped(4, 4)
     for _ in range(12):
         Fuse("decoupled", "group_lasso", decay=30.0).with_masks(
-            [Piece(parameter, KEPT, 1)], optimiser
+            [MaskedParameter(parameter, KEPT, 1)], optimiser
         )
     assert (parameter[:, ~KEPT] == 0).all()
     assert (parameter[:, KEPT] != 0).all()
@@ -115,8 +119,8 @@ def test_what_has_no_gradient_is_left_alone() -> None:
     before = parameter.detach().clone()
     parameter.grad = None
     for mode in ("reference", "decoupled"):
-        Fuse(mode).before_masks([Piece(parameter, KEPT, 0)])
-        Fuse(mode).with_masks([Piece(parameter, KEPT, 0)], optimiser)
+        Fuse(mode).before_masks([MaskedParameter(parameter, KEPT, 0)])
+        Fuse(mode).with_masks([MaskedParameter(parameter, KEPT, 0)], optimiser)
     assert parameter.grad is None
     assert torch.equal(parameter, before)
 
@@ -158,7 +162,7 @@ def test_decoupled_decay_is_about_as_fast() -> None:
 def entries(fuse: Fuse, steps: int) -> Iterator[float]:
     """The first entry of an identity compactor whose first row is pruned, under README's rates."""
     parameter = nn.Parameter(torch.ones(1, 1))
-    pieces = [Piece(parameter, torch.tensor([False]), 0)]
+    pieces = [MaskedParameter(parameter, torch.tensor([False]), 0)]
     optimiser = AdamW([parameter], eps=1e-6, weight_decay=0.01, fused=True)
     for step in range(1, steps + 1):
         optimiser.param_groups[0]["lr"] = readme_rate(step)

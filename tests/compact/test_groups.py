@@ -9,14 +9,14 @@ from transformers import PreTrainedModel
 from tests import tiny
 from zoo.compact.compactors import Compacted, CompactedNorm, MaskedNorm
 from zoo.compact.groups import Group, groups_of, places_of
-from zoo.compact.trainee import opened
+from zoo.compact.trainee import open_trainee
 
 every_family = pytest.mark.parametrize("family", tiny.FAMILIES)
 
 
 def trainee(family: str = "bert") -> PreTrainedModel:
     shape = tiny.STUDENT.model_copy(update={"family": family})
-    return opened(tiny.frozen(tiny.model(shape)), 3)
+    return open_trainee(tiny.frozen(tiny.model(shape)), 3)
 
 
 def groups(model: PreTrainedModel) -> dict[str, Group]:

@@ -9,9 +9,9 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 from tests import tiny
 from zoo.compact.groups import places_of
 from zoo.compact.ledger import Masks, select
-from zoo.compact.merge import merged
+from zoo.compact.merge import merged_model
 from zoo.compact.schedule import ENOUGH, Schedule, Strategy
-from zoo.compact.trainee import ledger_of, opened, pieces
+from zoo.compact.trainee import ledger_of, open_trainee, pieces
 from zoo.models.anatomy import encoder_of
 from zoo.models.build import MASKED_LM, Head, build, load_weights, shape_of
 from zoo.models.capture import model_inputs
@@ -29,7 +29,7 @@ def pruned(family: str, strategy: Strategy) -> tuple[PreTrainedModel, Masks, Sha
     """A trainee with random compactors whose masked entries are dead."""
     teacher = tiny.STUDENT.model_copy(update={"family": family})
     shape = HALF[strategy].model_copy(update={"family": family})
-    trainee = opened(tiny.frozen(tiny.model(teacher, seed=7)), 3).eval()
+    trainee = open_trainee(tiny.frozen(tiny.model(teacher, seed=7)), 3).eval()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in trainee.parameters():
@@ -55,9 +55,9 @@ def difference(ours: PreTrainedModel, theirs: PreTrainedModel) -> float:
 def test_masked_is_merged(family: str, strategy: Strategy) -> None:
     """Invariant 2: within 1e-5 with the rescale; without it only where heads keep their width."""
     trainee, masks, shape = pruned(family, strategy)
-    scaled = merged(trainee, masks, shape, rescale_query=True)
+    scaled = merged_model(trainee, masks, shape, rescale_query=True)
     assert difference(trainee, scaled) < 1e-5
-    plain = difference(trainee, merged(trainee, masks, shape, rescale_query=False))
+    plain = difference(trainee, merged_model(trainee, masks, shape, rescale_query=False))
     assert (plain < 1e-5) == (strategy == "head")
     assert strategy == "head" or plain > 0.01
 
@@ -67,13 +67,13 @@ def test_masked_is_merged_in_half_precision(family: str) -> None:
     """bf16 autocast: within 0.1, logits going up to 3."""
     trainee, masks, shape = pruned(family, "dim")
     with torch.autocast("cpu", torch.bfloat16):
-        assert difference(trainee, merged(trainee, masks, shape, rescale_query=True)) < 0.1
+        assert difference(trainee, merged_model(trainee, masks, shape, rescale_query=True)) < 0.1
 
 
 def test_what_the_masked_norms_do_is_needed() -> None:
     """With statistics over all dimensions the two would differ, dead entries or not."""
     trainee, masks, shape = pruned("bert", "dim")
-    student = merged(trainee, masks, shape, rescale_query=True)
+    student = merged_model(trainee, masks, shape, rescale_query=True)
     ledger_of(trainee).put(trainee, {key: torch.ones_like(mask) for key, mask in masks.items()})
     assert difference(trainee, student) > 0.01
 
@@ -83,8 +83,8 @@ def test_merging_identities_returns_the_teacher(family: str) -> None:
     """Invariant 8: full masks, identity compactors: every tensor to the bit."""
     shape = tiny.STUDENT.model_copy(update={"family": family})
     teacher = tiny.frozen(tiny.model(shape, seed=7))
-    trainee = opened(teacher, 3)
-    student = merged(trainee, ledger_of(trainee).masks, shape, rescale_query=True)
+    trainee = open_trainee(teacher, 3)
+    student = merged_model(trainee, ledger_of(trainee).masks, shape, rescale_query=True)
     assert tiny.same_weights(student, teacher)
     decoder, words = student.get_output_embeddings(), student.get_input_embeddings()
     assert decoder.weight.data_ptr() != words.weight.data_ptr()
@@ -95,7 +95,7 @@ def test_merging_identities_returns_the_teacher(family: str) -> None:
 def test_the_student_opens_without_us(family: str, strategy: Strategy, tmp_path: Path) -> None:
     """An ordinary folder: untied, of the declared shape, its encoder under any head the same."""
     trainee, masks, shape = pruned(family, strategy)
-    student = merged(trainee, masks, shape, rescale_query=True)
+    student = merged_model(trainee, masks, shape, rescale_query=True)
     assert shape_of(student.config) == shape
     student.save_pretrained(tmp_path)
     again = AutoModelForMaskedLM.from_pretrained(tmp_path)
@@ -120,9 +120,9 @@ def test_settings_of_the_teacher_stay(family: str) -> None:
         stated |= {"hidden_act": "relu", "attention_probs_dropout_prob": 0.3}
         stated |= {"layer_norm_eps": 1e-3}
     teacher = tiny.frozen(build(usual, MASKED_LM, seed=3, **stated))
-    trainee = opened(teacher, 3)
+    trainee = open_trainee(teacher, 3)
     shape = shape_of(teacher.config)
-    student = merged(trainee, ledger_of(trainee).masks, shape, rescale_query=True)
+    student = merged_model(trainee, ledger_of(trainee).masks, shape, rescale_query=True)
     assert {name: getattr(student.config, name) for name in stated} == stated
     assert difference(student, teacher) < 1e-6
 
@@ -133,7 +133,7 @@ def test_merging_leaves_the_global_generator() -> None:
     torch.manual_seed(4)
     expected = torch.rand(2)
     torch.manual_seed(4)
-    merged(trainee, masks, shape, rescale_query=True)
+    merged_model(trainee, masks, shape, rescale_query=True)
     assert torch.equal(torch.rand(2), expected)
 
 
@@ -154,13 +154,13 @@ def test_published_sizes(hidden: int, count: int) -> None:
 def test_published_sizes_in_fact(hidden: int, count: int) -> None:
     """Invariant 7: a model of BERT-base's shape merged to the published ones; takes 3 GB."""
     teacher = tiny.frozen(build(published(768), MASKED_LM, seed=0))
-    trainee = opened(teacher, 3)
+    trainee = open_trainee(teacher, 3)
     compactors = sum(
         p.numel() for n, p in trainee.named_parameters() if "left" in n or "right" in n
     )
     assert compactors == 299_630_592
     schedule = Schedule(published(768), published(hidden))
     masks = select(trainee, ledger_of(trainee).groups, schedule, ENOUGH)
-    student = merged(trainee, masks, published(hidden), rescale_query=True)
+    student = merged_model(trainee, masks, published(hidden), rescale_query=True)
     assert sum(p.numel() for p in encoder_of(student).parameters()) == count
     assert places_of(student).decoder == "cls.predictions.decoder"

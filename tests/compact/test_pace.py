@@ -6,7 +6,7 @@ from torch import nn
 from torch.optim import AdamW
 
 from tests.compact.test_schedule import BASE, scheduled
-from zoo.compact.fuse import Fuse, Fusing, Penalty, Piece
+from zoo.compact.fuse import Fuse, Fusing, MaskedParameter, Penalty
 from zoo.compact.pace import NEAR_ZERO, fading, pull_within, window_within
 from zoo.compact.schedule import Schedule
 from zoo.distil.budget import Budget
@@ -80,7 +80,7 @@ def test_the_followed_entry_is_that_of_a_training(
     for step in range(1, budget.steps + 1):
         optimiser.param_groups[0]["lr"] = budget.rate(step)
         parameter.grad = torch.zeros_like(parameter)
-        pieces = [Piece(parameter, torch.tensor([step < schedule.full_step]), 0)]
+        pieces = [MaskedParameter(parameter, torch.tensor([step < schedule.full_step]), 0)]
         if step <= schedule.window:
             fuse.before_masks(pieces)
         else:

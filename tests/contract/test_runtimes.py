@@ -16,14 +16,14 @@ from zoo.export.quantise import quantise_int8_static
 from zoo.latency.inputs import Arrays, drawn_inputs
 from zoo.latency.isolate import is_installed, refused
 from zoo.latency.library import library_of
-from zoo.latency.report import Shape, Subject
+from zoo.latency.report import InputShape, TimedModel
 from zoo.latency.torch_runner import load_torch
 from zoo.spec.bench import COMPILED, RUNTIMES, Device, Runtime, RuntimeName
 
 ROOT = Path(__file__).parents[2]
 ERROR = {"fp32": 1e-5, "bf16": 0.03, "fp16": 0.01, "int8": 0.05}
 """Largest difference of logits by precision, as a share of the largest one."""
-SHAPES = (Shape(batch=2, length=16), Shape(batch=2, length=9))
+SHAPES = (InputShape(batch=2, length=16), InputShape(batch=2, length=9))
 
 
 def case(runtime: Runtime, device: Device) -> object:
@@ -41,7 +41,7 @@ every_case = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+def subject(tmp_path_factory: pytest.TempPathFactory) -> TimedModel:
     """A model of two layers, with a file for every precision that a runtime opens."""
     made = write_subject(tmp_path_factory.mktemp("subject"), 2)
     full = made.onnx["fp32"]
@@ -63,7 +63,7 @@ def answer(folder: Path, call: Arrays) -> np.ndarray:
 
 @every_case
 def test_what_is_timed_answers_like_the_checkpoint(
-    subject: Subject, runtime: Runtime, device: Device
+    subject: TimedModel, runtime: Runtime, device: Device
 ) -> None:
     """Each input in its turn, within what the precision costs; and it says what ran it."""
     if device == "cuda" and not torch.cuda.is_available():

@@ -7,7 +7,7 @@ import datasets
 import pytest
 
 from zoo.data import hub
-from zoo.data.hidden import load_test, read_test
+from zoo.data.hidden import load_test_split, read_test_split
 from zoo.data.sources import load_test as load_tests
 from zoo.errors import DataError
 from zoo.spec.data import SuiteData
@@ -68,9 +68,9 @@ def test_release_and_hub_give_the_same_examples(
         assert wanted == names
         return datasets.Dataset.from_dict(columns)
 
-    monkeypatch.setattr(hub, "load", load)
-    found = read_test(task, split, tmp_path)
-    assert found == load_test(task, split, "abc")
+    monkeypatch.setattr(hub, "load_columns", load)
+    found = read_test_split(task, split, tmp_path)
+    assert found == load_test_split(task, split, "abc")
     assert (asked[0].config, asked[0].split) == (
         task.hub and task.hub.config,
         "test" if task is AX else split,
@@ -88,7 +88,7 @@ def test_the_index_of_a_test_set_is_its_own(task: Task, tmp_path: Path) -> None:
     split, path = task.hidden[0], released(tmp_path, task)
     text = path.read_text().replace("\n0\t", "\n7\t").replace("\n2\t", "\n 003 \t")
     path.write_text(text)
-    index = read_test(task, split, tmp_path).index
+    index = read_test_split(task, split, tmp_path).index
     assert index is not None
     assert index.numbers() == (7, 1, 3)
 
@@ -101,7 +101,7 @@ def test_an_index_that_is_none_is_refused_with_its_lines(tmp_path: Path) -> None
         "index\ta\tb", "index\tsentence1\tsentence2"
     ))  # fmt: skip
     with pytest.raises(DataError) as told:
-        read_test(TASKS["rte"], "test", tmp_path)
+        read_test_split(TASKS["rte"], "test", tmp_path)
     remedy = "give every row a number of its own, or leave the column out to count the rows"
     none = [
         f"{path}:{line}: index: the index is {cells[line - 2]!r}\n"
@@ -121,7 +121,7 @@ def test_mnli_has_two_test_sets_and_the_hub_serves_where_no_folder_is_named(
 ) -> None:
     monkeypatch.delenv("ZOO_DATA", raising=False)
     rows = datasets.Dataset.from_dict({"premise": ["a"], "hypothesis": ["b"]})
-    monkeypatch.setattr(hub, "load", lambda *_: rows)
+    monkeypatch.setattr(hub, "load_columns", lambda *_: rows)
     found = load_tests(TASKS["mnli"], SuiteData().of(TASKS["mnli"]))
     assert {name: len(split.examples) for name, split in found.items()} == {
         "test_matched": 1,
@@ -133,7 +133,7 @@ def test_a_test_set_without_its_columns_is_refused(tmp_path: Path) -> None:
     path = released(tmp_path, TASKS["rte"])
     path.write_text("index\tsentence1\n0\ta\n")
     with pytest.raises(DataError) as told:
-        read_test(TASKS["rte"], "test", tmp_path)
+        read_test_split(TASKS["rte"], "test", tmp_path)
     assert str(told.value) == (
         f"{path}:1: no column 'sentence2'; there are index, sentence1\n"
         "  allowed: a header with sentence1, sentence2\n"
@@ -147,7 +147,7 @@ def test_the_published_test_set_of_mrpc_is_read() -> None:
     file = folder / "glue/MRPC/msr_paraphrase_test.txt"
     if not file.is_file() or (file.parent / "test.tsv").is_file():
         pytest.skip("MRPC's own test file is not here (ZOO_DATA names its folder)")
-    found = read_test(TASKS["mrpc"], "test", folder)
+    found = read_test_split(TASKS["mrpc"], "test", folder)
     assert len(found.examples) == 1725
     assert {example.label for example in found.examples} == {None}
     first = file.read_text(encoding="utf-8-sig").splitlines()[1].split("\t")

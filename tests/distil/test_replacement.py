@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from tests import tiny
 from zoo.distil.replaceable import Replaceable, set_rate, with_modules, with_successors
 from zoo.distil.replacement import Replacement
-from zoo.distil.surgery import Progress, Seat
+from zoo.distil.surgery import Seat, StageProgress
 from zoo.models.anatomy import embeddings_of, layers_of, part_parameters
 from zoo.models.build import Head, load_weights, shape_of
 from zoo.models.capture import Capture
@@ -185,6 +185,6 @@ def test_an_edit_sets_the_next_step() -> None:
     rates = [modules(trainee)[0].rate]
     optimiser = AdamW([p for p in trainee.parameters() if p.requires_grad])
     for step in (1, 2, 3):
-        surgery.edit(trainee, optimiser, Progress(step, 100))
+        surgery.edit(trainee, optimiser, StageProgress(step, 100))
         rates.append(modules(trainee)[1].rate)
     assert rates == pytest.approx([0.3, 0.35, 0.4, 0.45])

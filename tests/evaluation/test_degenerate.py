@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from tests.reference import metrics as reference
 from zoo.data.examples import SpanExample, Split, TextExample
 from zoo.errors import MeasurementError
-from zoo.evaluation.metrics import METRICS, majority, score
+from zoo.evaluation.metrics import METRICS, compute_metrics, majority
 from zoo.evaluation.predictions import Predictions
 from zoo.evaluation.scoring import score_predictions, threshold_scores
 from zoo.evaluation.spans import score_spans
@@ -67,7 +67,7 @@ def test_three_classes_against_a_constant_have_no_matthews(labels: list[int], gi
     """R3 of AX is 0 where an answer is constant, as on the server."""
     answers = np.full(len(labels), given)
     expected = matthews_corrcoef(labels, answers)
-    assert score(AX, labels, answers) == {"matthews": expected} == {"matthews": 0.0}
+    assert compute_metrics(AX, labels, answers) == {"matthews": expected} == {"matthews": 0.0}
 
 
 CLASSES = st.tuples(st.integers(0, 2), st.integers(0, 2))
@@ -83,12 +83,12 @@ def test_matthews_of_three_classes_is_gorodkins(rows: list[tuple[int, int]]) -> 
     above = right * total - sum(a * t for a, t in zip(asked, told, strict=True))
     below = (total**2 - sum(t * t for t in told)) * (total**2 - sum(a * a for a in asked))
     expected = above / math.sqrt(below) if below else 0.0
-    assert score(AX, labels, given) == {"matthews": pytest.approx(expected, abs=1e-12)}
+    assert compute_metrics(AX, labels, given) == {"matthews": pytest.approx(expected, abs=1e-12)}
 
 
 def test_ties_share_their_mean_rank() -> None:
     """Spearman with equals on both sides, worked out by hand: ranks 1.5 1.5 3 and 1 2.5 2.5."""
-    found = score(TASKS["stsb"], [1.0, 1.0, 2.0], [0.5, 3.0, 3.0])
+    found = compute_metrics(TASKS["stsb"], [1.0, 1.0, 2.0], [0.5, 3.0, 3.0])
     assert found["spearman"] == pytest.approx(0.5)
 
 
@@ -97,7 +97,7 @@ def test_a_spread_too_small_to_square_is_not_taken_for_a_constant() -> None:
     close = [1.0, 1.0 + 1e-9, 1.0 + 2e-9]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = score(TASKS["stsb"], [1.0, 2.0, 3.0], close)
+        found = compute_metrics(TASKS["stsb"], [1.0, 2.0, 3.0], close)
     assert found["pearson"] == pytest.approx(1.0, abs=1e-3)
     assert found["spearman"] == pytest.approx(1.0)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.reference import metrics as reference
 from zoo.errors import MeasurementError
-from zoo.evaluation.metrics import METRICS, majority, score
+from zoo.evaluation.metrics import METRICS, compute_metrics, majority
 from zoo.spec.task import TASKS, TaskKind
 
 REFERENCES: dict[str, Callable[[Sequence[float], Sequence[float]], float | None]] = {
@@ -55,7 +55,9 @@ def test_accuracy_of_three_classes_equals_its_definition() -> None:
     generator = np.random.default_rng(3)
     labels, predictions = generator.integers(0, 3, (2, 200))
     expected = reference.accuracy(labels.tolist(), predictions.tolist())
-    assert score(TASKS["mnli"], labels, predictions) == {"accuracy": pytest.approx(expected)}
+    assert compute_metrics(TASKS["mnli"], labels, predictions) == {
+        "accuracy": pytest.approx(expected)
+    }
 
 
 @pytest.mark.filterwarnings("error")
@@ -82,7 +84,7 @@ def test_degenerate_inputs_have_their_official_score(
 
 def test_score_returns_every_metric_of_the_task_on_the_natural_scale() -> None:
     """MRPC has F1 and accuracy: 2 of 3 positives found and 1 false alarm give 2/3 and 3/5."""
-    assert score(TASKS["mrpc"], [1, 1, 1, 0, 0], [1, 1, 0, 1, 0]) == {
+    assert compute_metrics(TASKS["mrpc"], [1, 1, 1, 0, 0], [1, 1, 0, 1, 0]) == {
         "f1": pytest.approx(2 / 3),
         "accuracy": pytest.approx(3 / 5),
     }
@@ -111,7 +113,7 @@ def test_what_cannot_be_scored_is_refused(
 ) -> None:
     """Nothing that is not an answer of the task gets a score."""
     with pytest.raises(MeasurementError, match=message):
-        score(TASKS[task], labels, predictions)
+        compute_metrics(TASKS[task], labels, predictions)
 
 
 def test_the_best_constant_answer_is_chosen_for_each_metric() -> None:

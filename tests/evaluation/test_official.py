@@ -10,7 +10,7 @@ from tests import tiny
 from tests.made import identity, keep_job
 from zoo.cli.submit import submit
 from zoo.data.batches import encode
-from zoo.data.hidden import read_test
+from zoo.data.hidden import read_test_split
 from zoo.data.sources import load_evaluation, load_test
 from zoo.errors import DataError, UsageError
 from zoo.evaluation.official import write_files
@@ -189,7 +189,7 @@ def test_rows_of_a_test_set_that_are_cut_short_are_named(data: Path) -> None:
     path = data / "glue/SST-2/test.tsv"
     path.write_text("index\tsentence\n0\tgood\n1\n")
     with pytest.raises(DataError) as told:
-        read_test(TASKS["sst2"], "test", data)
+        read_test_split(TASKS["sst2"], "test", data)
     assert str(told.value) == (
         f"{path}:3: a row of 1 columns\n"
         "  allowed: 2 columns: index, sentence\n"
@@ -202,7 +202,7 @@ def test_the_original_test_set_of_mrpc_serves(data: Path) -> None:
     (data / "glue/MRPC/test.tsv").unlink()
     text = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t2\t3\tA b.\tC d.\n"
     (data / "glue/MRPC/msr_paraphrase_test.txt").write_text(text)
-    (example,) = read_test(TASKS["mrpc"], "test", data).examples
+    (example,) = read_test_split(TASKS["mrpc"], "test", data).examples
     assert (example.first, example.second, example.label) == ("A b.", "C d.", None)
 
 

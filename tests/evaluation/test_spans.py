@@ -15,7 +15,7 @@ from zoo.errors import MeasurementError
 from zoo.evaluation.answers import exact_and_f1, majority_answer, normalise
 from zoo.evaluation.spans import (
     Best,
-    Part,
+    PartScores,
     SpanScore,
     cross_fitted,
     score_spans,
@@ -46,7 +46,7 @@ def _published(version: str, file: str) -> SpanScore:
     return score_spans(examples, json.loads(answers))
 
 
-def _percent(score: SpanScore | Part) -> tuple[str, str]:
+def _percent(score: SpanScore | PartScores) -> tuple[str, str]:
     return f"{100 * score.exact_match:.3f}", f"{100 * score.f1:.3f}"
 
 
@@ -114,8 +114,8 @@ def test_scores_stay_with_their_questions() -> None:
     assert score.exact_match_by_question.tolist() == [1, 1, 0, 0]
     assert score.f1_by_question.tolist() == [1, 1, 0, pytest.approx(2 / 3)]
     assert (score.missing, score.extra) == (1, 1)
-    assert score.has_answer == Part(2, 0.5, pytest.approx(5 / 6))
-    assert score.no_answer == Part(2, 0.5, 0.5)
+    assert score.has_answer == PartScores(2, 0.5, pytest.approx(5 / 6))
+    assert score.no_answer == PartScores(2, 0.5, 0.5)
 
 
 QUESTIONS = st.lists(

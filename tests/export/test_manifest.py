@@ -8,7 +8,7 @@ import pytest
 from tests import tiny
 from tests.made import HASH
 from zoo.errors import ExportError
-from zoo.export.manifest import MANIFEST, ExportedRun, verified_model, write_manifest
+from zoo.export.manifest import EXPORT_MANIFEST, ExportedRun, verified_model, write_manifest
 from zoo.paths import file_sha256
 from zoo.spec.recipe import RunRecipe
 
@@ -49,7 +49,7 @@ def test_a_flipped_bit_is_refused(folder: Path) -> None:
     (folder / "span-int8.onnx").write_bytes(b"modem")
     assert told(folder) == (
         f"{folder}/span-int8.onnx: this model is not the file that was written here: its bytes have"
-        f" changed\n  allowed: {folder}/{MANIFEST}{REMEDY}"
+        f" changed\n  allowed: {folder}/{EXPORT_MANIFEST}{REMEDY}"
     )
 
 
@@ -58,7 +58,7 @@ def test_a_file_of_another_entry_is_refused(folder: Path, tmp_path: Path) -> Non
     other = exported(tmp_path / "f", "f", b"other")
     shutil.copy(other / "span-int8.onnx", folder)
     assert "its bytes have changed" in told(folder)
-    shutil.copy(other / MANIFEST, folder)
+    shutil.copy(other / EXPORT_MANIFEST, folder)
     assert "this model is of another run" in told(folder)
 
 
@@ -79,7 +79,7 @@ def test_a_model_that_the_manifest_does_not_name_is_refused(folder: Path) -> Non
 )
 def test_without_a_manifest_nothing_is_timed(folder: Path, content: bytes | None, why: str) -> None:
     if content is None:
-        (folder / MANIFEST).unlink()
+        (folder / EXPORT_MANIFEST).unlink()
     else:
-        (folder / MANIFEST).write_bytes(content)
-    assert told(folder) == f"{folder}/{MANIFEST}: {why}\n  fix: export again with `zoo run`"
+        (folder / EXPORT_MANIFEST).write_bytes(content)
+    assert told(folder) == f"{folder}/{EXPORT_MANIFEST}: {why}\n  fix: export again with `zoo run`"

@@ -15,7 +15,7 @@ from zoo.errors import ExportError
 from zoo.evaluation.predict import Forward, forward_of
 from zoo.export.exam import Exam, exam_of
 from zoo.export.onnx import export_onnx
-from zoo.export.parity import Limits, Parity, checked, compare, gate
+from zoo.export.parity import Limits, Parity, checked, gate, measure_parity
 from zoo.export.session import forward_of_file
 from zoo.losses.batch import Batch
 
@@ -73,7 +73,7 @@ def test_numbers_of_a_classifier_are_those_of_a_loop() -> None:
         flips += int(ours.argmax() != theirs.argmax())
         right += int(ours.argmax() == example.label)
         still += int(theirs.argmax() == example.label)
-    found = compare(forward, bent, exam)
+    found = measure_parity(forward, bent, exam)
     assert found.flips == flips > 0
     assert found.max_abs_error == pytest.approx(error, rel=1e-4)
     assert found.metric == "accuracy"
@@ -88,7 +88,7 @@ def test_spans_flip_per_question_after_decoding() -> None:
     def lifted(batch: Batch) -> Tensor:
         return forward(batch) + 5.0
 
-    same = compare(forward, lifted, exam)
+    same = measure_parity(forward, lifted, exam)
     assert same.flips == 0
     assert same.max_abs_error == pytest.approx(5.0, rel=1e-5)
     assert same.metric == "f1"
@@ -99,7 +99,7 @@ def test_spans_flip_per_question_after_decoding() -> None:
         logits[:, 0] += 100.0
         return logits
 
-    none = compare(forward, withheld, exam)
+    none = measure_parity(forward, withheld, exam)
     questions = len(exam.encoded.split.examples)
     assert 0 < none.flips <= questions == none.compared
 
@@ -107,7 +107,7 @@ def test_spans_flip_per_question_after_decoding() -> None:
 def test_numbers_do_not_flip() -> None:
     """A regression has no answer that could change, only an error and a metric."""
     forward = forward_of(tiny.model(task="similarity"))
-    found = compare(forward, _bent(forward, 0.1), _exam("similarity"))
+    found = measure_parity(forward, _bent(forward, 0.1), _exam("similarity"))
     assert found.flips == 0
     assert found.max_abs_error > 0.1
     assert found.metric_file != found.metric_model
@@ -120,7 +120,7 @@ def test_padding_of_a_span_model_counts_nowhere() -> None:
     def wild(batch: Batch) -> Tensor:
         return forward(batch).masked_fill(~batch.real[..., None], 1e9)
 
-    assert compare(forward, wild, exam) == compare(forward, forward, exam)
+    assert measure_parity(forward, wild, exam) == measure_parity(forward, forward, exam)
 
 
 def test_one_nan_makes_the_error_nan() -> None:
@@ -132,9 +132,9 @@ def test_one_nan_makes_the_error_nan() -> None:
         logits[[row == 17 for row in batch.rows], 0] = math.nan
         return logits
 
-    assert math.isnan(compare(forward, broken, exam).max_abs_error)
+    assert math.isnan(measure_parity(forward, broken, exam).max_abs_error)
     with pytest.raises(ExportError, match="by up to nan"):
-        gate(compare(forward, broken, exam), Limits(), "x")
+        gate(measure_parity(forward, broken, exam), Limits(), "x")
 
 
 @pytest.mark.parametrize("task", ["inference", "similarity", "span"])
@@ -167,7 +167,7 @@ def test_a_file_that_reads_padding_is_caught(tmp_path: Path) -> None:
         return honest(replace(batch, attention_mask=torch.ones_like(batch.attention_mask)))
 
     with pytest.raises(ExportError, match="logits differ"):
-        gate(compare(forward_of(model), blind, _exam("inference")), _STRICT, "x")
+        gate(measure_parity(forward_of(model), blind, _exam("inference")), _STRICT, "x")
 
 
 def test_gate_message_has_its_four_parts() -> None:
@@ -247,11 +247,11 @@ def test_texts_of_one_length_are_compared_with_padding(
     def blind(batch: Batch) -> Tensor:
         return forward(replace(batch, attention_mask=torch.ones_like(batch.attention_mask)))
 
-    found = compare(forward, blind, exam)
+    found = measure_parity(forward, blind, exam)
     assert found.flips == 0
     with pytest.raises(ExportError, match="logits differ from the model's"):
         gate(found, _STRICT, "x")
-    assert compare(forward, blind, replace(exam, probes=())).max_abs_error < 1e-5
+    assert measure_parity(forward, blind, replace(exam, probes=())).max_abs_error < 1e-5
 
 
 def test_too_small_an_exam_is_refused_before_anything_is_written(tmp_path: Path) -> None:

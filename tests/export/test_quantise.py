@@ -17,8 +17,8 @@ from zoo.export.exam import exam_of
 from zoo.export.graph import graph_parameters
 from zoo.export.half import halve
 from zoo.export.onnx import export_onnx
-from zoo.export.parity import compare
-from zoo.export.quantise import Feed, quantise_int8, quantise_int8_static
+from zoo.export.parity import measure_parity
+from zoo.export.quantise import InputFeed, quantise_int8, quantise_int8_static
 from zoo.export.session import forward_of_file
 from zoo.models.configuration import input_names
 from zoo.models.cost import parameter_counts
@@ -92,7 +92,7 @@ def test_answers_stay_near_in_every_precision(family: str, task: str, tmp_path: 
     exam, total = exam_of(encoded, tiny.SETTINGS), parameter_counts(model).total
     for name, share in (("fp16", 0.02), ("int8", 0.2), ("int8-static", 0.25)):
         file = tmp_path / f"{name}.onnx"
-        parity = compare(forward_of(model), forward_of_file(file), exam)
+        parity = measure_parity(forward_of(model), forward_of_file(file), exam)
         assert 0 < parity.max_abs_error < share * max(parity.reference_max, 0.1)
         assert graph_parameters(file) == total
         assert file.stat().st_size < source.stat().st_size
@@ -100,7 +100,7 @@ def test_answers_stay_near_in_every_precision(family: str, task: str, tmp_path: 
         assert (properties["precision"], properties["digest"]) == (name, "d")
 
 
-def _feeds(model: PreTrainedModel, encoded: Encoded, rows: int) -> Iterator[Feed]:
+def _feeds(model: PreTrainedModel, encoded: Encoded, rows: int) -> Iterator[InputFeed]:
     for row in range(rows):
         batch = collate(encoded, [row])
         yield {name: getattr(batch, name).numpy() for name in input_names(model)}

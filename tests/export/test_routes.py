@@ -12,7 +12,7 @@ from zoo.export.exam import exam_of
 from zoo.export.graph import graph_parameters
 from zoo.export.half import halve
 from zoo.export.onnx import export_onnx
-from zoo.export.parity import Limits, checked, compare
+from zoo.export.parity import Limits, checked, measure_parity
 from zoo.export.quantise import quantise_int8
 from zoo.export.routes import OPSETS, ROUTES, Route
 from zoo.export.session import forward_of_file
@@ -69,7 +69,7 @@ def test_both_routes_have_one_face_and_one_answer(
     halve(dynamo, half)
     assert graph_parameters(dynamo) == graph_parameters(tmp_path / "torchscript.onnx")
     for file, error in ((small, 0.2), (half, 0.01)):
-        parity = compare(forward_of(model), forward_of_file(file), exam)
+        parity = measure_parity(forward_of(model), forward_of_file(file), exam)
         assert 0 < parity.max_abs_error < error
 
 

@@ -13,7 +13,7 @@ from tests.made import declare_again, identity, keep_job
 from zoo.cli.export import export
 from zoo.errors import CheckpointError, ExportError, UsageError
 from zoo.export.exam import load_exam
-from zoo.export.quantise import Feed, quantise_int8_static
+from zoo.export.quantise import InputFeed, quantise_int8_static
 from zoo.export.stage import export_runs
 from zoo.models.checkpoint import save_checkpoint
 from zoo.models.cost import parameter_counts
@@ -117,7 +117,7 @@ def test_calibration_reads_training_examples_without_padding(
     """The first of the task's training examples, at most what the suite trains on, each alone."""
     shown: list[tuple[int, ...]] = []
 
-    def spy(source: Path, target: Path, feeds: Iterable[Feed]) -> None:
+    def spy(source: Path, target: Path, feeds: Iterable[InputFeed]) -> None:
         feeds = list(feeds)
         shown.extend(tuple(feed["input_ids"][0]) for feed in feeds)
         assert all(feed["input_ids"].shape[0] == 1 for feed in feeds)

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from tests import tiny
 from tests.made import HASH, hold_again, identity, keep_job
 from zoo.export.manifest import ExportedRun, write_manifest
-from zoo.latency.report import Subject
+from zoo.latency.report import TimedModel
 from zoo.models.identity import IDENTITY_FILE
 from zoo.paths import Project, onnx_name
 from zoo.spec.bench import Bench
@@ -48,7 +48,7 @@ def write_onnx(model: PreTrainedModel, file: Path) -> None:
         )
 
 
-def write_subject(folder: Path, layers: int, hidden: int = 32) -> Subject:
+def write_subject(folder: Path, layers: int, hidden: int = 32) -> TimedModel:
     """A random model of so many layers with its tokenizer, in PyTorch and ONNX."""
     shape = tiny.STUDENT.model_copy(
         update={"layers": layers, "hidden": hidden, "intermediate": 4 * hidden}
@@ -61,17 +61,17 @@ def write_subject(folder: Path, layers: int, hidden: int = 32) -> Subject:
     fp32, int8 = folder / "fp32.onnx", folder / "int8.onnx"
     write_onnx(model, fp32)
     quantize_dynamic(fp32, int8, weight_type=QuantType.QInt8)
-    return Subject(entry=f"pocket/of-{layers}", folder=folder, onnx={"fp32": fp32, "int8": int8})
+    return TimedModel(entry=f"pocket/of-{layers}", folder=folder, onnx={"fp32": fp32, "int8": int8})
 
 
 @pytest.fixture(scope="session")
-def student(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+def student(tmp_path_factory: pytest.TempPathFactory) -> TimedModel:
     """A model of one layer."""
     return write_subject(tmp_path_factory.mktemp("student"), 1)
 
 
 @pytest.fixture(scope="session")
-def teacher(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> TimedModel:
     """A model of six layers."""
     return write_subject(tmp_path_factory.mktemp("teacher"), 6)
 
@@ -93,7 +93,7 @@ JOB = LatencyJob(
 """Two runtimes, a shape that fits, one that is cut to the task's 48 pieces, and a replay."""
 
 
-def build_project(root: Path, student: Subject, teacher: Subject, job: LatencyJob) -> Project:
+def build_project(root: Path, student: TimedModel, teacher: TimedModel, job: LatencyJob) -> Project:
     """A project where both models are built and exported, and the job is declared."""
     project = Project(root)
     project.specs.mkdir()
@@ -124,7 +124,7 @@ def build_project(root: Path, student: Subject, teacher: Subject, job: LatencyJo
 
 @pytest.fixture(scope="session")
 def project(
-    student: Subject, teacher: Subject, tmp_path_factory: pytest.TempPathFactory
+    student: TimedModel, teacher: TimedModel, tmp_path_factory: pytest.TempPathFactory
 ) -> Project:
     """Both models as built entries of a project."""
     return build_project(tmp_path_factory.mktemp("project"), student, teacher, JOB)

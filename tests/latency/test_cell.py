@@ -8,28 +8,28 @@ from zoo.latency import cell as module
 from zoo.latency.cell import cell_memory, time_cell
 from zoo.latency.circumstances import Machine, Sight
 from zoo.latency.inputs import Tokeniser
-from zoo.latency.measure import Plan
+from zoo.latency.measure import TimingPlan
 from zoo.latency.memory import ResidentMeter
-from zoo.latency.report import Cell, Example, Replay, Request, Subject
+from zoo.latency.report import BenchCell, Replay, ReplayExample, Request, TimedModel
 from zoo.records.latency import NOT_AVAILABLE
 
 _REPLAY = Replay(
     examples=(
-        Example(first="one"),
-        Example(first="one and many more words than in any of the others"),
-        Example(first="a few words"),
+        ReplayExample(first="one"),
+        ReplayExample(first="one and many more words than in any of the others"),
+        ReplayExample(first="a few words"),
     ),
     max_length=48,
 )
-_CELL = Cell(runtime="onnx-fp32", shape=None)
+_CELL = BenchCell(runtime="onnx-fp32", shape=None)
 _MADVISE_POPULATE = (5, 14)
 _RELEASE = tuple(int(part) for part in platform.release().split(".")[:2] if part.isdecimal())
 
 
 @pytest.fixture
-def asked(student: Subject, teacher: Subject) -> Request:
+def asked(student: TimedModel, teacher: TimedModel) -> Request:
     """A replay of three examples, the second of them the longest."""
-    plan = Plan(samples=4)
+    plan = TimingPlan(samples=4)
     return Request(student=student, teacher=teacher, cells=(_CELL,), replay=_REPLAY, plan=plan)
 
 
@@ -61,7 +61,7 @@ def test_machine_is_looked_at_around_the_timed_rounds(
 
 
 def test_memory_is_that_of_the_longest_example(
-    asked: Request, student: Subject, monkeypatch: pytest.MonkeyPatch
+    asked: Request, student: TimedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A replay's peak is where its longest example is answered."""
     turns: list[int] = []

@@ -13,7 +13,7 @@ from zoo.data.batches import encode
 from zoo.data.examples import SpanExample
 from zoo.errors import MeasurementError
 from zoo.latency.inputs import Tokeniser, drawn_inputs, lengths_of, warmup_turns
-from zoo.latency.report import Example, Replay, Shape, Subject
+from zoo.latency.report import InputShape, Replay, ReplayExample, TimedModel
 from zoo.spec.task import TASKS, Reader, TaskKind
 
 _TASKS = [name for name, task in TASKS.items() if task.reader is Reader.GENERATOR]
@@ -26,9 +26,9 @@ def _length(length: int) -> dict[str, np.ndarray]:
 def _replay(task: str, max_length: int = 48, max_query: int = 16) -> tuple[Replay, list]:
     examples = pocket.split(task, "dev", 40, 0).examples
     asked = [
-        Example(first=each.question, second=each.context)
+        ReplayExample(first=each.question, second=each.context)
         if isinstance(each, SpanExample)
-        else Example(first=each.first, second=each.second)
+        else ReplayExample(first=each.first, second=each.second)
         for each in examples
     ]
     span = TASKS[task].kind is TaskKind.SPAN
@@ -37,9 +37,9 @@ def _replay(task: str, max_length: int = 48, max_query: int = 16) -> tuple[Repla
     ), list(examples)
 
 
-def test_inputs_are_drawn_once_and_for_all(student: Subject) -> None:
+def test_inputs_are_drawn_once_and_for_all(student: TimedModel) -> None:
     """Same seed, same pieces, all real, none of them padding, the whole vocabulary in use."""
-    shape = Shape(batch=256, length=64)
+    shape = InputShape(batch=256, length=64)
     inputs = drawn_inputs(student.folder, shape, seed=5)
     again = drawn_inputs(student.folder, shape, seed=5)
     assert all(np.array_equal(inputs[name], again[name]) for name in inputs)
@@ -58,10 +58,10 @@ def test_roberta_counts_positions_after_its_padding_piece(tmp_path: Path) -> Non
     """Two of RoBERTa's positions are for padding; its padding piece is not drawn."""
     config = {"model_type": "roberta", "vocab_size": 40, "max_position_embeddings": 34}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    inputs = drawn_inputs(tmp_path, Shape(batch=64, length=32), seed=0)
+    inputs = drawn_inputs(tmp_path, InputShape(batch=64, length=32), seed=0)
     assert set(inputs["input_ids"].flatten().tolist()) == set(range(40)) - {1}
     with pytest.raises(MeasurementError) as caught:
-        drawn_inputs(tmp_path, Shape(batch=1, length=33), seed=0)
+        drawn_inputs(tmp_path, InputShape(batch=1, length=33), seed=0)
     assert str(caught.value) == (
         f"{tmp_path}: length: 33 pieces\n"
         "  allowed: 1 to 32, the positions of this checkpoint\n"
@@ -73,7 +73,7 @@ def test_a_configuration_without_sizes_is_refused(tmp_path: Path) -> None:
     """All missing keys are named; a file that is no JSON is, too."""
     path = tmp_path / "config.json"
     path.write_text("{}")
-    shape = Shape(batch=1, length=1)
+    shape = InputShape(batch=1, length=1)
     with pytest.raises(MeasurementError) as caught:
         drawn_inputs(tmp_path, shape, seed=0)
     assert str(caught.value) == (
@@ -92,7 +92,7 @@ def test_a_configuration_without_sizes_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("max_length", [20, 48])
 @pytest.mark.parametrize("task", _TASKS)
 def test_replayed_pieces_are_those_that_scoring_reads(
-    task: str, max_length: int, student: Subject
+    task: str, max_length: int, student: TimedModel
 ) -> None:
     """Ids and segments of each example, of a long context the first window, cut or not."""
     replay, _ = _replay(task, max_length, max_query=5)
@@ -109,14 +109,14 @@ def test_replayed_pieces_are_those_that_scoring_reads(
         assert call["attention_mask"].min() == 1
 
 
-def test_examples_come_again_from_the_first(student: Subject) -> None:
+def test_examples_come_again_from_the_first(student: TimedModel) -> None:
     """Rounds beyond the examples go through them again."""
     replay, _ = _replay("inference")
     tokeniser = Tokeniser(student.folder, replay)
     assert tokeniser(40).ids == tokeniser(0).ids != tokeniser(1).ids == tokeniser(41).ids
 
 
-def test_a_length_without_room_is_refused(student: Subject) -> None:
+def test_a_length_without_room_is_refused(student: TimedModel) -> None:
     """A question as long as allowed leaves room for a piece of its context, or nothing is cut."""
     replay, _ = _replay("span", max_length=19, max_query=16)
     with pytest.raises(MeasurementError) as caught:
@@ -138,7 +138,7 @@ def test_lengths_and_warm_up_go_from_shortest_to_longest() -> None:
     assert warmup_turns(inputs[:1]) == (0,)
 
 
-def test_onnx_cells_import_neither_torch_nor_transformers(student: Subject) -> None:
+def test_onnx_cells_import_neither_torch_nor_transformers(student: TimedModel) -> None:
     """What an ONNX engine imports, and an ONNX runner with it, is light."""
     program = f"""
 import sys

@@ -9,30 +9,41 @@ from zoo.data import pocket
 from zoo.errors import MeasurementError
 from zoo.latency import isolate
 from zoo.latency.isolate import run_isolated
-from zoo.latency.measure import Plan
+from zoo.latency.measure import TimingPlan
 from zoo.latency.quantiles import ratio
-from zoo.latency.report import Cell, Example, Measured, Replay, Report, Request, Shape, Subject
+from zoo.latency.report import (
+    BenchCell,
+    InputShape,
+    MeasuredCell,
+    Replay,
+    ReplayExample,
+    Report,
+    Request,
+    TimedModel,
+)
 from zoo.records.latency import Memory
 from zoo.spec.bench import Runtime
 
-_PLAN = Plan(samples=70, seconds=600.0, warmup_max_rounds=20, warmup_seconds=600.0)
+_PLAN = TimingPlan(samples=70, seconds=600.0, warmup_max_rounds=20, warmup_seconds=600.0)
 """Ended by its counts, however slow the machine is."""
-_SHAPES = (Shape(batch=1, length=16), Shape(batch=4, length=8), None)
+_SHAPES = (InputShape(batch=1, length=16), InputShape(batch=4, length=8), None)
 _RUNTIMES: tuple[Runtime, ...] = ("torch-fp32", "onnx-int8")
-_SMALL = Cell(runtime="onnx-fp32", shape=Shape(batch=1, length=8))
+_SMALL = BenchCell(runtime="onnx-fp32", shape=InputShape(batch=1, length=8))
 
 
 @pytest.fixture(scope="module")
-def asked(student: Subject, teacher: Subject) -> Request:
+def asked(student: TimedModel, teacher: TimedModel) -> Request:
     """Two runtimes, one of each library, on two shapes and a replay."""
     examples = tuple(
-        Example(first=example.first, second=example.second)
+        ReplayExample(first=example.first, second=example.second)
         for example in pocket.split("inference", "dev", 20, 0).examples
     )
     return Request(
         student=student,
         teacher=teacher,
-        cells=tuple(Cell(runtime=name, shape=shape) for shape in _SHAPES for name in _RUNTIMES),
+        cells=tuple(
+            BenchCell(runtime=name, shape=shape) for shape in _SHAPES for name in _RUNTIMES
+        ),
         replay=Replay(examples=examples, max_length=48),
         plan=_PLAN,
         timeout_seconds=600,
@@ -40,20 +51,20 @@ def asked(student: Subject, teacher: Subject) -> Request:
 
 
 @pytest.fixture(scope="module")
-def measured(asked: Request) -> tuple[Measured, ...]:
+def measured(asked: Request) -> tuple[MeasuredCell, ...]:
     """All of it, in processes."""
     return run_isolated(asked)
 
 
 def _small(asked: Request, **changes: object) -> Request:
-    return asked.model_copy(update={"cells": (_SMALL,), "plan": Plan(samples=3), **changes})
+    return asked.model_copy(update={"cells": (_SMALL,), "plan": TimingPlan(samples=3), **changes})
 
 
 def _answer(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     monkeypatch.setattr(isolate, "_ENGINE", (sys.executable, "-c", program))
 
 
-def test_every_cell_is_measured_once(asked: Request, measured: tuple[Measured, ...]) -> None:
+def test_every_cell_is_measured_once(asked: Request, measured: tuple[MeasuredCell, ...]) -> None:
     """They come in the order asked for, though each library has them in one go."""
     assert tuple(found.cell for found in measured) == asked.cells
     names = {
@@ -65,7 +76,7 @@ def test_every_cell_is_measured_once(asked: Request, measured: tuple[Measured, .
     }
 
 
-def test_everybody_took_part_in_every_round(measured: tuple[Measured, ...]) -> None:
+def test_everybody_took_part_in_every_round(measured: tuple[MeasuredCell, ...]) -> None:
     """Student, teacher, tokenisation and overhead have as many samples, none of them nothing."""
     for found in measured:
         calls = found.timed.milliseconds
@@ -76,7 +87,7 @@ def test_everybody_took_part_in_every_round(measured: tuple[Measured, ...]) -> N
         assert 10 <= found.timed.warmup_calls <= 20
 
 
-def test_a_sixth_of_the_layers_is_faster_and_smaller(measured: tuple[Measured, ...]) -> None:
+def test_a_sixth_of_the_layers_is_faster_and_smaller(measured: tuple[MeasuredCell, ...]) -> None:
     """One layer against six: the whole interval lies below 1, and less memory is held."""
     for found in measured:
         calls = found.timed.milliseconds
@@ -89,7 +100,7 @@ def test_a_sixth_of_the_layers_is_faster_and_smaller(measured: tuple[Measured, .
             assert small.peak_bytes < large.peak_bytes
 
 
-def test_replay_is_at_its_own_lengths(asked: Request, measured: tuple[Measured, ...]) -> None:
+def test_replay_is_at_its_own_lengths(asked: Request, measured: tuple[MeasuredCell, ...]) -> None:
     """Shapes have one length; dev examples have theirs, and cutting them costs less than calls."""
     for found in measured:
         shortest, middle, longest = found.timed.lengths
@@ -102,7 +113,7 @@ def test_replay_is_at_its_own_lengths(asked: Request, measured: tuple[Measured, 
     assert asked.replay is not None
 
 
-def test_report_survives_its_own_json(measured: tuple[Measured, ...]) -> None:
+def test_report_survives_its_own_json(measured: tuple[MeasuredCell, ...]) -> None:
     """Written and read again a report is the same."""
     report = Report(cells=measured)
     assert Report.model_validate_json(report.model_dump_json()) == report
@@ -110,7 +121,9 @@ def test_report_survives_its_own_json(measured: tuple[Measured, ...]) -> None:
 
 def test_refusals_of_all_cells_arrive_at_once(asked: Request) -> None:
     """What cannot be measured is told with its cell, in four parts, not as a traceback."""
-    cells = tuple(Cell(runtime="onnx-fp32", shape=Shape(batch=1, length=n)) for n in (65, 8, 66))
+    cells = tuple(
+        BenchCell(runtime="onnx-fp32", shape=InputShape(batch=1, length=n)) for n in (65, 8, 66)
+    )
     with pytest.raises(MeasurementError) as caught:
         run_isolated(_small(asked, cells=cells))
     assert str(caught.value) == "\n".join(
@@ -125,7 +138,7 @@ def test_cell_that_takes_too_long_is_named(asked: Request) -> None:
     """Its process is stopped."""
     with pytest.raises(MeasurementError) as caught:
         run_isolated(
-            _small(asked, plan=Plan(samples=10**9, seconds=3600), timeout_seconds=0.01)
+            _small(asked, plan=TimingPlan(samples=10**9, seconds=3600), timeout_seconds=0.01)
         )  # fmt: skip
     assert str(caught.value) == (
         "onnx-fp32 1x8: measuring process: not done after 0.01 s; it was stopped\n"
@@ -211,8 +224,8 @@ def test_all_missing_files_are_named_before_anything_starts(
 ) -> None:
     """Configuration, tokenizer (of a replay) and exports are told at once."""
     monkeypatch.setattr(isolate, "_ENGINE", ("no such program",))
-    gone = Subject(entry="pocket/gone", folder=tmp_path, onnx={"fp32": tmp_path / "gone.onnx"})
-    cells = (_SMALL, Cell(runtime="onnx-fp32", shape=None))
+    gone = TimedModel(entry="pocket/gone", folder=tmp_path, onnx={"fp32": tmp_path / "gone.onnx"})
+    cells = (_SMALL, BenchCell(runtime="onnx-fp32", shape=None))
     with pytest.raises(MeasurementError) as caught:
         run_isolated(_small(asked, cells=cells, teacher=gone))
     assert str(caught.value) == "\n".join(
@@ -236,7 +249,7 @@ def test_runtime_on_the_wrong_device_is_refused(
 ) -> None:
     """What would silently run elsewhere in part is not measured as if it did not."""
     monkeypatch.setattr(isolate, "_ENGINE", ("no such program",))
-    cell = Cell(runtime=runtime, shape=Shape(batch=1, length=8))
+    cell = BenchCell(runtime=runtime, shape=InputShape(batch=1, length=8))
     files = dict.fromkeys(("fp32", "fp16", "int8"), asked.student.onnx["fp32"])
     models = {
         who: getattr(asked, who).model_copy(update={"onnx": files})
@@ -272,7 +285,7 @@ def test_cell_of_onnx_runtime_imports_no_other(asked: Request) -> None:
         "time_cell(asked, asked.cells[0])\n"
         "print(sorted({'torch', 'transformers', 'onnxruntime'} & set(sys.modules)))"
     )
-    cells = (Cell(runtime="onnx-fp32", shape=None),)
+    cells = (BenchCell(runtime="onnx-fp32", shape=None),)
     request = _small(asked, cells=cells).model_dump_json().encode()
     done = subprocess.run(
         [sys.executable, "-c", program], input=request, capture_output=True, check=True

@@ -11,8 +11,8 @@ import pytest
 from zoo.errors import MeasurementError
 from zoo.latency.inputs import Arrays, drawn_inputs
 from zoo.latency.isolate import run_isolated
-from zoo.latency.measure import Plan
-from zoo.latency.report import Cell, Example, Replay, Request, Shape, Subject
+from zoo.latency.measure import TimingPlan
+from zoo.latency.report import BenchCell, InputShape, Replay, ReplayExample, Request, TimedModel
 from zoo.spec.bench import OPENVINO, RUNTIMES
 
 pytest.importorskip(
@@ -22,18 +22,22 @@ pytest.importorskip(
 from zoo.latency.openvino_runner import OpenvinoRunner
 
 _FP32, _INT8 = RUNTIMES["openvino-fp32"], RUNTIMES["openvino-int8"]
-_CELLS = tuple(Cell(runtime=_FP32.name, shape=shape) for shape in (Shape(batch=2, length=9), None))
-_REPLAY = Replay(examples=(Example(first="one"), Example(first="one and more")), max_length=48)
+_CELLS = tuple(
+    BenchCell(runtime=_FP32.name, shape=shape) for shape in (InputShape(batch=2, length=9), None)
+)
+_REPLAY = Replay(
+    examples=(ReplayExample(first="one"), ReplayExample(first="one and more")), max_length=48
+)
 
 
 def _inputs(folder: Path, *lengths: int) -> list[Arrays]:
-    return [drawn_inputs(folder, Shape(batch=2, length=length), seed=3) for length in lengths]
+    return [drawn_inputs(folder, InputShape(batch=2, length=length), seed=3) for length in lengths]
 
 
 @pytest.fixture
-def asked(student: Subject, teacher: Subject) -> Request:
+def asked(student: TimedModel, teacher: TimedModel) -> Request:
     """A shape and a replay."""
-    plan = Plan(samples=12, seconds=600.0)
+    plan = TimingPlan(samples=12, seconds=600.0)
     return Request(student=student, teacher=teacher, cells=_CELLS, replay=_REPLAY, plan=plan)
 
 
@@ -47,7 +51,7 @@ def test_cells_are_measured_and_say_what_ran_them(asked: Request) -> None:
 
 
 @pytest.mark.parametrize("threads", sorted({1, min(2, os.cpu_count() or 1)}))
-def test_threads_and_precision_are_pinned(student: Subject, threads: int) -> None:
+def test_threads_and_precision_are_pinned(student: TimedModel, threads: int) -> None:
     """Whatever OpenVINO would choose on this machine."""
     file, inputs = student.onnx["fp32"], _inputs(student.folder, 8)
     model = OpenvinoRunner(_FP32, file, inputs, "cpu", threads)._model
@@ -56,7 +60,7 @@ def test_threads_and_precision_are_pinned(student: Subject, threads: int) -> Non
     assert model.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
 
 
-def test_another_precision_than_asked_for_is_an_error(student: Subject) -> None:
+def test_another_precision_than_asked_for_is_an_error(student: TimedModel) -> None:
     """OpenVINO has no int8 for the operators that scale activations as they come."""
     file = student.onnx["int8"]
     with pytest.raises(MeasurementError) as caught:

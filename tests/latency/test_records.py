@@ -9,7 +9,7 @@ from tests.latency.conftest import JOB
 from zoo.data import pocket
 from zoo.data.examples import TextExample
 from zoo.latency import stage
-from zoo.latency.report import Measured, Request, Timed
+from zoo.latency.report import MeasuredCell, Request, Timed
 from zoo.latency.stage import measure_runs
 from zoo.paths import Project, onnx_name
 from zoo.records.environment import Environment, capture_environment
@@ -34,10 +34,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     """Requests, each answered at once with figures that differ from cell to cell and in who."""
     found: list[Request] = []
 
-    def answer(request: Request) -> tuple[Measured, ...]:
+    def answer(request: Request) -> tuple[MeasuredCell, ...]:
         found.append(request)
         return tuple(
-            Measured(
+            MeasuredCell(
                 cell=cell,
                 timed=Timed(
                     provider=f"provider {number}",

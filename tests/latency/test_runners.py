@@ -16,7 +16,7 @@ from zoo.latency import onnx_runner
 from zoo.latency.inputs import Arrays, drawn_inputs
 from zoo.latency.memory import measure_memory
 from zoo.latency.onnx_runner import OnnxRunner
-from zoo.latency.report import Shape, Subject
+from zoo.latency.report import InputShape, TimedModel
 from zoo.latency.torch_runner import CudaMeter, TorchRunner, load_torch
 from zoo.records.latency import Memory
 from zoo.spec.bench import RUNTIMES
@@ -26,14 +26,14 @@ _PROVIDERS = onnxruntime.get_available_providers()
 
 
 def _inputs(folder: Path, *lengths: int) -> list[Arrays]:
-    return [drawn_inputs(folder, Shape(batch=2, length=length), seed=3) for length in lengths]
+    return [drawn_inputs(folder, InputShape(batch=2, length=length), seed=3) for length in lengths]
 
 
 def _logits(runner: OnnxRunner, turn: int) -> torch.Tensor:
     return torch.from_numpy(runner.logits(turn)[0])
 
 
-def test_head_follows_the_configuration(tmp_path: Path, student: Subject) -> None:
+def test_head_follows_the_configuration(tmp_path: Path, student: TimedModel) -> None:
     """A span checkpoint is opened as a span model, in DistilBERT's layout too."""
     config = DistilBertConfig(
         vocab_size=50, dim=32, n_layers=1, n_heads=4, hidden_dim=64, max_position_embeddings=64
@@ -63,7 +63,7 @@ def test_checkpoint_without_a_task_is_refused(tmp_path: Path) -> None:
     ("runtime", "dtype"), [("torch-fp32", torch.float32), ("torch-bf16", torch.bfloat16)]
 )
 def test_torch_runs_the_whole_model_without_dropout_or_gradients(
-    student: Subject, runtime: str, dtype: torch.dtype
+    student: TimedModel, runtime: str, dtype: torch.dtype
 ) -> None:
     """One call is one forward pass on the input of its turn, in the precision asked for."""
     seen = []
@@ -81,7 +81,7 @@ def test_torch_runs_the_whole_model_without_dropout_or_gradients(
     assert (runner.provider, runner.attention) == ("cpu", "sdpa")
 
 
-def test_onnx_answers_like_the_model(student: Subject) -> None:
+def test_onnx_answers_like_the_model(student: TimedModel) -> None:
     """What is timed is the model on the input of its turn: its output equals PyTorch's logits."""
     inputs = _inputs(student.folder, 16, 9)
     runner = OnnxRunner(RUNTIMES["onnx-fp32"], student.onnx["fp32"], inputs, "cpu", 1)
@@ -93,7 +93,7 @@ def test_onnx_answers_like_the_model(student: Subject) -> None:
     assert (runner.provider, runner.attention) == ("CPUExecutionProvider", "graph")
 
 
-def test_int8_runs_on_the_cpu(student: Subject) -> None:
+def test_int8_runs_on_the_cpu(student: TimedModel) -> None:
     """The quantised file is run, and answers something else than the fp32 one."""
     inputs = _inputs(student.folder, 16)
     int8 = OnnxRunner(RUNTIMES["onnx-int8"], student.onnx["int8"], inputs, "cpu", 1)
@@ -102,7 +102,7 @@ def test_int8_runs_on_the_cpu(student: Subject) -> None:
     assert 0 < difference < 1
 
 
-def test_onnx_threads_are_pinned(student: Subject) -> None:
+def test_onnx_threads_are_pinned(student: TimedModel) -> None:
     """The session works with the threads it was given, none of which spin between calls."""
     runner = OnnxRunner(
         RUNTIMES["onnx-fp32"], student.onnx["fp32"], _inputs(student.folder, 8), "cpu", 2
@@ -121,7 +121,7 @@ def test_onnx_threads_are_pinned(student: Subject) -> None:
     ],
 )
 def test_another_provider_than_asked_for_is_an_error(
-    student: Subject, recwarn: pytest.WarningsRecorder, runtime: str, provider: str
+    student: TimedModel, recwarn: pytest.WarningsRecorder, runtime: str, provider: str
 ) -> None:
     """ONNX Runtime's own fallback to the CPU is refused, without a second warning beside it."""
     if provider in _PROVIDERS:
@@ -137,7 +137,7 @@ def test_another_provider_than_asked_for_is_an_error(
     assert not recwarn.list
 
 
-def test_heavy_operators_on_another_provider_are_found(student: Subject) -> None:
+def test_heavy_operators_on_another_provider_are_found(student: TimedModel) -> None:
     """The session itself tells where its operators run; a wanted provider that has none shows."""
     runner = OnnxRunner(
         RUNTIMES["onnx-fp32"], student.onnx["fp32"], _inputs(student.folder, 8), "cpu", 1
@@ -147,7 +147,7 @@ def test_heavy_operators_on_another_provider_are_found(student: Subject) -> None
     assert "MatMul" in found or "FusedMatMul" in found or "Gemm" in found
 
 
-def test_tensorrt_is_told_the_range_of_lengths(student: Subject) -> None:
+def test_tensorrt_is_told_the_range_of_lengths(student: TimedModel) -> None:
     """Its profile spans the replayed lengths, so that no engine is built in a timed call."""
     (name, options), second = onnx_runner._providers(
         RUNTIMES["tensorrt-fp16"], "cuda", _inputs(student.folder, 9, 4, 6)
@@ -188,7 +188,7 @@ def test_memory_in_pytorch_on_a_gpu_is_the_most_that_a_model_added(
 
 
 @pytest.mark.skipif(_CUDA, reason="there is a CUDA device here")
-def test_missing_cuda_is_an_error(student: Subject) -> None:
+def test_missing_cuda_is_an_error(student: TimedModel) -> None:
     """PyTorch on a device that is not there is refused in words."""
     with pytest.raises(MeasurementError) as caught:
         TorchRunner(RUNTIMES["torch-fp32"], student.folder, _inputs(student.folder, 8), "cuda", 1)
@@ -199,7 +199,7 @@ def test_missing_cuda_is_an_error(student: Subject) -> None:
 
 
 def test_a_model_that_does_not_compile_is_refused(
-    student: Subject, monkeypatch: pytest.MonkeyPatch
+    student: TimedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The compiler's own words, in one line, and what it needs."""
 
@@ -220,7 +220,7 @@ def test_a_model_that_does_not_compile_is_refused(
 
 
 @pytest.mark.slow
-def test_compiled_models_answer_all_lengths(student: Subject) -> None:
+def test_compiled_models_answer_all_lengths(student: TimedModel) -> None:
     """One shape, and a replay in which no call falls back to eager mode."""
     for lengths in ((8,), (8, 12, 9, 16, 11, 10, 15, 14, 13, 7)):
         inputs = _inputs(student.folder, *lengths)
@@ -234,7 +234,7 @@ def test_compiled_models_answer_all_lengths(student: Subject) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not _CUDA, reason="needs a CUDA device")
-def test_torch_runs_on_cuda_and_waits(student: Subject) -> None:
+def test_torch_runs_on_cuda_and_waits(student: TimedModel) -> None:
     """After a call nothing is pending on the device, the card is named, its memory counted."""
     torch.cuda.init()
     meter = CudaMeter()
@@ -251,7 +251,7 @@ def test_torch_runs_on_cuda_and_waits(student: Subject) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("runtime", ["onnx-fp32", "tensorrt-fp32", "tensorrt-fp16"])
-def test_onnx_runs_on_cuda(student: Subject, runtime: str) -> None:
+def test_onnx_runs_on_cuda(student: TimedModel, runtime: str) -> None:
     """The provider that was asked for runs the file and says so."""
     name = "TensorrtExecutionProvider" if "tensorrt" in runtime else "CUDAExecutionProvider"
     if name not in _PROVIDERS or not _CUDA:

@@ -11,7 +11,7 @@ from zoo.errors import CheckpointError, ExportError, MeasurementError
 from zoo.latency import stage
 from zoo.latency.isolate import run_isolated
 from zoo.latency.quantiles import ratio, timing
-from zoo.latency.report import Measured, Request
+from zoo.latency.report import MeasuredCell, Request
 from zoo.latency.samples import read_samples
 from zoo.latency.stage import measure_runs, time_runs
 from zoo.paths import SAMPLES, Project
@@ -100,7 +100,7 @@ def test_replay_is_of_the_first_dev_examples(
     """Those of the file's order, with the task's longest input."""
     asked = list[Request]()
 
-    def note(request: Request) -> tuple[Measured, ...]:
+    def note(request: Request) -> tuple[MeasuredCell, ...]:
         asked.append(request)
         return ()
 
@@ -194,12 +194,12 @@ def test_a_suite_is_told_what_to_install(
 def test_harness_adds_less_than_two_percent_to_the_fastest_model(tmp_path: Path) -> None:
     """Of two layers, 64 wide, on 1x32 in ONNX Runtime."""
     from tests.latency.conftest import write_subject  # noqa: PLC0415
-    from zoo.latency.measure import Plan  # noqa: PLC0415
-    from zoo.latency.report import Cell, Shape  # noqa: PLC0415
+    from zoo.latency.measure import TimingPlan  # noqa: PLC0415
+    from zoo.latency.report import BenchCell, InputShape  # noqa: PLC0415
 
     small = write_subject(tmp_path / "small", 2, 64)
-    cells = (Cell(runtime="onnx-fp32", shape=Shape(batch=1, length=32)),)
-    asked = Request(student=small, teacher=small, cells=cells, plan=Plan(samples=700))
+    cells = (BenchCell(runtime="onnx-fp32", shape=InputShape(batch=1, length=32)),)
+    asked = Request(student=small, teacher=small, cells=cells, plan=TimingPlan(samples=700))
     (found,) = run_isolated(asked)
     calls = {who: timing(each).p50 for who, each in found.timed.milliseconds.items()}
     added, whole = calls["overhead"], calls["student"]

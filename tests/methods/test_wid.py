@@ -13,7 +13,7 @@ from zoo.compact.surgery import Compaction
 from zoo.compact.trainee import ledger_of
 from zoo.distil.method import MisfitError, Setting
 from zoo.distil.stage import Stage
-from zoo.distil.surgery import Columns, Progress, Seat
+from zoo.distil.surgery import ReportColumns, Seat, StageProgress
 from zoo.losses.batch import Batch
 from zoo.methods import stages_of
 from zoo.methods.wid import Wid
@@ -54,13 +54,13 @@ def setup(folder: Path, method: Wid, optimise: Optimise = FAST) -> tiny.Setup:
     return tiny.Setup(folder, (stage,), student_shape=SMALL, optimise=optimise)
 
 
-def report_of(outcome: Outcome) -> Columns:
+def report_of(outcome: Outcome) -> ReportColumns:
     report = outcome.phases[0].report
     assert report is not None
     return report
 
 
-def rows(report: Columns, event: str, group: str) -> list[dict[str, float | int | str]]:
+def rows(report: ReportColumns, event: str, group: str) -> list[dict[str, float | int | str]]:
     table = [dict(zip(report, row, strict=True)) for row in zip(*report.values(), strict=True)]
     return [row for row in table if (row["event"], row["group"]) == (event, group)]
 
@@ -175,7 +175,7 @@ def test_the_first_mask_acts_from_the_next_step_on() -> None:
     for step in range(1, 5):
         for parameter in trainee.parameters():
             parameter.grad = torch.full_like(parameter, 0.5)
-        surgery.edit(trainee, optimiser, Progress(step, 9))
+        surgery.edit(trainee, optimiser, StageProgress(step, 9))
         masked = not all(mask.all() for mask in ledger_of(trainee).masks.values())
         assert masked == (step >= 3)
         for name, parameter in trainee.named_parameters():

@@ -128,7 +128,7 @@ def test_studies_tell_a_damaged_entry(
     monkeypatch.chdir(tiny_project.root)
     (tiny_project.root / PATH).write_text("<<<<<<< HEAD\n")
     with pytest.raises(ZooError, match=f"^{PATH}:1: a merge conflict was left here"):
-        study.board("tiny", "x", "table", built=True)
+        study.study_board("tiny", "x", "table", built=True)
 
 
 def test_a_job_of_a_kind_or_method_that_nobody_knows(

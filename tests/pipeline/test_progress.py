@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from zoo.paths import Project
-from zoo.pipeline.progress import Progress, entry_stages, stage_order
+from zoo.pipeline.progress import BuildProgress, entry_stages, stage_order
 from zoo.records.durations import durations_text, note_duration, own_durations
 
 STAGES = ["t/pretrain", "t/train", "t/score", "kd/train", "kd/score", "board/board"]
@@ -47,13 +47,13 @@ def test_a_study_goes_variant_by_variant(
     order = ["train-a", "score-a", "train-b", "score-b", "study"]
     path.write_text(json.dumps({"stages": {name: {} for name in order}}))
     assert entry_stages(project, "s", "heads") == [f"heads/{name}" for name in order]
-    Progress(project, "s", "heads").announce("heads", "train-b")
+    BuildProgress(project, "s", "heads").announce("heads", "train-b")
     assert capsys.readouterr().err == "[ 3/5] s/heads train-b\n"
 
 
 def told(project: Project, stage: str, capsys: pytest.CaptureFixture[str]) -> str:
     entry, _, name = stage.partition("/")
-    Progress(project, "s").announce(entry, name)
+    BuildProgress(project, "s").announce(entry, name)
     return capsys.readouterr().err.rstrip("\n")
 
 

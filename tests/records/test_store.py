@@ -16,7 +16,7 @@ from zoo.records.environment import capture_environment
 from zoo.records.export import ExportRecord
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
-from zoo.records.store import KINDS, read_record, read_records
+from zoo.records.store import RECORD_KINDS, read_record, read_records
 from zoo.records.text import record_text, write_record
 from zoo.records.training import PhaseRecord, TrainingRecord, TransferRecord
 
@@ -98,7 +98,7 @@ NAMES = (
 FOREIGN = ": this is not a record of the zoo: "
 
 
-@pytest.mark.parametrize("record", RECORDS, ids=KINDS)
+@pytest.mark.parametrize("record", RECORDS, ids=RECORD_KINDS)
 def test_every_kind_comes_back_as_it_was(tmp_path: Path, record: Any) -> None:
     """Type, values and name; written again, the same bytes."""
     write_record(tmp_path, record)
@@ -113,7 +113,7 @@ def test_names_tell_kind_task_and_seed(tmp_path: Path) -> None:
     assert tuple(record.name for record in RECORDS) == NAMES
     for record in RECORDS:
         write_record(tmp_path / "deep" / record.kind, record)
-    assert {record.kind for record in read_records(tmp_path)} == set(KINDS)
+    assert {record.kind for record in read_records(tmp_path)} == set(RECORD_KINDS)
 
 
 def test_numbers_are_rounded_to_six_digits(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from zoo.pipeline.variants import expand
 from zoo.resolve.entry import resolve_suite
 from zoo.spec.base import digest
 from zoo.spec.load import LoadedSuite
-from zoo.spec.own_task import METRICS
+from zoo.spec.own_task import METRICS_OF_KIND
 from zoo.spec.schema import json_schemas
 from zoo.spec.task import Reader, TaskKind
 
@@ -289,7 +289,7 @@ def test_plans_and_studies_follow(own: Callable[..., LoadedSuite]) -> None:
 
 def test_every_metric_can_be_named() -> None:
     """Those of classes and of numbers are all that score labels."""
-    assert {name for names in METRICS.values() for name in names} == set(SCORED)
+    assert {name for names in METRICS_OF_KIND.values() for name in names} == set(SCORED)
 
 
 def test_editors_know_the_file() -> None:

@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from zoo.evaluation.predictions import Predictions
 from zoo.spec.task import TASKS
-from zoo.statistics.scored import Scored
+from zoo.statistics.scored import ScoredRuns
 
 DIGEST = "0" * 64
 
@@ -44,7 +44,7 @@ class World:
 
 def classified(
     task: str, gold: Sequence[int], right: Mapping[str, Any], teacher: str = "teacher"
-) -> list[Scored]:
+) -> list[ScoredRuns]:
     """Entries of a task of classes; where a run, (seeds, examples), errs, it says the next class.
 
     The entry `teacher` is the teacher and `plain` everybody's twin.
@@ -57,11 +57,11 @@ def classified(
     ]
 
 
-def scored(task: str, entry: str, gold: Any, answers: Any, teacher: str = "teacher") -> Scored:
+def scored(task: str, entry: str, gold: Any, answers: Any, teacher: str = "teacher") -> ScoredRuns:
     """One entry with answers, (seeds, examples), to examples that are numbered."""
     ids = tuple(f"{number:06d}" for number in range(len(gold)))
     golden = tuple(np.asarray(gold).tolist())
-    return Scored(
+    return ScoredRuns(
         entry=entry,
         task=task,
         split="dev",

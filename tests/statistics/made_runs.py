@@ -9,7 +9,7 @@ from scipy.stats import norm
 from zoo.evaluation.predictions import Predictions
 from zoo.statistics.estimate import Draws
 from zoo.statistics.resample import bootstrap_weights
-from zoo.statistics.scored import Scored
+from zoo.statistics.scored import ScoredRuns
 
 NO_LOGITS = np.zeros((1, 1), np.float32)
 
@@ -29,9 +29,9 @@ def scored(
     method: str = "kd",
     teacher: str = "teacher",
     twin: str | None = "twin",
-) -> Scored:
+) -> ScoredRuns:
     """An entry on one split; a student of `teacher` unless said otherwise."""
-    return Scored(entry, task, split, method, teacher, twin, runs)
+    return ScoredRuns(entry, task, split, method, teacher, twin, runs)
 
 
 def classes(

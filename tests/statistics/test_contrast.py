@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, permutation_test
 
-from zoo.evaluation.metrics import score
+from zoo.evaluation.metrics import compute_metrics
 from zoo.spec.task import TASKS
 from zoo.statistics.contrast import Swaps, mcnemar_p, permutation_p
 from zoo.statistics.sums import contributions
@@ -77,7 +77,7 @@ def test_over_all_swaps_p_is_that_of_scipy(task: str) -> None:
     primary = TASKS[task].primary
 
     def statistic(x: Any, y: Any) -> float:
-        first, second = (score(TASKS[task], gold, side)[primary] for side in (x, y))
+        first, second = (compute_metrics(TASKS[task], gold, side)[primary] for side in (x, y))
         return first - second
 
     exact = permutation_test(
@@ -105,7 +105,10 @@ def test_seeds_are_swapped_together_and_averaged() -> None:
         for a, b in product(one, other):
             first = [b[i] if swap[i] else a[i] for i in range(30)]
             second = [a[i] if swap[i] else b[i] for i in range(30)]
-            scores = (score(TASKS["paraphrase"], gold, np.array(x))["f1"] for x in (first, second))
+            scores = (
+                compute_metrics(TASKS["paraphrase"], gold, np.array(x))["f1"]
+                for x in (first, second)
+            )
             found.append(next(scores) - next(scores))
         return float(np.mean(found))
 

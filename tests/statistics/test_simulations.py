@@ -12,8 +12,8 @@ from tests.statistics.boards import DIGEST, World, classified, scored
 from zoo.records.statistics import SuiteStatistics
 from zoo.statistics.estimate import Draws, Estimate, difference, over_examples, over_seeds
 from zoo.statistics.resample import bootstrap_weights
-from zoo.statistics.standing import Scored, suite_statistics
-from zoo.statistics.sums import Array
+from zoo.statistics.standing import ScoredRuns, suite_statistics
+from zoo.statistics.sums import FloatArray
 
 SURE = 1e-4
 """Chance that a tolerance is left although all is as claimed."""
@@ -34,25 +34,25 @@ def least(boards: int, chance: float) -> int:
 
 
 def statistics(
-    board: list[Scored], resamples: int = 20, permutations: int = 499
+    board: list[ScoredRuns], resamples: int = 20, permutations: int = 499
 ) -> SuiteStatistics:
     return suite_statistics("s", board, DIGEST, resamples=resamples, permutations=permutations)
 
 
-def p_of(board: list[Scored], permutations: int = 499) -> float:
+def p_of(board: list[ScoredRuns], permutations: int = 499) -> float:
     """The p-value of the first student against its teacher."""
     standings = statistics(board, permutations=permutations).standings
     return next(one.to_teacher.p for one in standings if one.to_teacher)
 
 
-def pair(random: np.random.Generator, task: str, seeds: int, examples: int) -> list[Scored]:
+def pair(random: np.random.Generator, task: str, seeds: int, examples: int) -> list[ScoredRuns]:
     """A student as good as its teacher."""
     right, _ = World().right(random, [1.0, 1.0], seeds, examples)
     gold = random.integers(0, 2, examples)
     return classified(task, gold, dict(zip(("teacher", "a"), right, strict=True)))
 
 
-def correlated(random: np.random.Generator, seeds: int, examples: int) -> list[Scored]:
+def correlated(random: np.random.Generator, seeds: int, examples: int) -> list[ScoredRuns]:
     """A student as good as its teacher, on another scale."""
     gold = random.normal(size=examples)
     shared = random.normal(size=examples)
@@ -145,13 +145,13 @@ def test_equal_students_share_all_places_nineteen_times_in_twenty(
     assert found <= most(boards, 0.06)
 
 
-def draws_of(right: NDArray[np.bool_], weights: Array) -> Draws:
+def draws_of(right: NDArray[np.bool_], weights: FloatArray) -> Draws:
     """The draws of the accuracy of right answers, (seeds, examples)."""
     resampled = right.astype(float) @ weights.T / right.shape[1]
     return Draws(tuple(range(len(right))), right.mean(1), resampled)
 
 
-def few_weights(examples: int) -> Array:
+def few_weights(examples: int) -> FloatArray:
     """400 resamples, the same for all boards."""
     return np.concatenate(list(bootstrap_weights(examples, 400, np.random.default_rng(8))))
 

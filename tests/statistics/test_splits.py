@@ -5,13 +5,13 @@ import pytest
 from tests.statistics import made_runs
 from zoo.errors import MeasurementError
 from zoo.evaluation.predictions import Predictions
-from zoo.statistics.scored import Scored
+from zoo.statistics.scored import ScoredRuns
 from zoo.statistics.splits import scored_splits
 
 GOLD = [0, 1, 1, 0]
 
 
-def refused(*scored: Scored) -> str:
+def refused(*scored: ScoredRuns) -> str:
     with pytest.raises(MeasurementError) as caught:
         scored_splits(scored)
     return str(caught.value)

@@ -10,16 +10,16 @@ import pytest
 
 from tests.statistics.boards import DIGEST, World, classified, predictions, scored
 from zoo.errors import MeasurementError
-from zoo.evaluation.metrics import score
+from zoo.evaluation.metrics import compute_metrics
 from zoo.records.statistics import Standing, SuiteStatistics
 from zoo.spec.task import TASKS
-from zoo.statistics.standing import Scored, suite_statistics
+from zoo.statistics.standing import ScoredRuns, suite_statistics
 
 ENTRIES = ("teacher", "plain", "kd", "weak")
 SKILLS = (1.6, 1.0, 1.2, 0.0)
 
 
-def board(seeds: int = 2, examples: int = 120) -> list[Scored]:
+def board(seeds: int = 2, examples: int = 120) -> list[ScoredRuns]:
     """Three tasks; the third is similarity."""
     random = np.random.default_rng(1)
     found = []
@@ -34,7 +34,7 @@ def board(seeds: int = 2, examples: int = 120) -> list[Scored]:
     return found
 
 
-def statistics(entries: list[Scored]) -> SuiteStatistics:
+def statistics(entries: list[ScoredRuns]) -> SuiteStatistics:
     return suite_statistics("pocket", entries, DIGEST, resamples=200, permutations=199)
 
 
@@ -42,11 +42,11 @@ def standing(found: SuiteStatistics, entry: str, task: str = "sentiment") -> Sta
     return next(one for one in found.standings if (one.entry, one.task) == (entry, task))
 
 
-def of(entries: list[Scored], task: str) -> list[Scored]:
+def of(entries: list[ScoredRuns], task: str) -> list[ScoredRuns]:
     return [one for one in entries if one.task == task]
 
 
-def shuffled(one: Scored, order: Any) -> Scored:
+def shuffled(one: ScoredRuns, order: Any) -> ScoredRuns:
     """The same answers and seeds in another order."""
     runs = {
         seed: predictions(*([side[i] for i in order] for side in (run.ids, run.answers, run.gold)))
@@ -82,7 +82,9 @@ def test_means_over_seeds_are_those_of_the_official_scores() -> None:
     found = statistics(entries)
     assert len(found.standings) == len(entries)
     for one in entries:
-        runs = [score(TASKS[one.task], run.gold, run.answers) for run in one.runs.values()]
+        runs = [
+            compute_metrics(TASKS[one.task], run.gold, run.answers) for run in one.runs.values()
+        ]
         metrics = standing(found, one.entry, one.task).metrics
         assert set(metrics) == set(TASKS[one.task].metrics)
         for metric, summary in metrics.items():
@@ -214,7 +216,7 @@ def test_rounding_errors_are_not_stored() -> None:
     assert (contrast.difference, contrast.p) == (0.0, 1.0)
 
 
-def message(*entries: Scored) -> str:
+def message(*entries: ScoredRuns) -> str:
     with pytest.raises(MeasurementError) as caught:
         statistics(list(entries))
     return str(caught.value)

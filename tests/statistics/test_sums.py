@@ -13,7 +13,7 @@ from scipy import stats
 
 from zoo.errors import MeasurementError
 from zoo.evaluation.answers import exact_and_f1
-from zoo.evaluation.metrics import score
+from zoo.evaluation.metrics import compute_metrics
 from zoo.spec.task import TASKS, Task, TaskKind
 from zoo.statistics.sums import LOWEST, contributions, value
 
@@ -43,7 +43,7 @@ def drawn(task: Task, seed: int, count: int = 60) -> tuple[list[Any], list[Any]]
 def test_sums_of_all_examples_score_like_the_harness(task: Task) -> None:
     for seed in range(20):
         gold, answers = drawn(task, seed)
-        expected = score(task, np.array(gold), np.array(answers))
+        expected = compute_metrics(task, np.array(gold), np.array(answers))
         assert values(task, gold, answers) == pytest.approx(expected, abs=1e-12)
 
 
@@ -59,7 +59,7 @@ def test_few_examples_score_like_the_harness(task: Task, data: st.DataObject) ->
         element = st.integers(0, len(task.labels) - 1)
     rows = data.draw(st.lists(st.tuples(element, element), min_size=1, max_size=12))
     gold, answers = map(list, zip(*rows, strict=True))
-    expected = score(task, np.array(gold), np.array(answers))
+    expected = compute_metrics(task, np.array(gold), np.array(answers))
     assert values(task, gold, answers) == {
         metric: None if one is None else pytest.approx(one, abs=1e-12)
         for metric, one in expected.items()
@@ -86,7 +86,7 @@ def test_weighted_sums_equal_repeated_examples(task: Task) -> None:
         if metric == "spearman":
             sides = stats.rankdata(sides[0]), stats.rankdata(sides[1])
         repeated = [np.repeat(side, weights) for side in sides]
-        expected = score(task, *repeated)["pearson" if metric == "spearman" else metric]
+        expected = compute_metrics(task, *repeated)["pearson" if metric == "spearman" else metric]
         assert found[0] == pytest.approx(expected, abs=1e-12)
 
 

@@ -15,7 +15,7 @@ from tests import tiny
 from tests.training.tables import COSINE, LABELS, SOFT, WIDE, plain, task_stage
 from zoo.data.batches import TaskFeed
 from zoo.distil.stage import Below
-from zoo.distil.surgery import Continue, Progress, Seat
+from zoo.distil.surgery import Continue, Seat, StageProgress
 from zoo.distil.term import Ramp, Term
 from zoo.errors import TrainingError
 from zoo.losses.batch import Batch
@@ -38,7 +38,7 @@ class Recorder(Continue):
         self.log.append("open")
         return seat.student
 
-    def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: Progress) -> None:
+    def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: StageProgress) -> None:
         assert optimiser.param_groups
         graded = any(p.grad is not None and p.grad.any() for p in trainee.parameters())
         self.log.append(f"edit {progress.step}/{progress.steps} gradient={graded}")
@@ -174,7 +174,9 @@ def test_moments_are_carried_where_the_stage_says(optimiser: str, tmp_path: Path
     seen: list[float] = []
 
     class Looks(Recorder):
-        def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: Progress) -> None:
+        def edit(
+            self, trainee: PreTrainedModel, optimiser: Optimizer, progress: StageProgress
+        ) -> None:
             if progress.step == 1:
                 state = optimiser.state[trainee.classifier.weight]
                 seen.append(float(state["step"]) if state else 0.0)

@@ -7,10 +7,10 @@ from torch import nn
 from tests import tiny
 from zoo.distil.budget import Budget
 from zoo.spec.optimise import Optimise
-from zoo.training.optimiser import Trained, carried, clip_gradients, make_optimiser
+from zoo.training.optimiser import ParameterRates, carry_moments, clip_gradients, make_optimiser
 
 
-def steady(*modules: nn.Module) -> Trained:
+def steady(*modules: nn.Module) -> ParameterRates:
     """All parameters, at the common pace."""
     return [(parameter, 1.0) for module in modules for parameter in module.parameters()]
 
@@ -71,6 +71,6 @@ def test_moments_go_with_their_parameters() -> None:
     before = make_optimiser(steady(shared, gone), Optimise(steps=1))
     sum(layer(torch.ones(1, 2)).sum() for layer in (shared, gone)).backward()
     before.step()
-    after = carried(make_optimiser(steady(new, shared), Optimise(steps=1)), before)
+    after = carry_moments(make_optimiser(steady(new, shared), Optimise(steps=1)), before)
     assert set(after.state) == set(shared.parameters())
     assert float(after.state[shared.bias]["step"]) == 1.0

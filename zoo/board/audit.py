@@ -18,7 +18,7 @@ from zoo.errors import DataError, MeasurementError, Problem, ZooError
 from zoo.evaluation.predictions import read_origin, read_predictions
 from zoo.evaluation.scoring import rescored
 from zoo.paths import file_sha256
-from zoo.records.measured import SCHEMA
+from zoo.records.measured import RECORD_SCHEMA
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.text import seal
@@ -122,9 +122,9 @@ def _unsound(record: ScoreRecord, path: Path) -> Iterator[tuple[str, str]]:
     except (DataError, MeasurementError) as error:
         yield from ((problem.given, problem.allowed) for problem in error.problems)
         return
-    if record.schema_version == SCHEMA and file_sha256(path) != record.predictions_sha256:
+    if record.schema_version == RECORD_SCHEMA and file_sha256(path) != record.predictions_sha256:
         yield "its predictions are another file than it was made of", str(record.predictions_sha256)
-    elif record.schema_version == SCHEMA and origin.record != seal(record):
+    elif record.schema_version == RECORD_SCHEMA and origin.record != seal(record):
         yield "it was changed after it was written", f"the record {origin.record[:12]}"
     if record.examples != len(predictions.ids):
         yield f"{record.examples} examples", f"the {len(predictions.ids)} that are stored"

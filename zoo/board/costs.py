@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from zoo.board.columns import Absent, Cell, Column, largest, rounded
-from zoo.board.table import PLACES, TEACHER, Row, minus
+from zoo.board.table import DECIMAL_PLACES, Row, minus
 from zoo.board.timings import HEADLINES
 from zoo.records.export import ExportRecord
 from zoo.records.latency import LatencyRecord
 from zoo.records.size import SizeRecord
+from zoo.spec.teacher import TEACHER
 
 UNRECORDED = Absent("not recorded")
 UNDEFINED = Absent("undefined")
@@ -153,7 +154,9 @@ def _of_precision(precision: str) -> list[Column[Row]]:
 def _of_runtime(runtime: str) -> list[Column[Row]]:
     measured = _measured(runtime)
     group = runtime.replace("-", "_")
-    return [rounded(column.within(measured, group, runtime), PLACES) for column in HEADLINES]
+    return [
+        rounded(column.within(measured, group, runtime), DECIMAL_PLACES) for column in HEADLINES
+    ]
 
 
 def _measured(runtime: str) -> Callable[[Row], LatencyRecord | Absent]:

@@ -6,11 +6,11 @@ from typing import Any
 from zoo.board.columns import Column, Table
 from zoo.board.leaderboard import board_columns
 from zoo.board.render import markdown_table
-from zoo.board.timings import LATENCY
+from zoo.board.timings import LATENCY_COLUMNS
 
-COLUMNS: Mapping[str, Sequence[Column[Any]]] = {
+CSV_COLUMNS: Mapping[str, Sequence[Column[Any]]] = {
     "leaderboard.csv": board_columns(),
-    "latency.csv": LATENCY,
+    "latency.csv": LATENCY_COLUMNS,
 }
 """By the file that holds them all."""
 

@@ -8,7 +8,7 @@ from zoo.board.costs import ANY, TRAINING_SECONDS, Parts, cost_columns
 from zoo.board.scores import (
     MAJORITY,
     RESOLUTION,
-    SCORE,
+    SCORE_COLUMN,
     SIGNS,
     half_width,
     identity_columns,
@@ -18,9 +18,10 @@ from zoo.board.scores import (
     signs_of,
     standing_columns,
 )
-from zoo.board.summary import Line, Place, line_of, place_name, summed_up, task_columns
-from zoo.board.table import TEACHER, Row
+from zoo.board.summary import Line, TaskSplit, line_of, place_name, summed_up, task_columns
+from zoo.board.table import Row
 from zoo.records.statistics import MeanStanding
+from zoo.spec.teacher import TEACHER
 
 Means = Mapping[str, MeanStanding]
 """By entry."""
@@ -32,7 +33,7 @@ def leaderboard(rows: Sequence[Row], suite: str) -> Table[Row]:
     return Table(suite, rows, columns, _remarks(rows), SIGNS)
 
 
-def board_columns(parts: Parts = ANY, score: Column[Row] = SCORE) -> list[Column[Row]]:
+def board_columns(parts: Parts = ANY, score: Column[Row] = SCORE_COLUMN) -> list[Column[Row]]:
     """The columns of a board whose rows have these parts."""
     return [
         *identity_columns(),
@@ -71,7 +72,7 @@ def summary(
     return Table(suite, [*yardsticks, *lines], columns, told, SIGNS)
 
 
-def _line_columns(shared: Sequence[Place], means: Means) -> list[Column[Line[Row]]]:
+def _line_columns(shared: Sequence[TaskSplit], means: Means) -> list[Column[Line[Row]]]:
     def beside(line: Line[Row]) -> str:
         standing = means.get(line.name)
         if standing is None:
@@ -105,13 +106,13 @@ def _line_columns(shared: Sequence[Place], means: Means) -> list[Column[Line[Row
     ]
 
 
-def _mean(line: Line[Row], places: Sequence[Place]) -> float | None:
+def _mean(line: Line[Row], places: Sequence[TaskSplit]) -> float | None:
     scores = [] if line.is_yardstick else [line.cells[place].score for place in places]
     known = [score for score in scores if score is not None]
     return sum(known) / len(known) if known and len(known) == len(places) else None
 
 
-def _order(shared: Sequence[Place]) -> Callable[[Line[Row]], tuple[bool, float, str]]:
+def _order(shared: Sequence[TaskSplit]) -> Callable[[Line[Row]], tuple[bool, float, str]]:
     """Teachers first, then by the mean, best first; entries without one last."""
 
     def place(line: Line[Row]) -> tuple[bool, float, str]:
@@ -124,7 +125,7 @@ def _order(shared: Sequence[Place]) -> Callable[[Line[Row]], tuple[bool, float, 
 
 def _score_column(rows: Sequence[Row]) -> Column[Row]:
     """Scores, of which the best student's of each task is strong."""
-    best: dict[Place, float] = {}
+    best: dict[TaskSplit, float] = {}
     for row in rows:
         if row.method != TEACHER and row.score is not None:
             place = row.task, row.split
@@ -133,7 +134,7 @@ def _score_column(rows: Sequence[Row]) -> Column[Row]:
     def is_best(row: Row) -> bool:
         return row.method != TEACHER and row.score == best.get((row.task, row.split))
 
-    return replace(SCORE, strong=lambda row: row.score is not None and is_best(row))
+    return replace(SCORE_COLUMN, strong=lambda row: row.score is not None and is_best(row))
 
 
 def _by_entry(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -143,7 +144,7 @@ def _by_entry(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def _shared(rows: Sequence[Row], places: Sequence[Place]) -> list[Place]:
+def _shared(rows: Sequence[Row], places: Sequence[TaskSplit]) -> list[TaskSplit]:
     """The places that every entry has: a mean over others would compare different tasks."""
     filled = [{(row.task, row.split) for row in own} for own in _by_entry(rows).values()]
     return [place for place in places if all(place in own for own in filled)]

@@ -12,10 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from zoo.errors import Problem, ZooError, at
 from zoo.paths import Project, file_sha256
-from zoo.records.measured import SCHEMA
+from zoo.records.measured import RECORD_SCHEMA
 from zoo.spec.base import Sha256
 
-MANIFEST = "manifest.json"
+BOARD_MANIFEST = "manifest.json"
 _FOLDERS = ("records", "predictions", "samples")
 _Hashes = dict[str, Sha256]
 _ADAPTER = TypeAdapter(_Hashes)
@@ -40,7 +40,7 @@ def refuse_edited(project: Project, folder: Path) -> None:
     Raises:
         ZooError: files were edited, added or removed since.
     """
-    path = folder / MANIFEST
+    path = folder / BOARD_MANIFEST
     found = sorted(
         file.relative_to(folder).as_posix()
         for file in folder.rglob("*")
@@ -69,13 +69,15 @@ def refuse_edited(project: Project, folder: Path) -> None:
 
 
 def _refuse_without(project: Project, folder: Path, found: list[str]) -> None:
-    mark = f'"schema_version": {SCHEMA}'.encode()
+    mark = f'"schema_version": {RECORD_SCHEMA}'.encode()
     new = [
         name
         for name in found
         if name.startswith("records/") and mark in (folder / name).read_bytes()
     ]
-    _refuse({project.relative(folder / name): f"there is no {MANIFEST} of it" for name in new})
+    _refuse(
+        {project.relative(folder / name): f"there is no {BOARD_MANIFEST} of it" for name in new}
+    )
 
 
 def _refuse(given: Mapping[str, str]) -> None:

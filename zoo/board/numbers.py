@@ -9,11 +9,12 @@ from typing import NamedTuple
 from zoo.board.columns import Column, Table
 from zoo.board.costs import TRAINING_SECONDS
 from zoo.board.render import markdown_table
-from zoo.board.scores import NOTHING_LEARNT, SCORE, SIGNS, percent
+from zoo.board.scores import NOTHING_LEARNT, SCORE_COLUMN, SIGNS, percent
 from zoo.board.summary import split_text
-from zoo.board.table import TEACHER, Row
+from zoo.board.table import Row
 from zoo.records.reported import COST, UNSTATED, Reported
 from zoo.spec.task import TASKS
+from zoo.spec.teacher import TEACHER
 
 _SETTINGS = re.compile(r" \(lr [^)]*\)$")
 """What a source says of one run's settings; rows that differ in nothing else share a line."""
@@ -153,7 +154,7 @@ _MEASURED: tuple[Column[Row], ...] = (
     Column("entry", lambda row: row.entry, "", head="entry"),
     Column("task", lambda row: row.task, "", head="task", beside=lambda row: split_text(row.split)),
     Column("metric", lambda row: row.primary, "", head="metric"),
-    replace(SCORE, beside=lambda row: "" if row.beats_majority else f" {NOTHING_LEARNT}"),
+    replace(SCORE_COLUMN, beside=lambda row: "" if row.beats_majority else f" {NOTHING_LEARNT}"),
     Column("twin", lambda row: _less(row.score, row.to_twin), "", head="twin's", text=percent),
     Column(
         "to_twin",

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from zoo.board.columns import Absent, Cell, Column, Table
+from zoo.board.columns import Absent, Cell, Column, T, Table
 from zoo.board.render import is_numeric
 
 PAGE_NAME = "index.html"
-
-T = TypeVar("T")
 
 
 class _Head(NamedTuple):

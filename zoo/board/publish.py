@@ -9,7 +9,7 @@ from typing import Any
 from zoo.board.audit import refuse_mixed_data, refuse_unsound
 from zoo.board.columns import Table
 from zoo.board.leaderboard import leaderboard, summary
-from zoo.board.manifest import MANIFEST, manifest_text, refuse_edited
+from zoo.board.manifest import BOARD_MANIFEST, manifest_text, refuse_edited
 from zoo.board.page import PAGE_NAME, as_page
 from zoo.board.render import as_csv, as_json, as_markdown
 from zoo.board.standings import STATISTICS, statistics_of, statistics_text
@@ -248,7 +248,7 @@ def _published_files(
             files[f"{PREDICTIONS}/{record.entry}/{record.predictions}"] = stored.read_bytes()
         if isinstance(record, LatencyRecord):
             files[f"{SAMPLES}/{record.entry}/{record.samples}"] = _samples(entry, record)
-    files[MANIFEST] = manifest_text(files)
+    files[BOARD_MANIFEST] = manifest_text(files)
     seconds = own_durations(project, job.suite)
     files[PUBLISHED] = durations_text(seconds).encode()
     return files

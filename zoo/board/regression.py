@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo.evaluation.predictions import Predictions, read_predictions
 from zoo.paths import Project
-from zoo.records.measured import SCHEMA
+from zoo.records.measured import RECORD_SCHEMA
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
@@ -25,7 +25,7 @@ from zoo.statistics.sums import contributions, value
 
 MARGIN = 0.02
 CONFIDENCE = 0.99
-RESAMPLES = 400
+REGRESSION_RESAMPLES = 400
 
 Verdict = Literal["same", "within noise", "improved", "regressed", "missing", "differs"]
 
@@ -45,7 +45,7 @@ class Comparison:
         return self.verdict in ("regressed", "missing", "differs")
 
 
-def compare(project: Project, suite: str) -> Iterator[Comparison]:
+def compare_suite(project: Project, suite: str) -> Iterator[Comparison]:
     """Every published score and size of a suite against what was built on this machine."""
     built = {_key(r): r for r in read_records(project.build / suite)}
     for record in read_records(project.results / suite / "records"):
@@ -61,7 +61,7 @@ def _key(record: Record) -> tuple[str, str]:
 def _compared(project: Project, published: Record, built: Record | None) -> Iterator[Comparison]:
     fact = f"{published.entry} {published.name}"
     # Digests of schema 1 did not name contents: such runs are compared by their answers alone.
-    comparable = published.schema_version == SCHEMA
+    comparable = published.schema_version == RECORD_SCHEMA
     if not comparable:
         fact += f" (published in schema {published.schema_version})"
     if built is None:
@@ -120,7 +120,7 @@ def paired_interval(task: Task, before: Predictions, after: Predictions) -> tupl
         contributions(task, side.gold, side.answers)[task.primary][None] for side in (before, after)
     ]
     examples = len(before.ids)
-    weights = bootstrap_weights(examples, RESAMPLES, np.random.default_rng(0))
+    weights = bootstrap_weights(examples, REGRESSION_RESAMPLES, np.random.default_rng(0))
     theirs, ours = (
         value(task, task.primary, sums, examples) for sums in weighted_sums(sides, weights)
     )

@@ -5,11 +5,8 @@ import io
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TypeVar
 
-from zoo.board.columns import Absent, Cell, Column, Table
-
-T = TypeVar("T")
+from zoo.board.columns import Absent, Cell, Column, T, Table
 
 STATUS = "status"
 """The last column of data: why values are absent."""

@@ -1,15 +1,13 @@
 """The columns of what an entry is and scores, and of what statistics say of that."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from zoo.board.columns import Absent, Cell, Column
 from zoo.board.costs import UNDEFINED, Parts
-from zoo.board.summary import split_text
+from zoo.board.summary import S, split_text
 from zoo.board.table import Row
 from zoo.records.statistics import Contrast
-
-S = TypeVar("S", bound=Row)
 
 ALPHA = 0.05
 """A difference is told where its corrected p-value lies below."""
@@ -75,7 +73,7 @@ def _score_beside(row: Row) -> str:
     return text + "".join(f" {sign}" for sign in signs if sign)
 
 
-SCORE: Column[Row] = Column(
+SCORE_COLUMN: Column[Row] = Column(
     "score",
     lambda row: _or_undefined(row.score),
     "the mean over seeds, in text x 100; ± is half of the 95 % interval over examples and, where"

@@ -14,9 +14,9 @@ from zoo.evaluation.predictions import read_predictions
 from zoo.paths import write_file
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
-from zoo.records.statistics import SCHEMA, SuiteStatistics
+from zoo.records.statistics import STATISTICS_SCHEMA, SuiteStatistics
 from zoo.spec.base import digest
-from zoo.statistics.standing import PERMUTATIONS, RESAMPLES, Scored, suite_statistics
+from zoo.statistics.standing import PERMUTATIONS, RESAMPLES, ScoredRuns, suite_statistics
 
 STATISTICS = "statistics.json"
 
@@ -55,7 +55,7 @@ def statistics_text(statistics: SuiteStatistics) -> str:
 
 def _fingerprint(scores: Sequence[ScoreRecord], stored: Stored) -> str:
     """sha256 of all that the statistics are made of, and of how."""
-    whole = hashlib.sha256(f"{SCHEMA} {RESAMPLES} {PERMUTATIONS}\n".encode())
+    whole = hashlib.sha256(f"{STATISTICS_SCHEMA} {RESAMPLES} {PERMUTATIONS}\n".encode())
     for record in sorted(scores, key=lambda record: (record.entry, record.name)):
         path = stored(record)
         # Predictions that are not there are told, with their name, when they are read.
@@ -72,12 +72,12 @@ def _read(path: Path) -> SuiteStatistics | None:
         return None
 
 
-def _scored(scores: Sequence[ScoreRecord], stored: Stored) -> list[Scored]:
+def _scored(scores: Sequence[ScoreRecord], stored: Stored) -> list[ScoredRuns]:
     runs: dict[tuple[str, str, str], list[ScoreRecord]] = defaultdict(list)
     for record in scores:
         runs[record.entry, record.task, record.split].append(record)
     return [
-        Scored(
+        ScoredRuns(
             entry=entry,
             task=task,
             split=split,

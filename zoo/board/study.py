@@ -8,7 +8,7 @@ from zoo.board.table import Row, make_rows, minus
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.training import TrainingRecord, TransferRecord
-from zoo.spec.study import TRAIN, StudyJob, StudyVariant
+from zoo.spec.study import TRAIN_AXIS, StudyJob, StudyVariant
 
 
 class StudyRow(Row):
@@ -65,7 +65,7 @@ def unmeasured(job: StudyJob, records: Iterable[Record]) -> Iterator[str]:
 def axis_value(row: StudyRow, axis: str) -> Any:
     """A variant's value on an axis; of `train`, where the study states none, what there was."""
     value = row.values[axis]
-    return row.train_examples if axis == TRAIN and value is None else value
+    return row.train_examples if axis == TRAIN_AXIS and value is None else value
 
 
 def _study_row(

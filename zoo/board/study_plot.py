@@ -7,9 +7,9 @@ from typing import Any
 from zoo.board.study import StudyRow, axis_value, value_text
 from zoo.spec.study import StudyJob
 
-SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
+VEGA_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 
-Node = dict[str, Any]
+VegaNode = dict[str, Any]
 
 
 def study_plot(job: StudyJob, rows: Sequence[StudyRow]) -> str:
@@ -21,12 +21,12 @@ def study_plot(job: StudyJob, rows: Sequence[StudyRow]) -> str:
     return plot_text({"title": f"{job.suite}: {job.entry}", **view})
 
 
-def plot_text(view: Node) -> str:
+def plot_text(view: VegaNode) -> str:
     """The one text of a plot."""
-    return json.dumps({"$schema": SCHEMA, **view}, indent=1, sort_keys=True) + "\n"
+    return json.dumps({"$schema": VEGA_SCHEMA, **view}, indent=1, sort_keys=True) + "\n"
 
 
-def _along(axis: str, rows: Sequence[StudyRow]) -> Node:
+def _along(axis: str, rows: Sequence[StudyRow]) -> VegaNode:
     """The variants that differ from the base on this axis alone, and the base."""
     base = rows[0].values
     others = {other: value for other, value in base.items() if other != axis}
@@ -39,7 +39,7 @@ def _along(axis: str, rows: Sequence[StudyRow]) -> Node:
     }
 
 
-def _product(job: StudyJob, rows: Sequence[StudyRow]) -> Node:
+def _product(job: StudyJob, rows: Sequence[StudyRow]) -> VegaNode:
     first, *others = job.axes
     points = [
         _point(first, row)
@@ -52,7 +52,7 @@ def _product(job: StudyJob, rows: Sequence[StudyRow]) -> Node:
     return {"data": {"values": points}, "facet": {"column": column}, "spec": spec}
 
 
-def _point(axis: str, row: StudyRow) -> Node:
+def _point(axis: str, row: StudyRow) -> VegaNode:
     """One mark: where on the axis, its score, and a standard deviation to either side."""
     value, score, spread = axis_value(row, axis), row.score, row.score_sd or 0.0
     known = score is not None
@@ -66,19 +66,19 @@ def _point(axis: str, row: StudyRow) -> Node:
     }
 
 
-def _x(axis: str, points: Sequence[Node]) -> Node:
+def _x(axis: str, points: Sequence[VegaNode]) -> VegaNode:
     if _are_numbers(points):
-        kind: Node = {"type": "quantitative", "scale": {"zero": False}}
+        kind: VegaNode = {"type": "quantitative", "scale": {"zero": False}}
     else:
         kind = {"type": "nominal", "sort": list(dict.fromkeys(str(p["value"]) for p in points))}
     return {"field": "value", "title": axis, **kind}
 
 
-def _layers(points: Sequence[Node]) -> list[Node]:
+def _layers(points: Sequence[VegaNode]) -> list[VegaNode]:
     score = {"field": "score", "type": "quantitative", "scale": {"zero": False}, "title": "score"}
     spread = {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}}
     shown = [{"field": name} for name in ("variant", "task", "score", "low", "high")]
-    layers: list[Node] = [
+    layers: list[VegaNode] = [
         {"mark": "rule", "encoding": spread},
         {"mark": {"type": "point", "filled": True}, "encoding": {"y": score, "tooltip": shown}},
     ]
@@ -87,7 +87,7 @@ def _layers(points: Sequence[Node]) -> list[Node]:
     return layers
 
 
-def _are_numbers(points: Sequence[Node]) -> bool:
+def _are_numbers(points: Sequence[VegaNode]) -> bool:
     return all(_is_number(point["value"]) for point in points)
 
 

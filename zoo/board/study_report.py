@@ -11,7 +11,7 @@ from zoo.records.records import Record
 from zoo.records.training import TrainingRecord, TransferRecord
 from zoo.spec.study import StudyJob
 
-Line = dict[str, Any]
+StudyLine = dict[str, Any]
 PLACE = ("task", "seed", "phase")
 """The columns before a report's own."""
 
@@ -34,11 +34,11 @@ def report_files(job: StudyJob, records: Iterable[Record]) -> dict[str, str]:
     return files
 
 
-def _column(name: str) -> Column[Line]:
+def _column(name: str) -> Column[StudyLine]:
     return Column(name, lambda line: line.get(name), "what a stage noted under this name")
 
 
-def _lines(records: Iterable[Record]) -> Iterator[Line]:
+def _lines(records: Iterable[Record]) -> Iterator[StudyLine]:
     for record in records:
         if not isinstance(record, TrainingRecord | TransferRecord):
             continue
@@ -49,7 +49,7 @@ def _lines(records: Iterable[Record]) -> Iterator[Line]:
                 yield place | dict(zip(table, row, strict=True))
 
 
-def _plot(title: str, columns: list[str], lines: list[Line]) -> str:
+def _plot(title: str, columns: list[str], lines: list[StudyLine]) -> str:
     """Every column of numbers over the steps, or over the rows where there are no steps."""
     own = columns[len(PLACE) :]
     numbers = [c for c in own if c not in ("step", "layer") and _all(lines, c, (int, float))]
@@ -75,10 +75,10 @@ def _plot(title: str, columns: list[str], lines: list[Line]) -> str:
     return plot_text({"title": title, "data": {"values": numbered}, "vconcat": views})
 
 
-def _is_key(lines: list[Line], column: str) -> bool:
+def _is_key(lines: list[StudyLine], column: str) -> bool:
     short = all(len(str(line.get(column, ""))) <= _LONGEST_KEY for line in lines)
     return short and _all(lines, column, (str,))
 
 
-def _all(lines: list[Line], column: str, kinds: tuple[type, ...]) -> bool:
+def _all(lines: list[StudyLine], column: str, kinds: tuple[type, ...]) -> bool:
     return all(isinstance(line[column], kinds) for line in lines if column in line)

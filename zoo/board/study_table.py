@@ -6,7 +6,7 @@ from typing import Any
 
 from zoo.board.columns import Absent, Cell, Column, Table, total
 from zoo.board.costs import TRAINING_SECONDS, Parts, cost_columns
-from zoo.board.scores import SCORE, percent, score_columns
+from zoo.board.scores import SCORE_COLUMN, percent, score_columns
 from zoo.board.study import StudyRow, value_text
 from zoo.board.summary import Line, line_of, place_name, summed_up, task_columns
 from zoo.spec.study import StudyJob
@@ -81,7 +81,7 @@ def _score_column(rows: Sequence[StudyRow]) -> Column[StudyRow]:
         "the mean over seeds, in text x 100; ± is their standard deviation, in brackets the score"
         " minus the base's"
     )
-    score: Column[StudyRow] = SCORE
+    score: Column[StudyRow] = SCORE_COLUMN
     return replace(score, note=note, beside=beside)
 
 

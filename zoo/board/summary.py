@@ -9,7 +9,7 @@ from zoo.board.columns import Absent, Cell, Column, Over, number
 from zoo.board.table import Row
 
 S = TypeVar("S", bound=Row)
-Place = tuple[str, str]
+TaskSplit = tuple[str, str]
 """A task and one of its splits."""
 
 
@@ -20,7 +20,7 @@ class Line(Generic[S]):
     name: str
     shown: Column[S]
     """What stands below the tasks."""
-    cells: Mapping[Place, S]
+    cells: Mapping[TaskSplit, S]
     """The row of each task and split."""
     is_yardstick: bool = False
     """Whether it is nobody's: then it has nothing but what stands below the tasks."""
@@ -37,7 +37,7 @@ def line_of(name: str, shown: Column[S], rows: Sequence[S]) -> Line[S]:
     return Line(name, shown, {(row.task, row.split): row for row in rows})
 
 
-def place_name(place: Place) -> str:
+def place_name(place: TaskSplit) -> str:
     """A task, and which of its splits where it has two."""
     task, split = place
     return f"{task}{split_text(split)}"
@@ -49,14 +49,14 @@ def split_text(split: str) -> str:
 
 
 def task_columns(
-    rows: Sequence[S], places: Sequence[Place], score: Column[S]
+    rows: Sequence[S], places: Sequence[TaskSplit], score: Column[S]
 ) -> list[Column[Line[S]]]:
     """A column for each task and split."""
     metrics = {(row.task, row.split): row.primary for row in rows}
     return [_task_column(place, metrics[place], score) for place in places]
 
 
-def _task_column(place: Place, metric: str, score: Column[S]) -> Column[Line[S]]:
+def _task_column(place: TaskSplit, metric: str, score: Column[S]) -> Column[Line[S]]:
     def value(line: Line[S]) -> Cell:
         return line.shown.value(line.cells[place]) if place in line.cells else None
 

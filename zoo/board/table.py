@@ -15,10 +15,9 @@ from zoo.records.size import SizeRecord
 from zoo.records.statistics import Contrast, Standing, SuiteStatistics
 from zoo.records.training import TrainingRecord, TransferRecord
 from zoo.spec.base import Spec
+from zoo.spec.teacher import TEACHER
 
-TEACHER = "teacher"
-"""The method of an entry that is distilled and not measured against another."""
-PLACES = 4
+DECIMAL_PLACES = 4
 """Digits after the point of numbers on boards."""
 
 
@@ -98,7 +97,7 @@ def runtime_name(record: LatencyRecord) -> str:
 
 def minus(ours: float | None, theirs: float | None) -> float | None:
     """The difference, unknown where a side is."""
-    return None if ours is None or theirs is None else round(ours - theirs, PLACES)
+    return None if ours is None or theirs is None else round(ours - theirs, DECIMAL_PLACES)
 
 
 def make_rows(
@@ -246,7 +245,7 @@ def _certainty(standing: Standing | None, primary: str) -> dict[str, Any]:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, PLACES)
+    return None if value is None else round(value, DECIMAL_PLACES)
 
 
 def _marks(records: Iterable[TransferRecord | TrainingRecord]) -> tuple[str, ...]:
@@ -260,7 +259,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
         return None
-    return round(math.fsum(known) / len(known), PLACES)
+    return round(math.fsum(known) / len(known), DECIMAL_PLACES)
 
 
 def _deviation(values: Sequence[float | None]) -> float | None:
@@ -269,4 +268,4 @@ def _deviation(values: Sequence[float | None]) -> float | None:
         return None
     mean = math.fsum(known) / len(known)
     squares = math.fsum((value - mean) ** 2 for value in known)
-    return round(math.sqrt(squares / (len(known) - 1)), PLACES)
+    return round(math.sqrt(squares / (len(known) - 1)), DECIMAL_PLACES)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from io import BytesIO, TextIOWrapper
-from typing import Literal, TextIO, TypeVar, get_args
+from typing import Literal, TextIO, get_args
 
 from rich import box
 from rich.cells import cell_len
@@ -10,10 +10,9 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from zoo.board.columns import Column, Table
+from zoo.board.columns import Column, T, Table
 from zoo.board.render import is_numeric
 
-T = TypeVar("T")
 Colours = Literal["standard", "256", "truecolor", "windows"]
 COLOURS: tuple[Colours, ...] = get_args(Colours)
 """The systems of colours that a terminal may have."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from zoo.board.columns import Absent, Cell, Column, Table, middle
-from zoo.board.table import PLACES
-from zoo.records.latency import NOT_AVAILABLE, LatencyRecord, Memory, Quantile, Subject, Timing
+from zoo.board.table import DECIMAL_PLACES
+from zoo.records.latency import NOT_AVAILABLE, LatencyRecord, Memory, ModelTiming, Quantile, Timing
 from zoo.records.records import Record
 
 TIMINGS = "latency.csv"
@@ -73,7 +73,7 @@ _MEMORY_PEAK: Column[Memory] = Column(
     "what loading and calling it at this shape add at most",
     unit="bytes",
 )
-_ENERGY: Column[Subject] = Column(
+_ENERGY: Column[ModelTiming] = Column(
     "energy_mj",
     lambda subject: NO_COUNTER if isinstance(subject.energy_mj, str) else subject.energy_mj,
     "of one call, by the counters of the processor or the GPU",
@@ -81,15 +81,15 @@ _ENERGY: Column[Subject] = Column(
 )
 
 
-def _student(record: LatencyRecord) -> Subject:
+def _student(record: LatencyRecord) -> ModelTiming:
     return record.student
 
 
-def _teacher(record: LatencyRecord) -> Subject:
+def _teacher(record: LatencyRecord) -> ModelTiming:
     return record.teacher
 
 
-def _memory(subject: Subject) -> Memory | Absent:
+def _memory(subject: ModelTiming) -> Memory | Absent:
     return subject.memory if isinstance(subject.memory, Memory) else UNAVAILABLE
 
 
@@ -97,7 +97,7 @@ def _tokenisation(record: LatencyRecord) -> Timing | Absent:
     return record.tokenisation or DRAWN
 
 
-def _timing(subject: Subject) -> Timing:
+def _timing(subject: ModelTiming) -> Timing:
     return subject.timing
 
 
@@ -105,10 +105,13 @@ def _details(record: LatencyRecord) -> str:
     """The interval of the ratio and the milliseconds."""
     text = ""
     if record.ratio_low is not None and record.ratio_high is not None:
-        low, high = round(record.ratio_low, PLACES), round(record.ratio_high, PLACES)
+        low, high = (
+            round(record.ratio_low, DECIMAL_PLACES),
+            round(record.ratio_high, DECIMAL_PLACES),
+        )
         text += f" ± {(high - low) / 2:.2f}"
     if record.student.timing.p50 is not None:
-        milliseconds = round(record.student.timing.p50.value, PLACES)
+        milliseconds = round(record.student.timing.p50.value, DECIMAL_PLACES)
         text += f" ({milliseconds:.3g} ms{', busy' if record.circumstances.busy else ''})"
     return text
 
@@ -216,7 +219,7 @@ _REST: tuple[Column[LatencyRecord], ...] = (
     Column("digest", lambda record: record.digest, "of the run that was timed"),
 )
 
-LATENCY = (*_ABOUT, *HEADLINES, *_REST)
+LATENCY_COLUMNS = (*_ABOUT, *HEADLINES, *_REST)
 """The columns of latency.csv; `teacher_` are the teacher's, `tokenisation_` those of cutting the
 replayed texts into pieces."""
 
@@ -225,4 +228,4 @@ def timings_table(suite: str, records: Iterable[Record]) -> Table[LatencyRecord]
     """One row per entry, task, device, runtime and cell; the teacher's figures beside its own."""
     rows = [record for record in records if isinstance(record, LatencyRecord)]
     rows.sort(key=lambda r: (r.entry, r.task, r.device, r.runtime, r.cell, str(r.seed)))
-    return Table(f"{suite}: latency", rows, LATENCY)
+    return Table(f"{suite}: latency", rows, LATENCY_COLUMNS)

@@ -85,7 +85,7 @@ def sync(
     """Write pipelines and tables from specs and records."""
     from zoo.cli import sync as verb  # noqa: PLC0415
 
-    _print(verb.check() if check_only else verb.write())
+    _print(verb.check_synced() if check_only else verb.write())
 
 
 @app.command("list")
@@ -138,7 +138,7 @@ def board(  # noqa: PLR0913, PLR0917  (options are arguments here)
     if study is not None:
         from zoo.cli import study as study_verb  # noqa: PLC0415
 
-        _print(study_verb.board(suite, study, "json" if as_json else form, built=built))
+        _print(study_verb.study_board(suite, study, "json" if as_json else form, built=built))
         return
     from zoo.cli import board as verb  # noqa: PLC0415
 

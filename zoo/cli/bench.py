@@ -12,7 +12,7 @@ from zoo.latency.quantiles import floor
 from zoo.latency.stage import measure_runs
 from zoo.paths import Project, find_project, new_folder
 from zoo.pipeline.params import read_job
-from zoo.records.latency import NOT_AVAILABLE, LatencyRecord, Memory, Subject, Timing
+from zoo.records.latency import NOT_AVAILABLE, LatencyRecord, Memory, ModelTiming, Timing
 from zoo.records.text import record_text
 from zoo.spec.base import SHAPE_PATTERN
 from zoo.spec.bench import RUNTIMES, TENSORRT, Device, RuntimeName
@@ -155,7 +155,7 @@ def _rows(record: LatencyRecord) -> Iterator[tuple[str, ...]]:
     yield (*[""] * len(place), "teacher", *_figures(record.teacher, ""))
 
 
-def _figures(subject: Subject, tokenisation: str) -> tuple[str, ...]:
+def _figures(subject: ModelTiming, tokenisation: str) -> tuple[str, ...]:
     return (
         *(_quantile(subject.timing, name) for name in _RANKS),
         tokenisation,
@@ -175,7 +175,7 @@ def _quantile(timing: Timing, name: str) -> str:
     return f"refused (<{floor(_RANKS[name])})" if found is None else f"{found.value:.4g}"
 
 
-def _memory(subject: Subject) -> str:
+def _memory(subject: ModelTiming) -> str:
     if not isinstance(subject.memory, Memory):
         return subject.memory
     loaded, peak = subject.memory.loaded_bytes, subject.memory.peak_bytes

@@ -9,7 +9,7 @@ from typing import get_args
 from zoo.cli.target import entry_target
 from zoo.disk import reported
 from zoo.errors import CheckpointError, Problem, UsageError, suggestion
-from zoo.export.manifest import MANIFEST, write_manifest
+from zoo.export.manifest import EXPORT_MANIFEST, write_manifest
 from zoo.export.routes import DEFAULT_ROUTE, ROUTES, Route
 from zoo.export.stage import TOKENIZER, export_files, exported
 from zoo.paths import Project, find_project, onnx_name
@@ -120,7 +120,7 @@ def _write(project: Project, job: ExportJob, route: Route, target: Path) -> list
     """
     entry = project.entry(job.suite, job.entry)
     environment = capture_environment(project.root)
-    (target / MANIFEST).unlink(missing_ok=True)
+    (target / EXPORT_MANIFEST).unlink(missing_ok=True)
     for run in job.runs:
         for precision in ("fp32", *job.export.precisions):
             (target / onnx_name(run.task, precision)).unlink(missing_ok=True)

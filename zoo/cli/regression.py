@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 
-from zoo.board.regression import Comparison, compare
+from zoo.board.regression import Comparison, compare_suite
 from zoo.errors import Problem, UsageError, ZooError, suggestion
 from zoo.paths import find_project
 from zoo.spec.load import suite_names
@@ -23,7 +23,7 @@ def regression(suite: str, *, as_json: bool) -> tuple[str, int]:
         raise UsageError(
             Problem(f"--suite {suite}", "there is no such suite", ", ".join(known), near)
         )
-    compared = list(compare(project, suite))
+    compared = list(compare_suite(project, suite))
     if not compared:
         raise UsageError(
             Problem(

@@ -35,7 +35,7 @@ def show(target: str, *, as_json: bool) -> str:
     asked = entry_target(project, target)
     resolved, name = read_suite(project, asked.suite), asked.entry
     if name in resolved.loaded.studies:
-        return study.show(resolved, name, as_json=as_json)
+        return study.show_study(resolved, name, as_json=as_json)
     entry = resolved.entries[name]
     if not as_json:
         return entry_text(entry)

@@ -8,7 +8,7 @@ from zoo.errors import Problem, UsageError, ZooError
 from zoo.paths import Project, find_project
 from zoo.pipeline.kinds import INPUTS, STUDY
 from zoo.pipeline.params import ParamsFile
-from zoo.pipeline.progress import Progress
+from zoo.pipeline.progress import BuildProgress
 from zoo.pipeline.sync import code_text
 
 ENVIRONMENT = {
@@ -41,7 +41,7 @@ def stage(entry: str, name: str) -> None:
         return
     # In a study, jobs are of variants; their place is among the study's stages.
     study = rest if kind is STUDY or job.entry != rest else None
-    progress = Progress(project, suite, study)
+    progress = BuildProgress(project, suite, study)
     progress.announce(rest, name)
     began = time.monotonic()
     code = code_text(project, kind, job)

@@ -20,7 +20,7 @@ from zoo.spec.load import suite_names
 from zoo.spec.study import StudyJob
 
 
-def board(suite: str, study: str, form: str, *, built: bool) -> str:
+def study_board(suite: str, study: str, form: str, *, built: bool) -> str:
     """A study's table as text.
 
     Raises:
@@ -39,7 +39,7 @@ def board(suite: str, study: str, form: str, *, built: bool) -> str:
     return as_markdown(table) if form == "md" else as_terminal(table)
 
 
-def show(suite: ResolvedSuite, name: str, *, as_json: bool) -> str:
+def show_study(suite: ResolvedSuite, name: str, *, as_json: bool) -> str:
     """What a study varies, and its variants."""
     study, variants = suite.loaded.studies[name], expand(suite, name)
     if as_json:

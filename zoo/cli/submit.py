@@ -9,7 +9,7 @@ from zoo.pipeline.params import read_job
 from zoo.spec.measuring import ScoreJob
 from zoo.spec.recipe import RunRecipe
 
-SPLITS = ("test", "dev")
+SUBMISSION_SPLITS = ("test", "dev")
 
 
 def submit(entry: str, *, split: str, task: str | None, seed: int | None, out: Path | None) -> str:
@@ -22,9 +22,11 @@ def submit(entry: str, *, split: str, task: str | None, seed: int | None, out: P
         CheckpointError: the entry was not built.
         DataError: a split is not there.
     """
-    if split not in SPLITS:
-        given, near = f"--split {split}", suggestion(split, SPLITS)
-        raise UsageError(Problem(given, "there is no such split", ", ".join(SPLITS), near))
+    if split not in SUBMISSION_SPLITS:
+        given, near = f"--split {split}", suggestion(split, SUBMISSION_SPLITS)
+        raise UsageError(
+            Problem(given, "there is no such split", ", ".join(SUBMISSION_SPLITS), near)
+        )
     if out is not None and out.exists():
         # The folder appears whole, in the place of what was there.
         raise UsageError(Problem(f"--out {out}", "it is there already", "a new folder"))

@@ -25,7 +25,7 @@ def write() -> str:
     return "\n".join(["written or removed:", *(f"  {path}" for path in changed)])
 
 
-def check() -> str:
+def check_synced() -> str:
     """Say whether specs, pipelines, tables and documents agree.
 
     Raises:

@@ -19,7 +19,7 @@ TINY = 1e-12
 """What norms are kept above before they divide."""
 
 
-class Piece(NamedTuple):
+class MaskedParameter(NamedTuple):
     """A parameter under a mask: `kept` (N,) lies along its axis `axis`."""
 
     parameter: nn.Parameter
@@ -50,7 +50,7 @@ class Fuse:
     strength: float = 20.0
     decay: float = 40.0
 
-    def before_masks(self, pieces: Sequence[Piece]) -> None:
+    def before_masks(self, pieces: Sequence[MaskedParameter]) -> None:
         """Edit the gradients of compactors (the matrices) while no mask is in force."""
         if self.mode == "decoupled":
             return
@@ -58,7 +58,7 @@ class Fuse:
             if parameter.grad is not None and parameter.ndim == 2:
                 parameter.grad.add_(self._penalty(parameter, axis))
 
-    def with_masks(self, pieces: Sequence[Piece], optimiser: Optimizer) -> None:
+    def with_masks(self, pieces: Sequence[MaskedParameter], optimiser: Optimizer) -> None:
         """Edit the gradients, and what goes with them, of everything under a mask."""
         edit = self._reference if self.mode == "reference" else self._decoupled
         groups = dict(_groups(optimiser))
@@ -66,7 +66,9 @@ class Fuse:
             if piece.parameter.grad is not None:
                 edit(piece, groups[id(piece.parameter)], optimiser.state[piece.parameter])
 
-    def _reference(self, piece: Piece, group: dict[str, Any], state: dict[str, Tensor]) -> None:
+    def _reference(
+        self, piece: MaskedParameter, group: dict[str, Any], state: dict[str, Tensor]
+    ) -> None:
         gradient, pruned = piece.parameter.grad, piece.pruned
         assert gradient is not None
         penalty = self._penalty(piece.parameter, piece.axis)
@@ -78,7 +80,9 @@ class Fuse:
             push = penalty.masked_fill(~pruned, 0.0)
             state["exp_avg"].mul_(beta).add_(push, alpha=(1.0 - beta) * (self.strength - 1.0))
 
-    def _decoupled(self, piece: Piece, group: dict[str, Any], state: dict[str, Tensor]) -> None:
+    def _decoupled(
+        self, piece: MaskedParameter, group: dict[str, Any], state: dict[str, Tensor]
+    ) -> None:
         parameter, pruned = piece.parameter, piece.pruned
         assert parameter.grad is not None
         parameter.grad.masked_fill_(pruned, 0.0)

@@ -48,7 +48,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Block:
+class LayerPlaces:
     """The full names of one layer's modules."""
 
     query: str
@@ -77,7 +77,7 @@ class Places:
     """The full names of everything in a masked language model that compactors are put into."""
 
     embeddings_norm: str
-    blocks: tuple[Block, ...]
+    blocks: tuple[LayerPlaces, ...]
     head_dense: str
     head_norm: str
     decoder: str
@@ -112,8 +112,8 @@ def places_of(model: PreTrainedModel) -> Places:
     )
 
 
-def _block(anatomy: Anatomy, layer: str) -> Block:
-    return Block(
+def _block(anatomy: Anatomy, layer: str) -> LayerPlaces:
+    return LayerPlaces(
         query=f"{layer}.{anatomy.query}",
         key=f"{layer}.{anatomy.key}",
         value=f"{layer}.{anatomy.value}",
@@ -149,13 +149,13 @@ def _hidden(places: Places) -> Group:
     return Group("hidden", f"{places.blocks[0].value}.{LEFT}", tuple(members), norms=norms)
 
 
-def _attention(block: Block, layer: int) -> Group:
+def _attention(block: LayerPlaces, layer: int) -> Group:
     written = _written(block.query, block.key, block.value)
     read = f"{block.attention_output}.{LEFT}"
     return Group("attention", read, (*written, Member(read, 1)), layer=layer)
 
 
-def _inner(block: Block, layer: int) -> Group:
+def _inner(block: LayerPlaces, layer: int) -> Group:
     read = f"{block.output}.{LEFT}"
     return Group("inner", read, (*_written(block.inner), Member(read, 1)), layer=layer)
 

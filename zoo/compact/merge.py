@@ -21,7 +21,7 @@ Tensors = dict[str, Tensor]
 
 
 @torch.no_grad()
-def merged(
+def merged_model(
     trainee: PreTrainedModel, masks: Masks, shape: Shape, *, rescale_query: bool
 ) -> PreTrainedModel:
     """The plain model of a shape that the masks leave; its decoder is not tied to its embeddings.

@@ -8,17 +8,17 @@ from zoo.compact.schedule import Schedule
 from zoo.compact.selection import column_norms
 from zoo.compact.trainee import final_masks, ledger_of
 
-Table = dict[str, list[float | int | str]]
-COLUMNS = ("event", "step", "group", "layer", "size", *MEASURES, "norms", "columns")
+ReportTable = dict[str, list[float | int | str]]
+REPORT_COLUMNS = ("event", "step", "group", "layer", "size", *MEASURES, "norms", "columns")
 
 
-def table(trainee: PreTrainedModel, schedule: Schedule) -> Table:
+def table(trainee: PreTrainedModel, schedule: Schedule) -> ReportTable:
     """One row for every noted update and group, then one for what merging cuts of each group.
 
     `layer` is -1 for groups of the whole model; `norms` and `columns` stand in rows of H only.
     """
     ledger = ledger_of(trainee)
-    found: Table = {name: [] for name in COLUMNS}
+    found: ReportTable = {name: [] for name in REPORT_COLUMNS}
     noted = int((ledger.steps > 0).sum())
     for row in range(noted):
         beside = _text(ledger.norms[row], ledger.columns[row])
@@ -30,7 +30,7 @@ def table(trainee: PreTrainedModel, schedule: Schedule) -> Table:
 
 
 def _add(
-    found: Table,
+    found: ReportTable,
     trainee: PreTrainedModel,
     event: tuple[str, int],
     measures: Tensor,
@@ -42,7 +42,7 @@ def _add(
         size = len(trainee.get_parameter(group.measured))
         texts = beside if index == 0 else ("", "")
         row = (*event, group.name, layer, size, int(count), *values, *texts)
-        for name, value in zip(COLUMNS, row, strict=True):
+        for name, value in zip(REPORT_COLUMNS, row, strict=True):
             found[name].append(value)
 
 

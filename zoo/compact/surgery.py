@@ -10,7 +10,7 @@ from zoo.compact.pace import NEAR_ZERO, fading, pull_within, window_within
 from zoo.compact.schedule import Schedule
 from zoo.distil.budget import Budget
 from zoo.distil.method import MisfitError
-from zoo.distil.surgery import Columns, Continue, Progress, Seam, Seat
+from zoo.distil.surgery import Continue, ReportColumns, Seam, Seat, StageProgress
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -117,12 +117,12 @@ class Compaction(Continue):
         """A copy of the teacher with identity compactors: it answers as the teacher does."""
         from zoo.compact import trainee  # noqa: PLC0415  (methods are imported without torch)
 
-        opened = trainee.opened(seat.teacher(), self.report_updates)
+        opened = trainee.open_trainee(seat.teacher(), self.report_updates)
         for name, parameter in opened.named_parameters():
             parameter.requires_grad_(not self.only_compactors or _is_compactor(name))
         return opened
 
-    def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: Progress) -> None:
+    def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: StageProgress) -> None:
         """Choose masks when it is time to, then let the pruned entries shrink."""
         from zoo.compact import trainee as seated  # noqa: PLC0415
 
@@ -161,13 +161,13 @@ class Compaction(Continue):
 
         masks = seated.final_masks(trainee, self.schedule)
         shape = self.schedule.student
-        return merge.merged(trainee, masks, shape, rescale_query=self.rescale_query)
+        return merge.merged_model(trainee, masks, shape, rescale_query=self.rescale_query)
 
     def pace(self, name: str) -> float:
         """1 for compactors, `weights_pace` for everything else."""
         return 1.0 if _is_compactor(name) else self.weights_pace
 
-    def report(self, trainee: PreTrainedModel) -> Columns:
+    def report(self, trainee: PreTrainedModel) -> ReportColumns:
         """Every update and group in a row; then what merging cuts, after the last step.
 
         `stable` is the share of the kept dimensions that were kept before, `largest_entry` the

@@ -7,7 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from zoo.compact.compactors import insert
-from zoo.compact.fuse import Piece
+from zoo.compact.fuse import MaskedParameter
 from zoo.compact.groups import places_of
 from zoo.compact.ledger import Ledger, Masks, select
 from zoo.compact.schedule import ENOUGH, Schedule
@@ -17,7 +17,7 @@ LEDGER = "compaction"
 """The name under which a trainee holds its ledger."""
 
 
-def opened(teacher: PreTrainedModel, rows: int) -> PreTrainedModel:
+def open_trainee(teacher: PreTrainedModel, rows: int) -> PreTrainedModel:
     """A copy of a masked language model between identity compactors, all dimensions kept."""
     trainee = copy.deepcopy(teacher)
     insert(trainee, places_of(trainee))
@@ -40,12 +40,14 @@ def update(trainee: PreTrainedModel, schedule: Schedule, step: int) -> None:
     ledger.put(trainee, masks)
 
 
-def pieces(trainee: PreTrainedModel, step: int) -> list[Piece]:
+def pieces(trainee: PreTrainedModel, step: int) -> list[MaskedParameter]:
     """Every parameter under a mask, at an optimiser step."""
     ledger = ledger_of(trainee)
     ledger.step.fill_(step)
     return [
-        Piece(trainee.get_parameter(member.parameter), ledger.get_buffer(group.key), member.axis)
+        MaskedParameter(
+            trainee.get_parameter(member.parameter), ledger.get_buffer(group.key), member.axis
+        )
         for group in ledger.groups
         for member in group.members
     ]

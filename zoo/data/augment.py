@@ -9,7 +9,7 @@ import numpy as np
 from tokenizers import Encoding
 
 from zoo.data.examples import Split, TextExample
-from zoo.data.masked_words import WORD, MaskedWords, Place
+from zoo.data.masked_words import WORD, MaskedWords, PieceInText
 from zoo.data.pieces import located_pieces
 from zoo.data.word_vectors import WordVectors
 from zoo.errors import DataError, Problem
@@ -102,13 +102,13 @@ def _words(
     """The words of all texts that have candidates."""
     texts = list(dict.fromkeys(chain.from_iterable(map(_parts, examples))))
     encodings = list(located_pieces(texts, masked.tokenizer))
-    single: dict[tuple[int, int, int], Place] = {}
+    single: dict[tuple[int, int, int], PieceInText] = {}
     several: dict[tuple[int, int, int], str] = {}
     for number, (text, encoding) in enumerate(zip(texts, encodings, strict=True)):
         ids = tuple(encoding.ids)
         for begin, end, pieces in _located(text, encoding, masked.room):
             if len(pieces) == 1:
-                single[number, begin, end] = Place(ids, pieces[0])
+                single[number, begin, end] = PieceInText(ids, pieces[0])
             else:
                 several[number, begin, end] = text[begin:end]
     likeliest = masked.candidates(list(single.values()), count)

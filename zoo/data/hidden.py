@@ -12,7 +12,7 @@ from zoo.errors import Problem
 from zoo.spec.task import Columns, Task
 
 
-def read_test(task: Task, split: str, folder: Path) -> Split:
+def read_test_split(task: Task, split: str, folder: Path) -> Split:
     """A test split from its place below `folder`, without labels.
 
     Its index, where it has one, says under which numbers the server takes the answers.
@@ -37,14 +37,14 @@ def read_test(task: Task, split: str, folder: Path) -> Split:
     return filled(task, Split(split, tuple(examples), index=index), str(file))
 
 
-def load_test(task: Task, split: str, revision: str) -> Split:
+def load_test_split(task: Task, split: str, revision: str) -> Split:
     """A test split from the hub: the examples that `read_test` gives.
 
     Raises:
         DataError: the hub cannot be reached, or lacks the columns.
     """
     source, texts = hub.split_of(task, split, revision), task.columns.on_hub
-    rows = enumerate(hub.rows(hub.load(source, texts)))
+    rows = enumerate(hub.iterate_rows(hub.load_columns(source, texts)))
     examples = [example(task, split, n, [row[name] for name in texts], None) for n, row in rows]
     return filled(task, Split(split, tuple(examples)), str(source))
 

@@ -38,7 +38,7 @@ def split_of(task: Task, split: str, revision: str) -> HubData:
     return HubData(task.hub.id, task.hub.config, task.hub.split(split), revision)
 
 
-def load(source: HubData, columns: Sequence[str]) -> Dataset:
+def load_columns(source: HubData, columns: Sequence[str]) -> Dataset:
     """The split, cut down to `columns`.
 
     Raises:
@@ -71,7 +71,7 @@ def stream(source: HubData, column: str) -> Iterator[str]:
             yield str(row[column])
 
 
-def rows(data: Dataset) -> Iterator[dict[str, Any]]:
+def iterate_rows(data: Dataset) -> Iterator[dict[str, Any]]:
     """The rows of a split, read a thousand at a time."""
     for batch in data.iter(batch_size=1000):
         names, columns = batch.keys(), batch.values()

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.data.reading import text_lines
-from zoo.data.tables import Row
+from zoo.data.tables import TableRow
 from zoo.errors import DataError, Problem, at
 from zoo.json_files import parse_json, type_of
 from zoo.spec.task import Columns, Task
 
 
-def json_rows(task: Task, columns: Columns, file: Path, problems: list[Problem]) -> Iterator[Row]:
+def json_rows(
+    task: Task, columns: Columns, file: Path, problems: list[Problem]
+) -> Iterator[TableRow]:
     """The objects of a file, each as a row of what is wanted of it; others join `problems`.
 
     Raises:
@@ -34,7 +36,7 @@ def json_rows(task: Task, columns: Columns, file: Path, problems: list[Problem])
             for name in lacking
         ]
         if not lacking:
-            yield Row(line, {name: cell for name, cell in cells.items() if cell is not None})
+            yield TableRow(line, {name: cell for name, cell in cells.items() if cell is not None})
 
 
 def _cell(value: object) -> str | None:

@@ -26,7 +26,7 @@ _BEFORE = "a"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PieceInText:
     """A piece of a text: all its pieces, without special ones, and which of them it is."""
 
     ids: tuple[int, ...]
@@ -56,7 +56,7 @@ class MaskedWords:
         self._words = whole_words(tokenizer)
         self._allowed = torch.tensor(sorted(self._words), device=model.device)
 
-    def candidates(self, places: Sequence[Place], count: int) -> list[tuple[str, ...]]:
+    def candidates(self, places: Sequence[PieceInText], count: int) -> list[tuple[str, ...]]:
         """For each of P places the `count` likeliest words, in the order of their pieces.
 
         One forward pass reads a place: its text with that piece masked and no other. Special
@@ -72,7 +72,7 @@ class MaskedWords:
                 found[row] = tuple(self._words[piece] for piece in pieces)
         return found
 
-    def _batches(self, places: Sequence[Place]) -> Iterator[list[int]]:
+    def _batches(self, places: Sequence[PieceInText]) -> Iterator[list[int]]:
         """Numbers of places, texts of about the same length together."""
         # Longest first: a batch holds what fits of its longest text, and memory runs out at once.
         order = sorted(range(len(places)), key=lambda row: -len(places[row].ids))
@@ -83,7 +83,7 @@ class MaskedWords:
             order = order[size:]
 
     @torch.inference_mode()
-    def _logits(self, places: Sequence[Place]) -> Tensor:
+    def _logits(self, places: Sequence[PieceInText]) -> Tensor:
         """(B, V) logits at the masked pieces: the head reads no other position."""
         batch = self._masked(places)
         rows = torch.arange(len(places), device=self._model.device)
@@ -100,7 +100,7 @@ class MaskedWords:
             hook.remove()
         return logits[:, 0].float()
 
-    def _masked(self, places: Sequence[Place]) -> Batch:
+    def _masked(self, places: Sequence[PieceInText]) -> Batch:
         tokenizer = self.tokenizer
         texts = [place.ids[: self.room] for place in places]
         shape = (len(texts), max(map(len, texts)) + 2)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from zoo.data.index import Index
-from zoo.data.tables import Row
+from zoo.data.tables import TableRow
 
 
 class Numbering:
@@ -15,7 +15,7 @@ class Numbering:
         self._column: str | None = None
         self._cells: list[tuple[int, str]] = []
 
-    def add(self, row: Row) -> None:
+    def add(self, row: TableRow) -> None:
         """Take up the next row that is kept."""
         if not self._cells:
             self._column = next((name for name in self._names if name in row.cells), None)

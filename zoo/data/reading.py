@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from zoo.errors import DataError, Problem, at
+from zoo.json_files import LISTED
 from zoo.spec.task import Task
 
-LISTED = 20
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -76,13 +76,13 @@ def not_utf8(raw: bytes, error: UnicodeDecodeError, where: str) -> Problem:
     )
 
 
-MOST_DIGITS = 18
+MOST_CELL_DIGITS = 18
 """Of an index: it fits 64 bits."""
 
 
 def whole_number(cell: str) -> int | None:
     """A number from 0 as ASCII digits write it; Python would also take `1_0`, ` 1` and `\u0663`."""
-    plain = cell.isascii() and cell.isdecimal() and len(cell) <= MOST_DIGITS
+    plain = cell.isascii() and cell.isdecimal() and len(cell) <= MOST_CELL_DIGITS
     return int(cell) if plain else None
 
 

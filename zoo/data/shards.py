@@ -22,7 +22,7 @@ from zoo.errors import DataError, Problem, at
 SHARD_TOKENS = 1 << 24
 _REMEDY = "tokenise the corpus again"
 
-Array = NDArray[np.generic]
+StoredArray = NDArray[np.generic]
 
 
 class _Shard(BaseModel):
@@ -64,7 +64,7 @@ class ShardWriter:
         self._tokenizer = tokenizer
         self._dtype = np.dtype("<u2" if len(tokenizer) <= 1 << 16 else "<u4")
         self._starts: list[int] = []
-        self._waiting: list[Array] = []
+        self._waiting: list[StoredArray] = []
         self._shards: list[_Shard] = []
         self._cls_id, self._sep_id = _frame_ids(tokenizer)
 
@@ -118,7 +118,7 @@ class Shards:
     cls_id: int
     sep_id: int
     documents: NDArray[np.int64] = field(repr=False, compare=False)
-    arrays: tuple[Array, ...] = field(repr=False, compare=False)
+    arrays: tuple[StoredArray, ...] = field(repr=False, compare=False)
 
     @classmethod
     def open(cls, folder: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> "Shards":
@@ -259,10 +259,10 @@ def _foreign(folder: Path, index: _Index, tokenizer: PreTrainedTokenizerBase) ->
     )
 
 
-def _mapped(file: Path, dtype: str, size: int, problems: list[Problem]) -> Array:
+def _mapped(file: Path, dtype: str, size: int, problems: list[Problem]) -> StoredArray:
     """The array in `file`, not read yet; what is wrong with it joins `problems`."""
     try:
-        array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
+        array: StoredArray = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
         problems.append(Problem(str(file), f"missing or truncated: {error}", remedy=_REMEDY))
         return np.empty(0, dtype)

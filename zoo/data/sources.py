@@ -50,9 +50,9 @@ def load_test(task: Task, source: DataSource) -> dict[str, Split]:
         raise DataError(Problem(task.name, given, remedy="answer the dev split: --split dev"))
     root = data_folder()
     if root is not None:
-        return {name: hidden.read_test(task, name, root) for name in task.hidden}
+        return {name: hidden.read_test_split(task, name, root) for name in task.hidden}
     assert isinstance(source, PinnedData)
-    return {name: hidden.load_test(task, name, source.revision) for name in task.hidden}
+    return {name: hidden.load_test_split(task, name, source.revision) for name in task.hidden}
 
 
 def content_sha256(split: Split) -> str:

@@ -52,7 +52,7 @@ def load_split(task: Task, split: str, revision: str) -> Split:
     """
     required_split(task, split)
     source = hub.split_of(task, split, revision)
-    return _split(task, split, _hub_rows(hub.load(source, _HUB_COLUMNS)), str(source))
+    return _split(task, split, _hub_rows(hub.load_columns(source, _HUB_COLUMNS)), str(source))
 
 
 @dataclass(frozen=True)
@@ -190,6 +190,6 @@ def _file_rows(official: _Official, where: str) -> Iterator[_Row]:
 
 
 def _hub_rows(data: Any) -> Iterator[_Row]:
-    for number, row in enumerate(hub.rows(data)):
+    for number, row in enumerate(hub.iterate_rows(data)):
         answers = tuple(zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True))
         yield _Row(f"row {number}", row["id"], row["question"], row["context"], answers)

@@ -9,7 +9,7 @@ from zoo.errors import DataError, Problem, at
 from zoo.spec.task import Columns, Task
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """A row: its line, and its cells by the names of their columns."""
 
     line: int
@@ -18,7 +18,7 @@ class Row(NamedTuple):
 
 def tsv_rows(
     task: Task, columns: Columns, file: Path, problems: list[Problem]
-) -> Iterator[Row | None]:
+) -> Iterator[TableRow | None]:
     """The rows of a table; None for one that is known to be cut short in the release.
 
     Cells are tab-separated, never quoted. What is wrong with a row joins `problems`.
@@ -31,7 +31,7 @@ def tsv_rows(
     for line, text in lines:
         cells = text.split("\t")
         if len(cells) == len(names):
-            yield Row(line, dict(zip(names, cells, strict=True)))
+            yield TableRow(line, dict(zip(names, cells, strict=True)))
         elif len(cells) < len(names) and columns.ragged:
             yield None
         else:

@@ -15,7 +15,7 @@ from zoo.data.examples import Split, TextExample
 from zoo.data.json_lines import json_rows
 from zoo.data.numbering import Numbering
 from zoo.data.reading import plain_number, refuse, required_split
-from zoo.data.tables import Row, no_rows, tsv_rows
+from zoo.data.tables import TableRow, no_rows, tsv_rows
 from zoo.errors import DataError, Problem, at
 from zoo.spec.task import Reader, Task
 
@@ -66,11 +66,11 @@ def load_split(task: Task, split: str, revision: str) -> Split:
     required_split(task, split)
     source = hub.split_of(task, split, revision)
     texts = task.columns.on_hub
-    data = hub.load(source, (*texts, "label"))
+    data = hub.load_columns(source, (*texts, "label"))
     _check_label_order(task, data.features["label"], str(source))
     problems: list[Problem] = []
     examples: list[TextExample] = []
-    for number, row in enumerate(hub.rows(data)):
+    for number, row in enumerate(hub.iterate_rows(data)):
         label = _hub_label(task, row["label"])
         if label is None:
             where = at(str(source), key=f"row {number}")
@@ -86,7 +86,9 @@ ROWS = {Reader.TSV: tsv_rows, Reader.JSON_LINES: json_rows}
 """How files are read into rows, by who reads them."""
 
 
-def _labelled(task: Task, split: str, number: int, file: Path, row: Row) -> TextExample | Problem:
+def _labelled(
+    task: Task, split: str, number: int, file: Path, row: TableRow
+) -> TextExample | Problem:
     """The example that stands in a row, or what is wrong with its label."""
     label = _file_label(task, row.cells[task.columns.label].strip())
     if label is None:

@@ -9,14 +9,14 @@ from pydantic import ValidationError
 
 from zoo.distil.method import Method, MisfitError, Setting
 from zoo.distil.stage import Stage
+from zoo.spec.finding import KeyPath
 
-Plan = Callable[[Method, Setting], tuple[Stage, ...]]
-Path = tuple[str | int, ...]
+Planner = Callable[[Method, Setting], tuple[Stage, ...]]
 
 _NUMBERS = (1, 2, 3, 4, 5, 6, 8, 12)
 
 
-def idle_settings(method: Method, settings: Sequence[Setting], plan: Plan) -> Iterator[Path]:
+def idle_settings(method: Method, settings: Sequence[Setting], plan: Planner) -> Iterator[KeyPath]:
     """The stated fields without effect, and the terms left out that are nowhere.
 
     A field has an effect if without it the method is refused or does something else, or if
@@ -34,7 +34,7 @@ def idle_settings(method: Method, settings: Sequence[Setting], plan: Plan) -> It
             yield ("leave_out", place)
 
 
-def _decides(method: Method, name: str, settings: Sequence[Setting], plan: Plan) -> bool:
+def _decides(method: Method, name: str, settings: Sequence[Setting], plan: Planner) -> bool:
     here = _told(method, settings, plan)
     default = type(method).model_fields[name].get_default()
     accepted = False
@@ -82,7 +82,7 @@ def _with(method: Method, name: str, value: Any) -> Method | None:
         return None
 
 
-def _told(method: Method, settings: Sequence[Setting], plan: Plan) -> list[str] | None:
+def _told(method: Method, settings: Sequence[Setting], plan: Planner) -> list[str] | None:
     """All that the plans on some settings do, as text; None where one is refused.
 
     A term without weight does nothing, and a note is for people.

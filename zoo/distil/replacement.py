@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from zoo.distil.surgery import Continue, Progress, Seat
+from zoo.distil.surgery import Continue, Seat, StageProgress
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -52,7 +52,7 @@ class Replacement(Continue):
         replaceable.set_rate(trainee, self.base_rate)
         return trainee
 
-    def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: Progress) -> None:  # noqa: ARG002
+    def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: StageProgress) -> None:  # noqa: ARG002
         """Set p for the next step."""
         from zoo.distil import replaceable  # noqa: PLC0415
 

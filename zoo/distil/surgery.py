@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from zoo.distil.budget import Budget
 
-Columns = Mapping[str, Sequence[float | int | str]]
+ReportColumns = Mapping[str, Sequence[float | int | str]]
 """A table: names of columns, and their values, equally many in each."""
 
 
@@ -29,7 +29,7 @@ class Seat:
 
 
 @dataclass(frozen=True)
-class Progress:
+class StageProgress:
     """How far a stage is: `step` counts optimiser steps from 1, of `steps`."""
 
     step: int
@@ -84,7 +84,7 @@ class Surgery(Protocol):
         """The model that this stage trains."""
         ...
 
-    def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: Progress) -> None:
+    def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: StageProgress) -> None:
         """Change gradients, moments or structure before the optimiser steps."""
         ...
 
@@ -104,7 +104,7 @@ class Surgery(Protocol):
         """What the learning rate of the trainee's parameter `name` is multiplied with."""
         ...
 
-    def report(self, trainee: PreTrainedModel) -> Columns | None:
+    def report(self, trainee: PreTrainedModel) -> ReportColumns | None:
         """What happened to the structure, as a table of columns to be kept beside the weights."""
         ...
 
@@ -135,7 +135,7 @@ class Continue:
         """The student itself."""
         return seat.student
 
-    def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: Progress) -> None:
+    def edit(self, trainee: PreTrainedModel, optimiser: Optimizer, progress: StageProgress) -> None:
         """Leave everything as it is."""
 
     def seam(self, trainee: PreTrainedModel) -> Seam | None:  # noqa: ARG002
@@ -150,6 +150,6 @@ class Continue:
         """The learning rate as it is."""
         return 1.0
 
-    def report(self, trainee: PreTrainedModel) -> Columns | None:  # noqa: ARG002
+    def report(self, trainee: PreTrainedModel) -> ReportColumns | None:  # noqa: ARG002
         """Nothing to tell."""
         return None

@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from zoo.board.dictionary import COLUMNS, described
+from zoo.board.dictionary import CSV_COLUMNS, described
 from zoo.board.leaderboard import summary
 from zoo.board.numbers import numbers_text
 from zoo.board.publish import Board, published_board
@@ -109,13 +109,16 @@ class _Page:
 
     def _block(self, sources: "_Sources", mark: re.Match[str]) -> str:
         kind = mark["kind"]
-        if kind not in KINDS:
+        if kind not in BLOCK_KINDS:
             self._note(
-                mark, f"there is no block {kind!r}", ", ".join(KINDS), suggestion(kind, KINDS)
+                mark,
+                f"there is no block {kind!r}",
+                ", ".join(BLOCK_KINDS),
+                suggestion(kind, BLOCK_KINDS),
             )
             return ""
         try:
-            return KINDS[kind](sources, mark["name"])
+            return BLOCK_KINDS[kind](sources, mark["name"])
         except _UnknownError as error:
             self._note(mark, *error.told)
             return ""
@@ -187,14 +190,14 @@ class _Sources:
 
     def columns(self, file: str) -> str:
         """What the columns of a published table are."""
-        if file not in COLUMNS:
-            raise _UnknownError(f"there is no table {file!r}", file, COLUMNS)
-        return described(COLUMNS[file])
+        if file not in CSV_COLUMNS:
+            raise _UnknownError(f"there is no table {file!r}", file, CSV_COLUMNS)
+        return described(CSV_COLUMNS[file])
 
 
 TABLES: dict[str, Callable[[], str]] = {"runtimes": runtimes_text}
 
-KINDS: dict[str, Callable[[_Sources, str], str]] = {
+BLOCK_KINDS: dict[str, Callable[[_Sources, str], str]] = {
     "board": _Sources.board,
     "show": _Sources.show,
     "numbers": _Sources.numbers,

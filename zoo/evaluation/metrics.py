@@ -17,7 +17,7 @@ Numbers = NDArray[Any] | Sequence[int] | Sequence[float]
 Answers = Sequence[tuple[str, ...]]
 
 
-def score(task: Task, labels: Numbers, predictions: Numbers) -> dict[str, float | None]:
+def compute_metrics(task: Task, labels: Numbers, predictions: Numbers) -> dict[str, float | None]:
     """All metrics of a classification or regression task; None where one is not defined.
 
     Args:
@@ -73,7 +73,7 @@ def majority(
 
 
 def _constant_score(task: Task, labels: Values, answer: float) -> dict[str, float | None]:
-    return score(task, labels, np.full(len(labels), answer))
+    return compute_metrics(task, labels, np.full(len(labels), answer))
 
 
 def accuracy(labels: Values, predictions: Values) -> float | None:

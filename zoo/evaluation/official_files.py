@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.data.index import Index
-from zoo.data.reading import LISTED, plain_number, refuse, text_lines, whole_number
+from zoo.data.reading import plain_number, refuse, text_lines, whole_number
 from zoo.errors import DataError, Problem, at
-from zoo.json_files import read_json, shortened
+from zoo.json_files import LISTED, read_json, shortened
 from zoo.spec.task import Task, TaskKind
 
 HEADER = "index\tprediction"

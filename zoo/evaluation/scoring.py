@@ -7,21 +7,21 @@ import numpy as np
 
 from zoo.data.examples import SpanExample, Split, TextExample
 from zoo.errors import MeasurementError, Problem
-from zoo.evaluation.metrics import score
+from zoo.evaluation.metrics import compute_metrics
 from zoo.evaluation.predictions import Predictions
 from zoo.evaluation.spans import SpanScore, cross_fitted, score_spans
 from zoo.spec.task import Task, TaskKind
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredAnswers:
     """Metrics on their natural scale, None where undefined; thresholds of null odds, if any."""
 
     metrics: dict[str, float | None]
     thresholds: dict[str, float] | None = None
 
 
-def score_predictions(task: Task, split: Split, predictions: Predictions) -> Scored:
+def score_predictions(task: Task, split: Split, predictions: Predictions) -> ScoredAnswers:
     """All metrics of a split's predictions.
 
     Where questions may have no answer, and spans and null odds are known, the figures of
@@ -35,19 +35,21 @@ def score_predictions(task: Task, split: Split, predictions: Predictions) -> Sco
         where = f"{task.name} {split.name}"
         raise MeasurementError(Problem(where, given, f"its {len(split.examples)}, in their order"))
     if task.kind is not TaskKind.SPAN:
-        return Scored(score(task, np.array(labels_of(split)), np.array(predictions.answers)))
+        return ScoredAnswers(
+            compute_metrics(task, np.array(labels_of(split)), np.array(predictions.answers))
+        )
     spans = [example for example in split.examples if isinstance(example, SpanExample)]
     answers = {i: str(a) for i, a in zip(predictions.ids, predictions.answers, strict=True)}
     metrics = by_name(score_spans(spans, answers))
     if not task.unanswerable or predictions.spans is None:
-        return Scored(metrics)
+        return ScoredAnswers(metrics)
     odds = zip(predictions.ids, predictions.logits[:, 0].tolist(), strict=True)
     best = dict(zip(predictions.ids, predictions.spans, strict=True))
     chosen = threshold_scores(spans, best, dict(odds))
-    return Scored(metrics | chosen.metrics, chosen.thresholds)
+    return ScoredAnswers(metrics | chosen.metrics, chosen.thresholds)
 
 
-def rescored(task: Task, predictions: Predictions) -> Scored:
+def rescored(task: Task, predictions: Predictions) -> ScoredAnswers:
     """All metrics of stored predictions by themselves, which hold the right answers too.
 
     Predictions that do not number their paragraphs have no cross-fitted scores.
@@ -57,7 +59,9 @@ def rescored(task: Task, predictions: Predictions) -> Scored:
     """
     if task.kind is not TaskKind.SPAN:
         _refuse_other_answers(task, predictions)
-        return Scored(score(task, np.array(predictions.gold), np.array(predictions.answers)))
+        return ScoredAnswers(
+            compute_metrics(task, np.array(predictions.gold), np.array(predictions.answers))
+        )
     numbers = predictions.paragraphs or (0,) * len(predictions.ids)
     rows = zip(predictions.ids, numbers, predictions.gold, strict=True)
     examples = tuple(
@@ -91,7 +95,7 @@ def by_name(result: SpanScore) -> dict[str, float | None]:
 
 def threshold_scores(
     examples: Sequence[SpanExample], spans: Mapping[str, str], null_odds: Mapping[str, float]
-) -> Scored:
+) -> ScoredAnswers:
     """The scores at chosen thresholds of the null odds.
 
     `best_*` are optimistic: their thresholds are chosen on the questions that they are scored on.
@@ -120,7 +124,7 @@ def threshold_scores(
         metrics["cross_fitted_f1"] = fitted.score.f1
         first, second = fitted.thresholds
         thresholds |= {"cross_fitted_f1_first": first, "cross_fitted_f1_second": second}
-    return Scored(metrics, {name: finite(value) for name, value in thresholds.items()})
+    return ScoredAnswers(metrics, {name: finite(value) for name, value in thresholds.items()})
 
 
 _LARGEST = float(np.finfo(np.float32).max)

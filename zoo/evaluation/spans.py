@@ -24,7 +24,7 @@ Logits = Sequence[NDArray[np.floating]] | NDArray[np.floating]
 
 
 @dataclass(frozen=True)
-class Part:
+class PartScores:
     """The scores of some of the questions, 0..1."""
 
     examples: int
@@ -54,8 +54,8 @@ class SpanScore:
     extra: int
     exact_match_by_question: Scores
     f1_by_question: Scores
-    has_answer: Part | None = None
-    no_answer: Part | None = None
+    has_answer: PartScores | None = None
+    no_answer: PartScores | None = None
     best_exact: Best | None = None
     best_f1: Best | None = None
 
@@ -208,10 +208,10 @@ class _Span:
 _NO_SPAN = _Span(-math.inf, 0, 0)
 
 
-def _part(exact: Scores, f1: Scores, chosen: NDArray[np.bool_]) -> Part | None:
+def _part(exact: Scores, f1: Scores, chosen: NDArray[np.bool_]) -> PartScores | None:
     if not chosen.any():
         return None
-    return Part(int(chosen.sum()), float(exact[chosen].mean()), float(f1[chosen].mean()))
+    return PartScores(int(chosen.sum()), float(exact[chosen].mean()), float(f1[chosen].mean()))
 
 
 def _odds(examples: Sequence[SpanExample], null_odds: Mapping[str, float]) -> Scores:

@@ -14,7 +14,7 @@ from zoo.data.index import Index
 from zoo.data.readers import READERS
 from zoo.errors import DataError, Problem, UsageError, at
 from zoo.evaluation.diagnostic import read_diagnostic_labels
-from zoo.evaluation.metrics import Numbers, foreign, score
+from zoo.evaluation.metrics import Numbers, compute_metrics, foreign
 from zoo.evaluation.official_files import (
     HEADER,
     read_answers,
@@ -77,7 +77,7 @@ def score_file(
         return _score_answers(task, data, predictions, null_odds)
     labels, index = _labels(task, data)
     given = read_submission(task, predictions, len(labels), index)
-    return FileScore(task.name, len(labels), 0, 0, score(task, labels, given))
+    return FileScore(task.name, len(labels), 0, 0, compute_metrics(task, labels, given))
 
 
 def write_null_odds(folder: Path, odds: Mapping[str, float]) -> Path:

@@ -11,7 +11,7 @@ from zoo.paths import file_sha256, write_file
 from zoo.spec.base import Sha256, Spec
 from zoo.spec.recipe import RunRecipe
 
-MANIFEST = "manifest.json"
+EXPORT_MANIFEST = "manifest.json"
 
 
 class ExportedRun(Spec):
@@ -41,10 +41,10 @@ class Manifest(Spec):
 def write_manifest(folder: Path, suite: str, entry: str, models: dict[str, ExportedRun]) -> None:
     """Write the manifest of a folder: of its models, and of all that lies beside them."""
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
-    files = {name: file_sha256(folder / name) for name in names if name != MANIFEST}
+    files = {name: file_sha256(folder / name) for name in names if name != EXPORT_MANIFEST}
     manifest = Manifest(suite=suite, entry=entry, files=files, models=models)
     text = json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
-    write_file(folder / MANIFEST, text)
+    write_file(folder / EXPORT_MANIFEST, text)
 
 
 def verified_model(folder: Path, name: str, whose: tuple[str, str], run: RunRecipe) -> str:
@@ -68,12 +68,12 @@ def verified_model(folder: Path, name: str, whose: tuple[str, str], run: RunReci
         return sha256
     remedy = f"export it again with `zoo run {'/'.join(whose)}`"
     raise ExportError(
-        Problem(str(folder / name), f"this model {given}", str(folder / MANIFEST), remedy)
+        Problem(str(folder / name), f"this model {given}", str(folder / EXPORT_MANIFEST), remedy)
     )
 
 
 def _read(folder: Path) -> Manifest:
-    path = folder / MANIFEST
+    path = folder / EXPORT_MANIFEST
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:

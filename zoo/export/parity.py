@@ -59,7 +59,7 @@ class Limits:
     loss: float = math.inf
 
 
-def compare(model: Forward, file: Forward, exam: Exam) -> Parity:
+def measure_parity(model: Forward, file: Forward, exam: Exam) -> Parity:
     """The agreement of `file` with `model` over `exam`; logits on padding count nowhere.
 
     Probes count for the error alone: they are no examples.
@@ -131,7 +131,7 @@ def checked(
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         draft = Path(folder) / path.name
         write(draft)
-        parity = compare(model, forward_of_file(draft), exam)
+        parity = measure_parity(model, forward_of_file(draft), exam)
         gate(parity, limits, at(path))
         draft.replace(path)
     return parity

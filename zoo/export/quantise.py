@@ -20,7 +20,7 @@ from onnxruntime.quantization import (
 
 from zoo.paths import write_file
 
-Feed = Mapping[str, NDArray[np.int64]]
+InputFeed = Mapping[str, NDArray[np.int64]]
 """The inputs of one call by name."""
 
 _PREPROCESSED = {"onnx.quant.pre_process": "onnxruntime.quant"}
@@ -39,7 +39,7 @@ def quantise_int8(source: Path, target: Path) -> None:
     _rewrite(source, target, quantise, "int8")
 
 
-def quantise_int8_static(source: Path, target: Path, feeds: Iterable[Feed]) -> None:
+def quantise_int8_static(source: Path, target: Path, feeds: Iterable[InputFeed]) -> None:
     """The same with activations scaled by the least and greatest that `feeds` showed.
 
     A feed holds what one call of the file takes, and must not be padded: what padding answers is
@@ -83,10 +83,10 @@ def _with_weights(graph: onnx.ModelProto) -> list[str]:
 class _Feeds(CalibrationDataReader):  # type: ignore[misc]
     """Feeds, one after the other, as the quantiser asks for them."""
 
-    def __init__(self, feeds: Iterable[Feed]) -> None:
+    def __init__(self, feeds: Iterable[InputFeed]) -> None:
         self._left = iter(feeds)
 
-    def get_next(self) -> Feed | None:
+    def get_next(self) -> InputFeed | None:
         return next(self._left, None)
 
 

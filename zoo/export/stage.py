@@ -18,7 +18,7 @@ from zoo.export.half import halve
 from zoo.export.manifest import ExportedRun, write_manifest
 from zoo.export.onnx import export_onnx
 from zoo.export.parity import Limits, Parity, checked
-from zoo.export.quantise import Feed, quantise_int8, quantise_int8_static
+from zoo.export.quantise import InputFeed, quantise_int8, quantise_int8_static
 from zoo.export.routes import DEFAULT_ROUTE, Route
 from zoo.models.build import Head
 from zoo.models.checkpoint import load_checkpoint
@@ -140,7 +140,7 @@ class _Source:
         }
         return writers[precision]
 
-    def feeds(self) -> Iterator[Feed]:
+    def feeds(self) -> Iterator[InputFeed]:
         """The first training examples of the task, each alone and therefore without padding."""
         task, names = self.run.definition, input_names(self.model)
         most = min(self.job.export.calibration, self.run.settings.train or math.inf)

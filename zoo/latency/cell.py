@@ -23,10 +23,10 @@ from zoo.latency.inputs import (
     require_length,
     warmup_turns,
 )
-from zoo.latency.library import Model, library_of
+from zoo.latency.library import LoadedModel, library_of
 from zoo.latency.measure import Runner, time_rounds, warm_up
 from zoo.latency.memory import ResidentMeter, measure_memory
-from zoo.latency.report import Cell, Request, Timed, Who
+from zoo.latency.report import BenchCell, Request, Timed, Who
 from zoo.records.latency import NOT_AVAILABLE, Memory, NotAvailable
 
 WHO: tuple[Who, ...] = get_args(Who)
@@ -59,14 +59,16 @@ def memory_answer(request: str, index: str, who: str) -> bytes:
     return MEMORY.dump_json(found)
 
 
-def time_cell(request: Request, cell: Cell) -> Timed:
+def time_cell(request: Request, cell: BenchCell) -> Timed:
     """Time one cell in this process: student and teacher in turns, with what the harness adds.
 
     Raises:
         MeasurementError: a model, file or device does not allow it.
     """
     inputs = {who: _inputs(request, cell, who) for who in WHO}
-    models: dict[Who, Model] = {who: load(request, cell, who, inputs[who].calls) for who in WHO}
+    models: dict[Who, LoadedModel] = {
+        who: load_model(request, cell, who, inputs[who].calls) for who in WHO
+    }
     calls = inputs["student"].calls
     turns: dict[str, Runner] = {who: models[who] for who in WHO}
     rounds, settled = warm_up(turns, request.plan, warmup_turns(calls))
@@ -91,7 +93,7 @@ def time_cell(request: Request, cell: Cell) -> Timed:
     )
 
 
-def cell_memory(request: Request, cell: Cell, who: Who) -> Memory | NotAvailable:
+def cell_memory(request: Request, cell: BenchCell, who: Who) -> Memory | NotAvailable:
     """What one model adds to this process, at its longest input.
 
     Raises:
@@ -104,10 +106,12 @@ def cell_memory(request: Request, cell: Cell, who: Who) -> Memory | NotAvailable
     if meter is None:
         return NOT_AVAILABLE
     longest = warmup_turns(inputs)[-1]
-    return measure_memory(meter, lambda: load(request, cell, who, inputs), longest)
+    return measure_memory(meter, lambda: load_model(request, cell, who, inputs), longest)
 
 
-def load(request: Request, cell: Cell, who: Who, inputs: Sequence[Arrays]) -> Model:
+def load_model(
+    request: Request, cell: BenchCell, who: Who, inputs: Sequence[Arrays]
+) -> LoadedModel:
     """One model of a cell, ready to be called.
 
     Raises:
@@ -123,7 +127,7 @@ class _Inputs:
     tokeniser: Tokeniser | None = None
 
 
-def _inputs(request: Request, cell: Cell, who: Who) -> _Inputs:
+def _inputs(request: Request, cell: BenchCell, who: Who) -> _Inputs:
     folder = request.subject(who).folder
     if cell.shape is not None:
         return _Inputs([drawn_inputs(folder, cell.shape, request.seed)])

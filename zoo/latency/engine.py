@@ -16,7 +16,7 @@ from zoo.errors import Problem
 from zoo.latency.cell import MEMORY, TIMED, WHO, memory_answer, timed_answer
 from zoo.latency.library import library_of
 from zoo.latency.processes import Failure, run_apart
-from zoo.latency.report import Cell, Measured, Report, Request
+from zoo.latency.report import BenchCell, MeasuredCell, Report, Request
 from zoo.processes import die_with_parent
 
 
@@ -36,18 +36,18 @@ def report(request: Request) -> Report:
     engine = request.cells[0].row.engine
     if engine.imported_once:
         library_of(engine).preload([request.student.folder, request.teacher.folder])
-    measured: list[Measured] = []
+    measured: list[MeasuredCell] = []
     problems: list[Problem] = []
     for index, cell in enumerate(request.cells):
         found = _measure(request, index, cell)
-        if isinstance(found, Measured):
+        if isinstance(found, MeasuredCell):
             measured.append(found)
         else:
             problems += found
     return Report(cells=tuple(measured), problems=tuple(problems))
 
 
-def _measure(request: Request, index: int, cell: Cell) -> Measured | list[Problem]:
+def _measure(request: Request, index: int, cell: BenchCell) -> MeasuredCell | list[Problem]:
     arguments = (request.model_dump_json(), str(index))
     timed = _run(request, cell, TIMED, timed_answer, arguments)
     if isinstance(timed, list):
@@ -59,12 +59,12 @@ def _measure(request: Request, index: int, cell: Cell) -> Measured | list[Proble
             problems += found
         else:
             memory[who] = found
-    return problems or Measured(cell=cell, timed=timed, memory=memory)
+    return problems or MeasuredCell(cell=cell, timed=timed, memory=memory)
 
 
 def _run(
     request: Request,
-    cell: Cell,
+    cell: BenchCell,
     form: TypeAdapter[Any],
     work: Callable[..., bytes],
     arguments: tuple[str, ...],

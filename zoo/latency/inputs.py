@@ -10,7 +10,7 @@ from tokenizers import Encoding, Tokenizer
 
 from zoo.errors import MeasurementError, Problem, at
 from zoo.json_files import read_json
-from zoo.latency.report import Example, Replay, Shape
+from zoo.latency.report import InputShape, Replay, ReplayExample
 
 Arrays = dict[str, NDArray[np.int64]]
 """One call's `input_ids`, `attention_mask` and `token_type_ids`, each (batch, length)."""
@@ -19,7 +19,7 @@ _POSITIONS_AFTER_PADDING = ("roberta", "xlm-roberta", "camembert")
 _WARMUP_INPUTS = 5
 
 
-def drawn_inputs(folder: Path, shape: Shape, seed: int) -> Arrays:
+def drawn_inputs(folder: Path, shape: InputShape, seed: int) -> Arrays:
     """Pieces drawn from the vocabulary of the checkpoint in `folder`, all real: (batch, length).
 
     The padding piece is left out, since RoBERTa counts positions by it. Equal seeds draw equal
@@ -78,7 +78,7 @@ class Tokeniser:
         """What a model is called with for each example, alone: (1, its own length) each."""
         return [_arrays(self(turn)) for turn in range(len(self._replay.examples))]
 
-    def _first_window(self, example: Example) -> Encoding:
+    def _first_window(self, example: ReplayExample) -> Encoding:
         """[CLS] question [SEP] as much of the context as fits [SEP]; a long question is cut."""
         question = self._tokenizer.encode(example.first, add_special_tokens=False)
         question.truncate(self._replay.max_query)

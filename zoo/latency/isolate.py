@@ -12,7 +12,7 @@ from pydantic import ValidationError
 import zoo
 from zoo.errors import MeasurementError, Problem, at
 from zoo.latency.processes import tail
-from zoo.latency.report import Measured, Report, Request
+from zoo.latency.report import MeasuredCell, Report, Request
 from zoo.processes import ending
 from zoo.spec.bench import RUNTIMES, Device, Engine, Runtime, RuntimeName
 
@@ -23,7 +23,7 @@ _IMPORT_SECONDS = 120.0
 _PROCESSES_PER_CELL = 3
 
 
-def run_isolated(request: Request) -> tuple[Measured, ...]:
+def run_isolated(request: Request) -> tuple[MeasuredCell, ...]:
     """Measure what `request` asks, one cell after the other, in its order.
 
     An engine is started for each library; it starts a process for each cell.

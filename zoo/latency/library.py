@@ -14,7 +14,7 @@ from zoo.latency.nvml import find_gpu
 from zoo.spec.bench import Device, Engine, Runtime
 
 
-class Model(Protocol):
+class LoadedModel(Protocol):
     """A loaded model that says what really runs it."""
 
     @property
@@ -36,7 +36,7 @@ class Model(Protocol):
         """What the call of this turn answers, for whoever checks what is timed."""
 
 
-Load = Callable[[Runtime, Path, Sequence[Arrays], Device, int], Model]
+Load = Callable[[Runtime, Path, Sequence[Arrays], Device, int], LoadedModel]
 """A runtime's model from what it opens, for these inputs, on a device, in so many threads."""
 
 

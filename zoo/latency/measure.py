@@ -18,7 +18,7 @@ _NANOSECONDS_PER_MILLISECOND = 1e6
 _NANOSECONDS_PER_SECOND = 1e9
 
 
-class Plan(BaseModel):
+class TimingPlan(BaseModel):
     """How long to warm up and to measure; a round calls every runner once.
 
     Warm-up ends when the median of each runner's last `warmup_window` calls lies within
@@ -38,7 +38,7 @@ class Plan(BaseModel):
 
 def warm_up(
     runners: Mapping[str, Runner],
-    plan: Plan,
+    plan: TimingPlan,
     turns: Sequence[int] = (0,),
     clock: Clock = time.perf_counter_ns,
 ) -> tuple[int, bool]:
@@ -66,7 +66,7 @@ def warm_up(
 
 
 def time_rounds(
-    runners: Mapping[str, Runner], plan: Plan, clock: Clock = time.perf_counter_ns
+    runners: Mapping[str, Runner], plan: TimingPlan, clock: Clock = time.perf_counter_ns
 ) -> dict[str, tuple[float, ...]]:
     """The milliseconds of each runner's calls, one per round, in order; equally many of each.
 
@@ -95,7 +95,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _settled(calls: Sequence[float], plan: Plan) -> bool:
+def _settled(calls: Sequence[float], plan: TimingPlan) -> bool:
     window = plan.warmup_window
     if len(calls) < 2 * window:
         return False

@@ -17,7 +17,7 @@ from zoo.processes import die_with_parent, ending
 _TAIL_LINES = 15
 _GRACE_SECONDS = 10.0
 
-Start = Literal["fork", "spawn"]
+StartMethod = Literal["fork", "spawn"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Failure:
     """Whether it was stopped because its time was over."""
 
 
-def start_method() -> Start:
+def start_method() -> StartMethod:
     """`fork` where a child begins as this process is: on Linux, with one thread and no GPU.
 
     Locks that other threads hold stay locked in a fork, and a CUDA context is broken there.

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from zoo.errors import Problem
-from zoo.latency.measure import Plan
+from zoo.latency.measure import TimingPlan
 from zoo.records.latency import REPLAY, Circumstances, Memory, NotAvailable
 from zoo.spec.bench import RUNTIMES, Device, Runtime, RuntimeName
 
@@ -17,7 +17,7 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Subject(_Message):
+class TimedModel(_Message):
     """One model: its entry, its checkpoint folder, and the ONNX files it needs by precision."""
 
     entry: str
@@ -30,7 +30,7 @@ class Subject(_Message):
         return self.folder if runtime.file is None else self.onnx[runtime.file]
 
 
-class Shape(_Message):
+class InputShape(_Message):
     """The size of the inputs: sequences of `length` pieces."""
 
     batch: int = Field(ge=1)
@@ -42,7 +42,7 @@ class Shape(_Message):
         return f"{self.batch}x{self.length}"
 
 
-class Example(_Message):
+class ReplayExample(_Message):
     """A text or a pair; of a span task the question and its context."""
 
     first: str
@@ -52,18 +52,18 @@ class Example(_Message):
 class Replay(_Message):
     """Examples to be answered one by one, and how they are cut into pieces."""
 
-    examples: tuple[Example, ...] = Field(min_length=1)
+    examples: tuple[ReplayExample, ...] = Field(min_length=1)
     span: bool = False
     max_length: int = Field(ge=1)
     max_query: int = Field(default=64, ge=1)
     """Most pieces of a question (span tasks)."""
 
 
-class Cell(_Message):
+class BenchCell(_Message):
     """One runtime on inputs of one shape, or on the replayed examples where `shape` is None."""
 
     runtime: RuntimeName
-    shape: Shape | None
+    shape: InputShape | None
 
     @property
     def input(self) -> str:
@@ -84,18 +84,18 @@ class Cell(_Message):
 class Request(_Message):
     """Cells to be measured for both models; each gets a process of its own."""
 
-    student: Subject
-    teacher: Subject
-    cells: tuple[Cell, ...] = Field(min_length=1)
+    student: TimedModel
+    teacher: TimedModel
+    cells: tuple[BenchCell, ...] = Field(min_length=1)
     replay: Replay | None = None
     threads: int = Field(default=1, ge=1)
     device: Device = "cpu"
     seed: int = 0
-    plan: Plan = Plan()
+    plan: TimingPlan = TimingPlan()
     timeout_seconds: float = Field(default=600.0, gt=0)
     """Of one process: a cell's calls, or its memory for one model."""
 
-    def subject(self, who: Who) -> Subject:
+    def subject(self, who: Who) -> TimedModel:
         """One of the two models."""
         return self.student if who == "student" else self.teacher
 
@@ -117,10 +117,10 @@ class Timed(_Message):
     circumstances: Circumstances
 
 
-class Measured(_Message):
+class MeasuredCell(_Message):
     """One cell, with what either model adds to a process of its own."""
 
-    cell: Cell
+    cell: BenchCell
     timed: Timed
     memory: dict[Who, Memory | NotAvailable]
 
@@ -128,5 +128,5 @@ class Measured(_Message):
 class Report(_Message):
     """The answer of one engine: measured cells in the order asked for, and what went wrong."""
 
-    cells: tuple[Measured, ...]
+    cells: tuple[MeasuredCell, ...]
     problems: tuple[Problem, ...] = ()

@@ -8,31 +8,29 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.data.examples import Example as TaskExample
-from zoo.data.examples import SpanExample
+from zoo.data.examples import Example, SpanExample
 from zoo.data.sources import load_evaluation
 from zoo.errors import MeasurementError
 from zoo.export.manifest import verified_model
 from zoo.latency.isolate import obstacles, refused, run_isolated
-from zoo.latency.measure import Plan
+from zoo.latency.measure import TimingPlan
 from zoo.latency.nvml import find_gpu
 from zoo.latency.quantiles import ratio, timing
 from zoo.latency.report import (
-    Cell,
-    Example,
-    Measured,
+    BenchCell,
+    InputShape,
+    MeasuredCell,
     Replay,
+    ReplayExample,
     Request,
-    Shape,
-    Subject,
+    TimedModel,
     Who,
 )
 from zoo.latency.samples import Samples, write_samples
 from zoo.models.identity import Wanted, verified
 from zoo.paths import SAMPLES, EntryFolder, Project, new_folder, onnx_name
 from zoo.records.environment import Environment, capture_environment
-from zoo.records.latency import LatencyRecord, samples_name
-from zoo.records.latency import Subject as SubjectRecord
+from zoo.records.latency import LatencyRecord, ModelTiming, samples_name
 from zoo.records.text import write_record
 from zoo.spec.bench import Device, RuntimeName, sizes
 from zoo.spec.measuring import LatencyJob
@@ -128,7 +126,7 @@ class _Pair:
         return cls(digests[0], *found)
 
 
-def samples_of(measured: Measured) -> Samples:
+def samples_of(measured: MeasuredCell) -> Samples:
     """The milliseconds of one cell as they are kept, and as all else is computed from."""
     cell, taken = measured.cell, measured.timed.milliseconds
     return {
@@ -139,18 +137,18 @@ def samples_of(measured: Measured) -> Samples:
 
 def _cells(
     job: LatencyJob, run: Run, runtimes: Iterable[RuntimeName], shapes: Sequence[str] | None
-) -> tuple[Cell, ...]:
+) -> tuple[BenchCell, ...]:
     cut = partial(_shape, longest=run.settings.max_length if shapes is None else None)
-    inputs: list[Shape | None] = list(dict.fromkeys(map(cut, shapes or job.bench.shapes)))
+    inputs: list[InputShape | None] = list(dict.fromkeys(map(cut, shapes or job.bench.shapes)))
     if job.bench.replay:
         inputs.append(None)
     pairs = product(dict.fromkeys(runtimes), inputs)
-    return tuple(Cell(runtime=runtime, shape=shape) for runtime, shape in pairs)
+    return tuple(BenchCell(runtime=runtime, shape=shape) for runtime, shape in pairs)
 
 
-def _shape(text: str, longest: int | None) -> Shape:
+def _shape(text: str, longest: int | None) -> InputShape:
     batch, length = sizes(text)
-    return Shape(batch=batch, length=length if longest is None else min(length, longest))
+    return InputShape(batch=batch, length=length if longest is None else min(length, longest))
 
 
 def _request(
@@ -158,20 +156,20 @@ def _request(
     job: LatencyJob,
     pair: tuple[Run, Run],
     device: Device,
-    cells: tuple[Cell, ...],
+    cells: tuple[BenchCell, ...],
 ) -> Request:
     bench, run = job.bench, pair[0]
     precisions = {cell.row.file for cell in cells if cell.row.file}
 
-    def subject(entry: str, seed: int) -> Subject:
+    def subject(entry: str, seed: int) -> TimedModel:
         stands: EntryFolder = project.entry(job.suite, entry)
-        return Subject(
+        return TimedModel(
             entry=f"{job.suite}/{entry}",
             folder=stands.checkpoint(run.task, seed),
             onnx={name: stands.export / onnx_name(run.task, name) for name in precisions},
         )
 
-    plan = Plan(
+    plan = TimingPlan(
         samples=bench.samples, seconds=bench.seconds, warmup_seconds=max(1.0, bench.seconds / 2)
     )
     return Request(
@@ -200,13 +198,13 @@ def _replay(run: Run, most: int) -> Replay:
     )
 
 
-def _example(example: TaskExample) -> Example:
+def _example(example: Example) -> ReplayExample:
     if isinstance(example, SpanExample):
-        return Example(first=example.question, second=example.context)
-    return Example(first=example.first, second=example.second)
+        return ReplayExample(first=example.question, second=example.context)
+    return ReplayExample(first=example.first, second=example.second)
 
 
-def _device_name(device: Device, measured: Iterable[Measured]) -> str:
+def _device_name(device: Device, measured: Iterable[MeasuredCell]) -> str:
     """`cpu`, or the name of the GPU, as PyTorch or else NVML tells it."""
     if device == "cpu":
         return device
@@ -219,7 +217,7 @@ def _record(
     job: LatencyJob,
     run: Run,
     request: Request,
-    measured: Measured,
+    measured: MeasuredCell,
     models: _Pair,
     environment: Environment,
 ) -> LatencyRecord:
@@ -227,8 +225,8 @@ def _record(
     samples = {who: calls for (_, _, who), calls in samples_of(measured).items()}
     found = ratio(samples["student"].tolist(), samples["teacher"].tolist())
 
-    def subject(who: Who) -> SubjectRecord:
-        return SubjectRecord(
+    def subject(who: Who) -> ModelTiming:
+        return ModelTiming(
             timing=timing(samples[who]),
             memory=measured.memory[who],
             energy_mj=timed.energy_mj[who],

@@ -18,7 +18,7 @@ from zoo.models.configuration import (
     EPSILON,
     MASKED_LM,
     Head,
-    carried,
+    carried_settings,
     configuration,
     epsilon_of,
     shape_of,
@@ -102,7 +102,7 @@ def _refuse_other_function(student: PretrainedConfig, teacher: PretrainedConfig)
 
 def _take_settings(student: PreTrainedModel, teacher: PretrainedConfig) -> None:
     """Make the student anew, with its own weights, where its settings are not its teacher's."""
-    settings = carried(teacher, str(student.config.model_type))
+    settings = carried_settings(teacher, str(student.config.model_type))
     if student.config.model_type == teacher.model_type and hasattr(teacher, "type_vocab_size"):
         settings["type_vocab_size"] = teacher.type_vocab_size
     if all(getattr(student.config, name, None) == value for name, value in settings.items()):

@@ -109,11 +109,11 @@ def configuration(
 
     Without `like` it is as in the family's class.
     """
-    rest = {} if like is None else carried(like, shape.family)
+    rest = {} if like is None else carried_settings(like, shape.family)
     return _CLASSES[shape.family](**rest, **_sizes(shape), **head.settings)
 
 
-def carried(source: PretrainedConfig, family: str) -> dict[str, Any]:
+def carried_settings(source: PretrainedConfig, family: str) -> dict[str, Any]:
     """What a configuration says beside its shape and head, in the words of a family.
 
     Between two families these are the settings that both know.

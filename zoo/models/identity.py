@@ -18,7 +18,7 @@ IDENTITY_FILE = "zoo.json"
 REBUILD = "build it with `zoo run`, or `dvc checkout --force` to restore it"
 
 
-Trained = Literal["pretrained", "transferred", "trained"]
+TrainingStage = Literal["pretrained", "transferred", "trained"]
 
 
 class Identity(Spec):
@@ -27,7 +27,7 @@ class Identity(Spec):
     schema_version: Literal[2] = 2
     suite: str
     entry: str
-    stage: Trained
+    stage: TrainingStage
     task: str | None = None
     seed: int
     declared: Sha256
@@ -58,7 +58,7 @@ class Wanted:
 
     suite: str
     entry: str
-    stage: Trained
+    stage: TrainingStage
     declared: str
     task: str | None = None
     seed: int | None = None

@@ -8,7 +8,7 @@ from zoo.records.durations import note_duration, own_durations, published_durati
 from zoo.spec.load import BOARD
 
 
-class Progress:
+class BuildProgress:
     """The place of one stage among all stages of its suite, or of its study.
 
     The estimate adds up what the stages from here on took in an earlier build: this machine's, or

@@ -40,7 +40,7 @@ class Memory(Spec):
     """The most during calls at the cell's shape."""
 
 
-class Subject(Spec):
+class ModelTiming(Spec):
     """One of the two models of a cell."""
 
     timing: Timing
@@ -90,8 +90,8 @@ class LatencyRecord(MeasuredRun):
     warmup_calls: int
     settled: bool
     """Whether the warm-up ended with stable medians."""
-    student: Subject
-    teacher: Subject
+    student: ModelTiming
+    teacher: ModelTiming
     student_sha256: Sha256 | None = None
     teacher_sha256: Sha256 | None = None
     """Of the files that were timed: weights, or an ONNX file."""

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from zoo.records.environment import Environment
 from zoo.spec.base import Grown, Sha256, misfit
 
-SCHEMA: Literal[2] = 2
+RECORD_SCHEMA: Literal[2] = 2
 """2: a record names what was declared, what its model was made of, and the bytes it is about."""
 
 Count = Annotated[int, Field(ge=1)]
@@ -27,7 +27,7 @@ class MeasuredRun(Grown):
     said: ClassVar[tuple[str, ...]] = ()
     """Fields that records of schema 2 must state."""
 
-    schema_version: Literal[1, 2] = SCHEMA
+    schema_version: Literal[1, 2] = RECORD_SCHEMA
     """Records of schema 1 are still read; what they do not say is None."""
     suite: str
     entry: str
@@ -41,7 +41,7 @@ class MeasuredRun(Grown):
 
     @model_validator(mode="after")
     def _says_all(self) -> Self:
-        if self.schema_version == SCHEMA:
+        if self.schema_version == RECORD_SCHEMA:
             unsaid = [name for name in ("declared", *self.said) if getattr(self, name) is None]
             if unsaid:
                 raise misfit(unsaid[0], f"{', '.join(unsaid)} not stated", "a sha256")

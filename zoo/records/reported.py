@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from zoo.errors import Problem, ZooError, at
-from zoo.json_files import read_json
+from zoo.json_files import LISTED, read_json
 from zoo.paths import Project
 from zoo.spec.base import Spec, misfit
 from zoo.spec.task import TASKS
@@ -24,9 +24,10 @@ HALVES = {"mnli-matched", "mnli-mismatched"}
 AVERAGE = re.compile(r"average of (?P<tasks>.+)")
 AVERAGES = ("mean", "change of the mean", "percent of the teacher's mean")
 _SPLITS = ("dev", "test", UNSTATED)
-SPLITS = (*_SPLITS, *(f"{s}_{half}" for s in _SPLITS for half in ("matched", "mismatched")))
-LISTED = 20
-"""How many problems of the file are told at once."""
+REPORTED_SPLITS = (
+    *_SPLITS,
+    *(f"{s}_{half}" for s in _SPLITS for half in ("matched", "mismatched")),
+)
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
@@ -71,7 +72,7 @@ class Reported(Spec):
             raise misfit("task", f"there is no task {', '.join(unknown) or self.task}", allowed)
         if metrics and self.metric not in metrics:
             raise misfit("metric", f"{self.task} has no {self.metric}", ", ".join(metrics))
-        splits = SPLITS if metrics else ("",)
+        splits = REPORTED_SPLITS if metrics else ("",)
         if self.split not in splits:
             allowed = ", ".join(splits) or "none for costs"
             raise misfit("split", f"there is no split {self.split!r}", allowed)

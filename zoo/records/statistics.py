@@ -4,7 +4,7 @@ from typing import Literal
 
 from zoo.spec.base import Sha256, Spec
 
-SCHEMA = 1
+STATISTICS_SCHEMA = 1
 
 
 class Summary(Spec):
@@ -78,7 +78,7 @@ class Resolution(Spec):
 class SuiteStatistics(Spec):
     """Everything of a suite that is made of stored predictions; no model is needed."""
 
-    schema_version: int = SCHEMA
+    schema_version: int = STATISTICS_SCHEMA
     suite: str
     inputs: Sha256
     """Of the predictions it is made of."""

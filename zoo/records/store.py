@@ -9,7 +9,7 @@ from zoo.errors import Problem, ZooError, at
 from zoo.records.published import read_environment
 from zoo.records.records import Record
 
-KINDS = ("training", "score", "size", "export", "transfer", "latency")
+RECORD_KINDS = ("training", "score", "size", "export", "transfer", "latency")
 
 
 def _with_environment(stated: Any, info: "ValidationInfo[Path]") -> Any:
@@ -77,7 +77,7 @@ def record_files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*.json")
-        if path.name.partition("-")[0] in KINDS and not _is_hidden(path.relative_to(folder))
+        if path.name.partition("-")[0] in RECORD_KINDS and not _is_hidden(path.relative_to(folder))
     )
 
 

@@ -9,7 +9,7 @@ from zoo.paths import write_file
 from zoo.records.measured import MeasuredRun
 from zoo.records.score import ScoreRecord
 
-DIGITS = 6
+SIGNIFICANT_DIGITS = 6
 """Significant digits of numbers on disk; an error of 1e-7 is still one there."""
 
 
@@ -31,7 +31,7 @@ def seal(record: ScoreRecord) -> str:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}")
+        return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
     if isinstance(value, dict):
         return {key: _rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):

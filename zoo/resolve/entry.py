@@ -16,11 +16,8 @@ from zoo.spec.load import LoadedSuite, load_suite, load_suites
 from zoo.spec.recipe import Recipe, RunRecipe, StudentRecipe, TeacherRecipe, TransferredSource
 from zoo.spec.shape import Shape
 from zoo.spec.suite import Suite
-from zoo.spec.teacher import DistilledSource, FolderSource, HubSource, Teacher
+from zoo.spec.teacher import TEACHER, DistilledSource, FolderSource, HubSource, Teacher
 from zoo.spec.weights import DistilledWeights, FolderWeights, HubWeights
-
-TEACHER = "teacher"
-"""What stands in the place of a method's name for a teacher's own entry."""
 
 StagesByTask = Mapping[str, tuple[Stage, ...]]
 

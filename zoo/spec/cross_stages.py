@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from zoo.errors import suggestion
 from zoo.spec.entry import Entry
-from zoo.spec.finding import Finding
-from zoo.spec.levels import Path, Use
+from zoo.spec.finding import Finding, KeyPath
+from zoo.spec.levels import Use
 from zoo.spec.optimise import Optimise
 from zoo.spec.suite import Suite
 
@@ -45,7 +45,7 @@ def stage_findings(entry: Entry, suite: Suite, stages: Mapping[str, str]) -> Ite
 
 def use_findings(entry: Entry, uses: Mapping[str, list[Use]]) -> Iterator[Finding]:
     """What does not fit between a stage and how it is trained; once for each key."""
-    found: dict[Path, Finding] = {}
+    found: dict[KeyPath, Finding] = {}
     for table in uses.values():
         for use in table:
             for finding in (*_whole_batches(use), *_unasked(use, table)):
@@ -56,7 +56,7 @@ def use_findings(entry: Entry, uses: Mapping[str, list[Use]]) -> Iterator[Findin
     yield from found.values()
 
 
-def _stage_change(path: Path, name: str, stages: Mapping[str, str]) -> Iterator[Finding]:
+def _stage_change(path: KeyPath, name: str, stages: Mapping[str, str]) -> Iterator[Finding]:
     if stages and name not in stages:
         yield Finding(
             path, "the method has no such stage", ", ".join(stages), suggestion(name, stages)
@@ -64,7 +64,7 @@ def _stage_change(path: Path, name: str, stages: Mapping[str, str]) -> Iterator[
 
 
 def _uneven_parts(
-    path: Path, optimise: Optimise | None, batch_size: int | None
+    path: KeyPath, optimise: Optimise | None, batch_size: int | None
 ) -> Iterator[Finding]:
     if batch_size is not None and optimise is not None and batch_size % optimise.accumulate:
         yield Finding(
@@ -104,7 +104,7 @@ def _unasked(use: Use, table: list[Use]) -> Iterator[Finding]:
         return
     own = use.own_budget
     if own is not None:
-        path: Path | None = (*own.path, "epochs")
+        path: KeyPath | None = (*own.path, "epochs")
         epochs = getattr(own.stated, "epochs")  # noqa: B009  (levels know their specs as Spec)
     else:
         path, epochs = use.settled("epochs")
@@ -134,6 +134,6 @@ def _frozen_at_random(first: Use) -> Iterator[Finding]:
         )
 
 
-def _at(path: Path | None, given: str, allowed: str, remedy: str) -> Finding:
+def _at(path: KeyPath | None, given: str, allowed: str, remedy: str) -> Finding:
     """A finding at the entry's own key, or at its method where the suite states the key."""
     return Finding(path or ("method",), given, allowed, remedy)

@@ -15,7 +15,7 @@ from zoo.spec.entry import Entry
 from zoo.spec.explain import findings_of
 from zoo.spec.finding import Finding
 from zoo.spec.idle import idle_of_entry
-from zoo.spec.study import TRAIN, Study
+from zoo.spec.study import TRAIN_AXIS, Study
 from zoo.spec.suite import Suite
 from zoo.spec.teacher import Teacher
 from zoo.spec.vary import Base, Point, axis_path, count, identity, point_name, points, varied
@@ -108,7 +108,7 @@ def _axis_findings(study: Study, base: Base) -> Iterator[Finding]:
         if path[0] == "tasks" and path[1:2] and path[1] not in base.tasks(study):
             allowed = ", ".join(base.tasks(study))
             yield Finding(("axes", axis), "the study has no such task", allowed)
-        if axis == TRAIN:
+        if axis == TRAIN_AXIS:
             yield from _train_findings(values)
 
 
@@ -117,7 +117,7 @@ def _train_findings(values: tuple[object, ...]) -> Iterator[Finding]:
         whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
         if value is not None and not whole:
             allowed = "a whole number from 1, or null for all"
-            yield Finding(("axes", TRAIN, place), f"given {value!r}", allowed)
+            yield Finding(("axes", TRAIN_AXIS, place), f"given {value!r}", allowed)
 
 
 def _entry_findings(study: Study, base: Base, beside: Neighbours) -> Iterator[Finding]:

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from zoo.errors import Problem, suggestion
-from zoo.spec.finding import Finding
+from zoo.spec.finding import Finding, KeyPath
 from zoo.spec.schema import Node, Schema, schema_of
-from zoo.spec.yaml import Document, Path_
+from zoo.spec.yaml import Document
 
 _LONGEST = 60
 _MISSING = "this key is missing"
@@ -29,8 +29,8 @@ def explain(error: ValidationError, document: Document, model: type[BaseModel]) 
 def findings_of(error: ValidationError, model: type[BaseModel]) -> list[Finding]:
     """Every error of one value, one per place."""
     schema = schema_of(model)
-    found: dict[Path_, Finding] = {}
-    covered: set[Path_] = set()
+    found: dict[KeyPath, Finding] = {}
+    covered: set[KeyPath] = set()
     all_details = error.errors(include_url=False)
     places = [schema.locate(details["loc"]) for details in all_details]
     for details, (path, node) in zip(all_details, places, strict=True):
@@ -47,11 +47,11 @@ def findings_of(error: ValidationError, model: type[BaseModel]) -> list[Finding]
     return [finding for path, finding in found.items() if path not in covered]
 
 
-def _is_above(path: Path_, other: Path_) -> bool:
+def _is_above(path: KeyPath, other: KeyPath) -> bool:
     return len(other) > len(path) and other[: len(path)] == path
 
 
-def _meant(details: ErrorDetails, schema: Schema) -> Path_:
+def _meant(details: ErrorDetails, schema: Schema) -> KeyPath:
     """The key that an unknown one was meant to be: that it is missing need not be said again."""
     path, _ = schema.locate(details["loc"])
     if details["type"] != "extra_forbidden":
@@ -60,36 +60,36 @@ def _meant(details: ErrorDetails, schema: Schema) -> Path_:
     return (*path[:-1], *difflib.get_close_matches(str(path[-1]), known, n=1))
 
 
-def _wrong_value(details: ErrorDetails, path: Path_, node: Node, schema: Schema) -> Finding:
+def _wrong_value(details: ErrorDetails, path: KeyPath, node: Node, schema: Schema) -> Finding:
     given, allowed = details["input"], schema.takes(node)
     if details["type"] == "finite_number":
         allowed = allowed.replace("a number", "a finite number")
     return Finding(path, f"given {_shown(given)}", allowed, _remedy(given, allowed, node))
 
 
-def _missing_key(_details: ErrorDetails, path: Path_, node: Node, schema: Schema) -> Finding:
+def _missing_key(_details: ErrorDetails, path: KeyPath, node: Node, schema: Schema) -> Finding:
     return Finding(path, _MISSING, schema.takes(node), f"add {path[-1]!r}")
 
 
-def _unknown_key(details: ErrorDetails, path: Path_, _node: Node, schema: Schema) -> Finding:
+def _unknown_key(details: ErrorDetails, path: KeyPath, _node: Node, schema: Schema) -> Finding:
     known = schema.keys(schema.locate(details["loc"][:-1])[1])
     remedy = suggestion(str(path[-1]), known) or "remove it"
     return Finding(path, "there is no such key", ", ".join(known), remedy)
 
 
-def _misfit(details: ErrorDetails, path: Path_, _node: Node, _schema: Schema) -> Finding:
+def _misfit(details: ErrorDetails, path: KeyPath, _node: Node, _schema: Schema) -> Finding:
     context = details["ctx"]
     path = (*path, context["key"]) if context["key"] else path
     return Finding(path, context["given"], context["allowed"])
 
 
-def _refused(details: ErrorDetails, path: Path_, _node: Node, _schema: Schema) -> Finding:
+def _refused(details: ErrorDetails, path: KeyPath, _node: Node, _schema: Schema) -> Finding:
     """A validator of a method that raised a plain ValueError."""
     given, _, allowed = str(details["ctx"]["error"]).partition("; allowed: ")
     return Finding(path, given, allowed)
 
 
-def _no_tag(details: ErrorDetails, path: Path_, node: Node, _schema: Schema) -> Finding:
+def _no_tag(details: ErrorDetails, path: KeyPath, node: Node, _schema: Schema) -> Finding:
     """A mapping without its `kind` or `name`."""
     key, names = _tags(node)
     near = difflib.get_close_matches(key, details["input"], n=1)
@@ -97,7 +97,7 @@ def _no_tag(details: ErrorDetails, path: Path_, node: Node, _schema: Schema) -> 
     return Finding((*path, key), _MISSING, ", ".join(names), remedy)
 
 
-def _wrong_tag(details: ErrorDetails, path: Path_, node: Node, _schema: Schema) -> Finding:
+def _wrong_tag(details: ErrorDetails, path: KeyPath, node: Node, _schema: Schema) -> Finding:
     key, names = _tags(node)
     tag = details["input"][key]
     remedy = suggestion(str(tag), names)
@@ -109,7 +109,7 @@ def _tags(node: Node) -> tuple[str, list[str]]:
     return str(discriminator["propertyName"]), sorted(discriminator["mapping"])
 
 
-_TELLERS: dict[str, Callable[[ErrorDetails, Path_, Node, Schema], Finding]] = {
+_TELLERS: dict[str, Callable[[ErrorDetails, KeyPath, Node, Schema], Finding]] = {
     "missing": _missing_key,
     "extra_forbidden": _unknown_key,
     "misfit": _misfit,

@@ -8,8 +8,8 @@ from zoo.spec.augment import Augment
 from zoo.spec.cross import Catalogue
 from zoo.spec.cross_tasks import Tasks
 from zoo.spec.entry import Entry
-from zoo.spec.finding import Finding
-from zoo.spec.levels import BUDGET, Level, Path, Use, level, uses_of
+from zoo.spec.finding import Finding, KeyPath
+from zoo.spec.levels import BUDGET, Level, Use, level, uses_of
 from zoo.spec.optimise import Budgets
 from zoo.spec.outline import Outline
 from zoo.spec.suite import Suite
@@ -112,9 +112,9 @@ def _decides(key: str, stage: Outline) -> bool:
 
 def _idle_keys(uses: Iterable[Use]) -> Iterator[Finding]:
     """Keys that no stage reads, or that a level above states for every stage."""
-    stated: dict[Path, Level] = {}
-    read: set[Path] = set()
-    passed: dict[Path, list[str]] = {}
+    stated: dict[KeyPath, Level] = {}
+    read: set[KeyPath] = set()
+    passed: dict[KeyPath, list[str]] = {}
     for use in uses:
         settled: set[str] = set()
         for each in use.levels:
@@ -171,6 +171,6 @@ def _idle_stages(
                 yield _untrained(("tasks", task, "stages", name), trained[task])
 
 
-def _untrained(path: Path, trained: Iterable[str]) -> Finding:
+def _untrained(path: KeyPath, trained: Iterable[str]) -> Finding:
     given = "nothing is trained in this stage here"
     return Finding(path, given, ", ".join(sorted(trained)), "remove it")

@@ -17,7 +17,7 @@ from zoo.spec.data import DataSource, task_of
 from zoo.spec.entry import MethodField
 from zoo.spec.optimise import Optimise, Stages
 from zoo.spec.recipe import (
-    SCHEMA,
+    RECIPE_SCHEMA,
     ResolvedSource,
     RunRecipe,
     StudentRecipe,
@@ -83,7 +83,7 @@ Input = Annotated[TaskInput | CorpusInput | ModelInput | FileInput, Field(discri
 class InputsJob(Job):
     """Look at all that a suite reads and did not make; `entry` is `inputs`."""
 
-    schema_version: Literal[3] = SCHEMA
+    schema_version: Literal[3] = RECIPE_SCHEMA
     inputs: dict[str, Input]
     """By the name of the file that says what they are."""
 
@@ -91,7 +91,7 @@ class InputsJob(Job):
 class PretrainJob(Job):
     """Bring first weights: from the hub, a folder, another entry, or by pretraining."""
 
-    schema_version: Literal[3] = SCHEMA
+    schema_version: Literal[3] = RECIPE_SCHEMA
     source: ResolvedSource
     origin: str | None = None
     """The entry whose transferred weights these are, for a distilled source."""
@@ -113,7 +113,7 @@ class PretrainJob(Job):
 class TransferJob(Job):
     """Train a student on the corpus, before any task: nothing here speaks of tasks."""
 
-    schema_version: Literal[3] = SCHEMA
+    schema_version: Literal[3] = RECIPE_SCHEMA
     teacher: str
     source: ResolvedSource
     student: StudentRecipe

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 from zoo.spec.base import Spec
 from zoo.spec.entry import Entry
+from zoo.spec.finding import KeyPath
 from zoo.spec.optimise import Optimise, StageChange, Stages, TaskChange
 from zoo.spec.outline import Outline
 from zoo.spec.suite import Suite
 
-Path = tuple[str | int, ...]
 BUDGET = ("epochs", "steps")
 """Two ways to state one thing."""
 
@@ -17,7 +17,7 @@ BUDGET = ("epochs", "steps")
 class Level(NamedTuple):
     """A mapping of a file that states how stages are trained."""
 
-    path: Path
+    path: KeyPath
     stated: Spec
 
     @property
@@ -39,7 +39,7 @@ class Use(NamedTuple):
     levels: tuple[Level, ...]
     below: Optimise | None = None
 
-    def settled(self, key: str) -> tuple[Path | None, Any]:
+    def settled(self, key: str) -> tuple[KeyPath | None, Any]:
         """The value of a key and the place in the entry's file that decides it, if one does."""
         for level in self.levels:
             if level.is_whole or key in level.keys:
@@ -63,7 +63,7 @@ def uses_of(
     }
 
 
-def level(path: Path, stated: Spec | None) -> tuple[Level, ...]:
+def level(path: KeyPath, stated: Spec | None) -> tuple[Level, ...]:
     """The level of a mapping, if it is there."""
     return () if stated is None else (Level(path, stated),)
 
@@ -79,5 +79,5 @@ def _use(entry: Entry, suite: Suite, task: str, stage: Outline) -> Use:
     return Use(stage, (*top, *own, *rest), suite.optimise)
 
 
-def _of_stage(path: Path, stages: Stages, stage: Outline) -> tuple[Level, ...]:
+def _of_stage(path: KeyPath, stages: Stages, stage: Outline) -> tuple[Level, ...]:
     return level((*path, "stages", stage.name), stages.get(stage.name))

@@ -28,7 +28,7 @@ from zoo.spec.task import TASKS, Task
 from zoo.spec.teacher import Teacher
 from zoo.spec.yaml import Document, read_yaml
 
-Model = TypeVar("Model", bound=Spec)
+AnySpec = TypeVar("AnySpec", bound=Spec)
 BOARD, INPUTS = "board", "inputs"
 """No entry and no teacher may be called so: these are the suite's own pipelines."""
 
@@ -216,8 +216,8 @@ class _Reader:
         """What is wrong with one file."""
         return self._problems.get(path, [])
 
-    def read_all(self, paths: Iterable[Path], model: type[Model]) -> dict[str, Model]:
-        read: dict[str, Model] = {}
+    def read_all(self, paths: Iterable[Path], model: type[AnySpec]) -> dict[str, AnySpec]:
+        read: dict[str, AnySpec] = {}
         for path in paths:
             self.check_name(path, path.stem)
             value = self.read(path, model)
@@ -225,7 +225,7 @@ class _Reader:
                 read[path.stem] = value
         return read
 
-    def read(self, path: Path, model: type[Model]) -> Model | None:
+    def read(self, path: Path, model: type[AnySpec]) -> AnySpec | None:
         self._problems.setdefault(path, [])
         shown = self.project.relative(path)
         try:

@@ -119,7 +119,7 @@ def changed(optimise: Optimise, change: TaskChange | StageChange | None) -> Opti
     return Optimise.model_validate({**optimise.model_dump(), **stated})
 
 
-def merged(stages: Stages, change: TaskChange | None) -> Stages:
+def merged_stages(stages: Stages, change: TaskChange | None) -> Stages:
     """Changes of stages with those that a task makes on top."""
     if change is None:
         return stages

@@ -7,11 +7,11 @@ from pydantic import Field, model_validator
 from zoo.spec.base import LINE_PATTERN, Addressed, BelowData, Spec, misfit
 from zoo.spec.task import Columns, Reader, Task, TaskKind
 
-Line = Annotated[str, Field(pattern=LINE_PATTERN)]
+OneLine = Annotated[str, Field(pattern=LINE_PATTERN)]
 """A cell as it is read: without blanks around it."""
 Metric = Literal["accuracy", "f1", "matthews", "pearson", "spearman"]
 
-METRICS: dict[TaskKind, tuple[Metric, ...]] = {
+METRICS_OF_KIND: dict[TaskKind, tuple[Metric, ...]] = {
     TaskKind.CLASSIFICATION: ("accuracy", "f1", "matthews"),
     TaskKind.REGRESSION: ("pearson", "spearman"),
 }
@@ -36,13 +36,13 @@ class OwnDefinition(Addressed):
 
     files: OwnFiles
     """Tab-separated UTF-8, cells never quoted."""
-    texts: Annotated[tuple[Line, ...], Field(min_length=1, max_length=2)]
+    texts: Annotated[tuple[OneLine, ...], Field(min_length=1, max_length=2)]
     """The column of the text, or of both texts."""
-    label: Line = "label"
+    label: OneLine = "label"
     """The column of the label."""
-    columns: tuple[Line, ...] | None = None
+    columns: tuple[OneLine, ...] | None = None
     """The columns of files without a header line; absent where files have one."""
-    labels: Annotated[tuple[Line, ...], Field(min_length=2)] | None = None
+    labels: Annotated[tuple[OneLine, ...], Field(min_length=2)] | None = None
     """The classes, in the order of their ids, as files write them."""
     range: tuple[float, float] | None = None
     """The lowest and the highest number, where a number is learnt and not a class."""
@@ -80,7 +80,9 @@ class OwnDefinition(Addressed):
 
     def _refuse_metrics(self) -> None:
         what = "numbers" if self.range else "classes"
-        fitting = [name for name in METRICS[self.kind_of_task] if name != "f1" or self._is_binary]
+        fitting = [
+            name for name in METRICS_OF_KIND[self.kind_of_task] if name != "f1" or self._is_binary
+        ]
         for name in self.metrics:
             if name not in fitting:
                 given = f"{name} does not score {what}"

@@ -15,14 +15,14 @@ from zoo.spec.base import Addressed, Inputs, Sha256, Spec, content, digest
 from zoo.spec.corpus import Corpus
 from zoo.spec.data import DataSource, TaskSettings, task_of
 from zoo.spec.entry import MethodField
-from zoo.spec.optimise import Optimise, Stages, TaskChange, changed, merged
+from zoo.spec.optimise import Optimise, Stages, TaskChange, changed, merged_stages
 from zoo.spec.own_task import OwnData
 from zoo.spec.shape import Shape
 from zoo.spec.student import Start
 from zoo.spec.task import Task
 from zoo.spec.teacher import FolderSource, HubSource, PretrainedSource
 
-SCHEMA: Literal[3] = 3
+RECIPE_SCHEMA: Literal[3] = 3
 """Raised when the meaning of a recipe changes, so that old digests stay with old meanings.
 
 2: a stage reads its data on from where the stages before it stopped. 3: a digest names the content
@@ -48,7 +48,7 @@ ResolvedSource = Annotated[
 
 def weights_declared(source: ResolvedSource) -> str:
     """sha256 of what is declared of first weights, wherever they lie."""
-    return digest([SCHEMA, source.model_dump(mode="json")])
+    return digest([RECIPE_SCHEMA, source.model_dump(mode="json")])
 
 
 class TeacherRecipe(Spec):
@@ -75,7 +75,7 @@ class StudentRecipe(Spec):
 class Recipe(Spec):
     """An entry. A teacher's own entry has no student and no method."""
 
-    schema_version: Literal[3] = SCHEMA
+    schema_version: Literal[3] = RECIPE_SCHEMA
     teacher: TeacherRecipe
     student: StudentRecipe | None = None
     method: MethodField | None = None
@@ -100,7 +100,7 @@ class Recipe(Spec):
 
     def task_stages(self, task: str) -> Stages:
         """What this entry changes in its stages on one task."""
-        return merged(self.stages, self.tasks.get(task))
+        return merged_stages(self.stages, self.tasks.get(task))
 
     def only(self, task: str, *, taught: bool) -> "Recipe":
         """What this recipe comes to on one task: changes applied, other tasks left out.

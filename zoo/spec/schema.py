@@ -9,13 +9,13 @@ from pydantic import BaseModel
 
 from zoo.spec.base import WORDS
 from zoo.spec.entry import MethodSpec, entry_model
+from zoo.spec.finding import KeyPath
 from zoo.spec.own_task import OwnTask
 from zoo.spec.study import Study
 from zoo.spec.suite import Suite
 from zoo.spec.teacher import Teacher
 
 Node = Mapping[str, Any]
-Path_ = tuple[str | int, ...]
 
 _KINDS = {
     "integer": "a whole number",
@@ -51,7 +51,7 @@ class Schema:
     def __init__(self, model: type[BaseModel]) -> None:
         self._root: Node = model.model_json_schema()
 
-    def locate(self, location: Path_) -> tuple[Path_, Node]:
+    def locate(self, location: KeyPath) -> tuple[KeyPath, Node]:
         """The keys a person wrote, without the labels of unions, and what the last one takes."""
         path: list[str | int] = []
         node = self._resolved(self._root)

@@ -8,12 +8,12 @@ from zoo.spec.base import Name, Seed, Spec, misfit
 from zoo.spec.jobs import Job
 from zoo.spec.teacher import TaskName
 
-TRAIN = "train"
+TRAIN_AXIS = "train"
 """The axis that is no key of an entry: training examples of every task."""
 BASE = "base"
 """The name of the entry itself among its variants."""
 
-Values = Annotated[tuple[Any, ...], Field(min_length=1)]
+AxisValues = Annotated[tuple[Any, ...], Field(min_length=1)]
 
 
 class Study(Spec):
@@ -35,7 +35,7 @@ class Study(Spec):
     combine: Literal["each", "product"] = "each"
     """`each`: the entry itself, and then one change at a time; `product`: the entry itself, and
     all combinations."""
-    axes: Annotated[dict[str, Values], Field(min_length=1)]
+    axes: Annotated[dict[str, AxisValues], Field(min_length=1)]
     """Keys of the entry's file by their dotted paths, each with the values it takes; `train` is
     the number of training examples of every task."""
 

@@ -11,6 +11,9 @@ from zoo.spec.shape import Shape
 from zoo.spec.task import TASKS
 from zoo.spec.weights import DistilledWeights, FolderWeights, HubWeights
 
+TEACHER = "teacher"
+"""What stands in the place of a method's name for a teacher's own entry."""
+
 
 class HubSource(HubWeights):
     """A model of the hub, at one revision."""

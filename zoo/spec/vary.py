@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo.spec.base import Spec, digest
 from zoo.spec.entry import Entry
-from zoo.spec.study import BASE, TRAIN, Study
+from zoo.spec.study import BASE, TRAIN_AXIS, Study
 from zoo.spec.suite import Suite
 from zoo.spec.task import TASKS
 from zoo.spec.teacher import Teacher
@@ -87,7 +87,7 @@ def varied(study: Study, point: Point, base: Base) -> Entry:
     plain = base.entry.model_dump(exclude_unset=True)
     plain |= {"only": tasks, "tasks": _among(plain.get("tasks", {}), tasks)}
     for axis, place in point.items():
-        if axis != TRAIN:
+        if axis != TRAIN_AXIS:
             path = axis_path(axis)
             _fill(plain, path, base.suite)
             _put(plain, path, study.axes[axis][place])
@@ -97,8 +97,8 @@ def varied(study: Study, point: Point, base: Base) -> Entry:
 def train_sizes(study: Study, point: Point, base: Base) -> dict[str, int | None]:
     """Most training examples of each of the study's tasks at a point."""
     sizes = {task: base.suite.tasks[task].train for task in base.tasks(study)}
-    if TRAIN in point:
-        sizes = dict.fromkeys(sizes, study.axes[TRAIN][point[TRAIN]])
+    if TRAIN_AXIS in point:
+        sizes = dict.fromkeys(sizes, study.axes[TRAIN_AXIS][point[TRAIN_AXIS]])
     return sizes
 
 
@@ -123,7 +123,7 @@ def values_of(study: Study, point: Point, base: Base) -> dict[str, Any]:
 
 
 def _base_value(study: Study, axis: str, base: Base) -> Any:
-    if axis == TRAIN:
+    if axis == TRAIN_AXIS:
         sizes = set(train_sizes(study, {}, base).values())
         return sizes.pop() if len(sizes) == 1 else None
     value: Any = _resolved(varied(study, {}, base), base)

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from zoo.errors import Problem, SpecError, at
-from zoo.spec.finding import Finding
+from zoo.spec.finding import Finding, KeyPath
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
@@ -31,8 +31,6 @@ _DEEPEST = 20
 _LONGEST = 30
 """Characters of a whole number; a longer one is no setting of anything, and slow to read."""
 
-Path_ = tuple[str | int, ...]
-
 
 @dataclass
 class Document:
@@ -40,9 +38,9 @@ class Document:
 
     file: str
     content: Any
-    lines: dict[Path_, int] = field(default_factory=dict)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
 
-    def line(self, path: Path_) -> int:
+    def line(self, path: KeyPath) -> int:
         """The line of `path`, or of the nearest of its parents that stands in the file."""
         while path not in self.lines and path:
             path = path[:-1]
@@ -130,7 +128,7 @@ class _Builder:
             if isinstance(event, yaml.NodeEvent):
                 self.document.content = self._build(event, ())
 
-    def _build(self, event: Any, path: Path_) -> Any:
+    def _build(self, event: Any, path: KeyPath) -> Any:
         line = event.start_mark.line + 1
         self.document.lines.setdefault(path, line)
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
@@ -150,7 +148,7 @@ class _Builder:
             return self._mapping(path)
         return self._sequence(path)
 
-    def _sequence(self, path: Path_) -> tuple[Any, ...]:
+    def _sequence(self, path: KeyPath) -> tuple[Any, ...]:
         built: list[Any] = []
         for event in self._events:
             if isinstance(event, yaml.SequenceEndEvent):
@@ -158,7 +156,7 @@ class _Builder:
             built.append(self._build(event, (*path, len(built))))
         return tuple(built)  # as frozen specs hold them
 
-    def _mapping(self, path: Path_) -> dict[str, Any]:
+    def _mapping(self, path: KeyPath) -> dict[str, Any]:
         built: dict[str, Any] = {}
         for event in self._events:
             if isinstance(event, yaml.MappingEndEvent):
@@ -179,7 +177,7 @@ class _Builder:
             built.setdefault(key, value)
         return built
 
-    def _scalar(self, event: Any, path: Path_) -> Any:
+    def _scalar(self, event: Any, path: KeyPath) -> Any:
         text = str(event.value)
         if not event.implicit[0]:
             return text
@@ -195,6 +193,6 @@ class _Builder:
             return float(text)
         return text
 
-    def _refuse(self, path: Path_, line: int, given: str, remedy: str) -> None:
+    def _refuse(self, path: KeyPath, line: int, given: str, remedy: str) -> None:
         place = at(self.document.file, line, ".".join(map(str, path)))
         self.problems.append(Problem(place, given, remedy=remedy))

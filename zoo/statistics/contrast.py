@@ -14,7 +14,7 @@ from zoo.spec.task import Task
 from zoo.statistics.estimate import ROUNDING, Draws, difference
 from zoo.statistics.resample import generator_of, swap_weights, weighted_sums
 from zoo.statistics.splits import ScoredSplit
-from zoo.statistics.sums import Array, value
+from zoo.statistics.sums import FloatArray, value
 
 Pair = tuple[str, str]
 """An entry and its rival."""
@@ -42,8 +42,8 @@ class Swaps:
     `whole` is (seeds, K), `swapped` (permutations, seeds, K).
     """
 
-    whole: Array
-    swapped: Array
+    whole: FloatArray
+    swapped: FloatArray
 
 
 def contests(
@@ -110,7 +110,7 @@ def _swaps(split: ScoredSplit, entries: Sequence[str], permutations: int) -> dic
     }
 
 
-def mcnemar_p(one: Array, other: Array) -> float:
+def mcnemar_p(one: FloatArray, other: FloatArray) -> float:
     """The exact test of McNemar, 1947, two-sided: binomial on the examples only one side has right.
 
     Args:
@@ -148,6 +148,6 @@ def permutation_p(task: Task, one: Swaps, other: Swaps, examples: int) -> float:
     return (1 + int((~smaller).sum())) / (1 + len(smaller))
 
 
-def _joined(one: Array, other: Array) -> Array:
+def _joined(one: FloatArray, other: FloatArray) -> FloatArray:
     """Sums of each seed of `one` with each of `other`: (permutations, seeds, seeds, K)."""
     return np.asarray(one[:, :, None] + other[:, None, :])

@@ -25,7 +25,7 @@ import numpy as np
 from scipy.stats import norm, t
 
 from zoo.statistics.bootstrap import percentile_interval
-from zoo.statistics.sums import Array
+from zoo.statistics.sums import FloatArray
 
 LEVEL = 0.05
 """Error level of intervals and tests, two-sided."""
@@ -43,8 +43,8 @@ class Draws:
     """
 
     seeds: tuple[int, ...]
-    observed: Array
-    resampled: Array
+    observed: FloatArray
+    resampled: FloatArray
 
 
 class SeedPart(NamedTuple):
@@ -60,7 +60,7 @@ class Estimate:
     """A mean over seeds, or a difference of two, with its values in B resamples, (B,)."""
 
     value: float
-    resampled: Array
+    resampled: FloatArray
     seed_parts: tuple[SeedPart, ...] = ()
 
     @property

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo.statistics.sums import Array
+from zoo.statistics.sums import FloatArray
 
 
-def holm(p_values: Sequence[float]) -> Array:
+def holm(p_values: Sequence[float]) -> FloatArray:
     """Corrected p-values, in the given order: rejecting those up to a level bounds the chance of
     any false rejection by that level, however the tests depend on each other.
 

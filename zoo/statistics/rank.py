@@ -6,11 +6,11 @@ from itertools import combinations
 from zoo.statistics.estimate import LEVEL, Draws, difference, over_examples
 from zoo.statistics.holm import holm
 
-Places = tuple[int, int]
+RankInterval = tuple[int, int]
 """The best and the worst place, counted from 1."""
 
 
-def places(draws: Mapping[str, Draws]) -> dict[str, Places | None]:
+def places(draws: Mapping[str, Draws]) -> dict[str, RankInterval | None]:
     """The places of each entry: behind all that are better for certain, before all that are worse.
 
     Each pair is tested by its difference over the standard deviation of that difference, over

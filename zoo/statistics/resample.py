@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from zoo.statistics.bootstrap import bootstrap_rows, chunks
-from zoo.statistics.sums import Array
+from zoo.statistics.sums import FloatArray
 
 
 def generator_of(
@@ -27,7 +27,7 @@ def generator_of(
 
 def bootstrap_weights(
     examples: int, resamples: int, generator: np.random.Generator
-) -> Iterator[Array]:
+) -> Iterator[FloatArray]:
     """How often each example is drawn, chunk by chunk until all resamples.
 
     Yields:
@@ -39,7 +39,7 @@ def bootstrap_weights(
 
 def swap_weights(
     examples: int, permutations: int, generator: np.random.Generator
-) -> Iterator[Array]:
+) -> Iterator[FloatArray]:
     """Which examples are swapped, each with probability one half, chunk by chunk.
 
     Yields:
@@ -50,7 +50,9 @@ def swap_weights(
         yield np.unpackbits(bits, axis=1, count=examples).astype(np.float64)
 
 
-def weighted_sums(contributions: Sequence[Array], weights: Iterable[Array]) -> list[Array]:
+def weighted_sums(
+    contributions: Sequence[FloatArray], weights: Iterable[FloatArray]
+) -> list[FloatArray]:
     """Sums over examples under each row of weights.
 
     Args:

@@ -10,7 +10,7 @@ from zoo.spec.task import Task
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredRuns:
     """The runs of one entry on one split of one task.
 
     `method` is `teacher` for a teacher's own entry, `teacher` the entry that taught, `twin` the

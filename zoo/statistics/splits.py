@@ -9,10 +9,10 @@ import numpy as np
 from zoo.errors import MeasurementError, Problem
 from zoo.evaluation.predictions import Predictions
 from zoo.spec.task import TASKS, Task
-from zoo.statistics.scored import Scored
-from zoo.statistics.sums import Array, contributions
+from zoo.statistics.scored import ScoredRuns
+from zoo.statistics.sums import FloatArray, contributions
 
-Row = tuple[str, object]
+AnswerRow = tuple[str, object]
 """The id and the gold answer of one example."""
 
 
@@ -27,18 +27,18 @@ class ScoredSplit:
     task: Task
     name: str
     examples: int
-    entries: tuple[Scored, ...]
-    by_metric: dict[str, dict[str, Array]]
+    entries: tuple[ScoredRuns, ...]
+    by_metric: dict[str, dict[str, FloatArray]]
 
 
-def scored_splits(scored: Sequence[Scored]) -> list[ScoredSplit]:
+def scored_splits(scored: Sequence[ScoredRuns]) -> list[ScoredSplit]:
     """The splits in the order of the zoo's tasks, and then of the suite's own by their names.
 
     Raises:
         MeasurementError: entries that appear twice, have no run or did not answer the same
             examples, and answers that are none of their task.
     """
-    together: dict[tuple[str, str], list[Scored]] = defaultdict(list)
+    together: dict[tuple[str, str], list[ScoredRuns]] = defaultdict(list)
     for one in scored:
         together[one.task, one.split].append(one)
     places = {task: place for place, task in enumerate(TASKS)}
@@ -46,7 +46,7 @@ def scored_splits(scored: Sequence[Scored]) -> list[ScoredSplit]:
     return [_scored_split(together[key][0].definition, key[1], together[key]) for key in order]
 
 
-def _scored_split(task: Task, name: str, scored: Sequence[Scored]) -> ScoredSplit:
+def _scored_split(task: Task, name: str, scored: Sequence[ScoredRuns]) -> ScoredSplit:
     entries = tuple(sorted(scored, key=lambda one: one.entry))
     _check_once(task, name, entries)
     runs = [
@@ -59,7 +59,7 @@ def _scored_split(task: Task, name: str, scored: Sequence[Scored]) -> ScoredSpli
             continue
         if _examples(task, name, label, run) != examples:
             raise _different(task, name, label, standard)
-    by_metric: dict[str, dict[str, Array]] = {metric: {} for metric in task.metrics}
+    by_metric: dict[str, dict[str, FloatArray]] = {metric: {} for metric in task.metrics}
     for one in entries:
         by_seed = [_contributions(task, one.runs[seed]) for seed in one.seeds]
         for metric, arrays in by_metric.items():
@@ -67,13 +67,13 @@ def _scored_split(task: Task, name: str, scored: Sequence[Scored]) -> ScoredSpli
     return ScoredSplit(task, name, len(examples), entries, by_metric)
 
 
-def _contributions(task: Task, run: Predictions) -> dict[str, Array]:
+def _contributions(task: Task, run: Predictions) -> dict[str, FloatArray]:
     """In the order of the ids, so that the order of a file's rows changes no number."""
     order = sorted(range(len(run.ids)), key=run.ids.__getitem__)
     return contributions(task, [run.gold[i] for i in order], [run.answers[i] for i in order])
 
 
-def _examples(task: Task, name: str, label: str, run: Predictions) -> list[Row]:
+def _examples(task: Task, name: str, label: str, run: Predictions) -> list[AnswerRow]:
     if len(set(run.ids)) < len(run.ids):
         given = f"{len(run.ids) - len(set(run.ids))} ids appear more than once"
         where = f"{task.name} {name}: {label}"
@@ -81,7 +81,7 @@ def _examples(task: Task, name: str, label: str, run: Predictions) -> list[Row]:
     return sorted(zip(run.ids, run.gold, strict=True), key=lambda row: row[0])
 
 
-def _check_once(task: Task, name: str, entries: Sequence[Scored]) -> None:
+def _check_once(task: Task, name: str, entries: Sequence[ScoredRuns]) -> None:
     names = [one.entry for one in entries]
     problems = [
         Problem(f"{task.name} {name}: {entry}", "this entry appears twice", "all its runs at once")

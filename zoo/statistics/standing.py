@@ -16,18 +16,18 @@ from zoo.records.statistics import (
 from zoo.statistics.contrast import Contested, contests
 from zoo.statistics.estimate import ROUNDING, Draws, mean_of, over_examples, over_seeds
 from zoo.statistics.holm import holm
-from zoo.statistics.rank import Places, places
+from zoo.statistics.rank import RankInterval, places
 from zoo.statistics.resample import bootstrap_weights, generator_of, weighted_sums
 from zoo.statistics.resolution import smallest_difference
-from zoo.statistics.scored import Scored
+from zoo.statistics.scored import ScoredRuns
 from zoo.statistics.splits import ScoredSplit, scored_splits
 from zoo.statistics.sums import LOWEST, value
 
-__all__ = ["PERMUTATIONS", "RESAMPLES", "Scored", "suite_statistics"]
+__all__ = ["PERMUTATIONS", "RESAMPLES", "ScoredRuns", "suite_statistics"]
 
 RESAMPLES = 2_000
 PERMUTATIONS = 20_000
-DIGITS = 6
+STATISTICS_DIGITS = 6
 """Significant ones of every number: more than anyone reads, fewer than rounding errors reach."""
 
 ByEntry = Mapping[str, Draws]
@@ -46,13 +46,13 @@ class _Analysed:
         return self.draws[self.split.task.primary]
 
     @property
-    def places(self) -> dict[str, Places | None]:
+    def places(self) -> dict[str, RankInterval | None]:
         return _student_places(self.split.entries, self.primary)
 
 
 def suite_statistics(
     suite: str,
-    scored: Sequence[Scored],
+    scored: Sequence[ScoredRuns],
     inputs: str,
     *,
     resamples: int = RESAMPLES,
@@ -124,7 +124,9 @@ def _draws(split: ScoredSplit, resamples: int) -> dict[str, ByEntry]:
     }
 
 
-def _student_places(entries: Sequence[Scored], draws: ByEntry) -> dict[str, Places | None]:
+def _student_places(
+    entries: Sequence[ScoredRuns], draws: ByEntry
+) -> dict[str, RankInterval | None]:
     return places({one.entry: draws[one.entry] for one in entries if one.is_student})
 
 
@@ -214,10 +216,10 @@ def _rounded(number: float | None) -> float | None:
 
 
 def _significant(number: float) -> float:
-    """To `DIGITS`; differences that are rounding errors are none."""
+    """To `STATISTICS_DIGITS`; differences that are rounding errors are none."""
     return 0.0 if abs(number) <= ROUNDING else _chance(number)
 
 
 def _chance(p: float) -> float:
-    """A p-value to `DIGITS`, however small."""
-    return float(f"{p:.{DIGITS}g}")
+    """A p-value to `STATISTICS_DIGITS`, however small."""
+    return float(f"{p:.{STATISTICS_DIGITS}g}")

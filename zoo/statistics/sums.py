@@ -19,7 +19,7 @@ from zoo.evaluation.answers import exact_and_f1
 from zoo.evaluation.metrics import foreign
 from zoo.spec.task import Task, TaskKind
 
-Array = NDArray[np.float64]
+FloatArray = NDArray[np.float64]
 
 LOWEST = {
     "accuracy": 0.0,
@@ -34,7 +34,7 @@ SMALLEST_VARIANCE = 1e-12
 """Share of the mean square below which a variance is rounding, and a correlation undefined."""
 
 
-def contributions(task: Task, gold: Sequence[Any], answers: Sequence[Any]) -> dict[str, Array]:
+def contributions(task: Task, gold: Sequence[Any], answers: Sequence[Any]) -> dict[str, FloatArray]:
     """What each of N examples adds to the sums of each metric: (N, K) by metric.
 
     Correlations take answers standardised over the whole split, which changes no correlation, and
@@ -62,7 +62,7 @@ def contributions(task: Task, gold: Sequence[Any], answers: Sequence[Any]) -> di
     return {metric: _CONTRIBUTIONS[metric](task, *sides.values()) for metric in task.metrics}
 
 
-def value(task: Task, metric: str, sums: Array, examples: int) -> Array:
+def value(task: Task, metric: str, sums: FloatArray, examples: int) -> FloatArray:
     """The metric, (...), of sums, (..., K), over `examples` examples; NaN where it is undefined.
 
     On the metric's natural scale: from `LOWEST` to 1.
@@ -80,33 +80,33 @@ def _unfit(task: Task, side: str, values: NDArray[Any]) -> list[Problem]:
     return foreign(task, side, values)
 
 
-def _right(_task: Task, gold: NDArray[Any], answers: NDArray[Any]) -> Array:
+def _right(_task: Task, gold: NDArray[Any], answers: NDArray[Any]) -> FloatArray:
     return np.asarray(gold == answers, np.float64)[:, None]
 
 
-def _positives(_task: Task, gold: NDArray[Any], answers: NDArray[Any]) -> Array:
+def _positives(_task: Task, gold: NDArray[Any], answers: NDArray[Any]) -> FloatArray:
     """Positive on both sides, and on either."""
     asked, found = gold == 1, answers == 1
     return np.stack([asked & found, asked, found], 1).astype(np.float64)
 
 
-def _classes(task: Task, gold: NDArray[Any], answers: NDArray[Any]) -> Array:
+def _classes(task: Task, gold: NDArray[Any], answers: NDArray[Any]) -> FloatArray:
     """Right, and one indicator for each class of gold and of answers."""
     classes = np.arange(len(task.labels))
     sides = [gold[:, None] == classes, answers[:, None] == classes]
     return np.concatenate([(gold == answers)[:, None], *sides], 1).astype(np.float64)
 
 
-def _moments(_task: Task, gold: NDArray[Any], answers: NDArray[Any]) -> Array:
+def _moments(_task: Task, gold: NDArray[Any], answers: NDArray[Any]) -> FloatArray:
     x, y = _standardised(gold), _standardised(answers)
     return np.stack([x, y, x * x, y * y, x * y], 1)
 
 
-def _rank_moments(task: Task, gold: NDArray[Any], answers: NDArray[Any]) -> Array:
+def _rank_moments(task: Task, gold: NDArray[Any], answers: NDArray[Any]) -> FloatArray:
     return _moments(task, rankdata(gold), rankdata(answers))
 
 
-def _standardised(values: NDArray[Any]) -> Array:
+def _standardised(values: NDArray[Any]) -> FloatArray:
     """Mean 0 and standard deviation 1; 0 everywhere where all are equal."""
     # In units of the largest, so that no square overflows.
     centred = np.asarray(values, np.float64) - float(np.mean(values, dtype=np.float64))
@@ -117,17 +117,17 @@ def _standardised(values: NDArray[Any]) -> Array:
     return np.asarray((scaled - scaled.mean()) / scaled.std())
 
 
-def _mean(sums: Array, examples: int) -> Array:
+def _mean(sums: FloatArray, examples: int) -> FloatArray:
     return np.asarray(sums[..., 0] / examples)
 
 
-def _f1(sums: Array, _examples: int) -> Array:
+def _f1(sums: FloatArray, _examples: int) -> FloatArray:
     """2 TP / (asked + found); 0 where no positive is asked for or found."""
     both, either = sums[..., 0], sums[..., 1] + sums[..., 2]
     return np.asarray(np.divide(2 * both, either, out=np.zeros_like(both), where=either > 0))
 
 
-def _matthews(sums: Array, examples: int) -> Array:
+def _matthews(sums: FloatArray, examples: int) -> FloatArray:
     """Gorodkin, 2004, for any number of classes; 0 where either side has one class only.
 
     The sums are counts below 2^53, so that a variance of 0 is 0 exactly.
@@ -140,7 +140,7 @@ def _matthews(sums: Array, examples: int) -> Array:
     return np.asarray(np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0))
 
 
-def _correlation(sums: Array, examples: int) -> Array:
+def _correlation(sums: FloatArray, examples: int) -> FloatArray:
     """Pearson; NaN where either side is constant."""
     x, y, xx, yy, xy = np.moveaxis(sums / examples, -1, 0)
     variances = xx - x * x, yy - y * y
@@ -149,14 +149,14 @@ def _correlation(sums: Array, examples: int) -> Array:
     return np.where(defined, np.clip((xy - x * y) / scale, -1.0, 1.0), np.nan)
 
 
-_CONTRIBUTIONS: dict[str, Callable[[Task, NDArray[Any], NDArray[Any]], Array]] = {
+_CONTRIBUTIONS: dict[str, Callable[[Task, NDArray[Any], NDArray[Any]], FloatArray]] = {
     "accuracy": _right,
     "f1": _positives,
     "matthews": _classes,
     "pearson": _moments,
     "spearman": _rank_moments,
 }
-_VALUES: dict[str, Callable[[Array, int], Array]] = {
+_VALUES: dict[str, Callable[[FloatArray, int], FloatArray]] = {
     "accuracy": _mean,
     "f1": _f1,
     "matthews": _matthews,

@@ -11,10 +11,10 @@ from multiprocessing.process import BaseProcess
 from zoo.errors import Problem, TrainingError, ZooError
 from zoo.processes import die_with_parent, ending
 
-Piece = Callable[[], None]
+PieceOfWork = Callable[[], None]
 
 
-def run_beside(pieces: Sequence[Piece], workers: int) -> None:
+def run_beside(pieces: Sequence[PieceOfWork], workers: int) -> None:
     """Run all pieces, at most `workers` at a time; in turn where processes cannot be forked.
 
     The parent must not have computed with several threads yet: a fork does not copy them.
@@ -39,7 +39,7 @@ def run_beside(pieces: Sequence[Piece], workers: int) -> None:
         raise TrainingError(*problems)
 
 
-def _started(piece: Piece) -> tuple[BaseProcess, Connection]:
+def _started(piece: PieceOfWork) -> tuple[BaseProcess, Connection]:
     """A process that runs a piece, and where it tells what went wrong."""
     context = multiprocessing.get_context("fork")
     told, telling = context.Pipe(duplex=False)
@@ -49,7 +49,7 @@ def _started(piece: Piece) -> tuple[BaseProcess, Connection]:
     return process, told
 
 
-def _run(piece: Piece, telling: Connection, parent: int) -> None:
+def _run(piece: PieceOfWork, telling: Connection, parent: int) -> None:
     die_with_parent(parent)
     try:
         piece()

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from zoo.distil.stage import Data
 from zoo.errors import Problem, TrainingError
 from zoo.records.training import PhaseRecord
-from zoo.training.phase import History, PhaseRun, Start, Work, closed, opened
+from zoo.training.phase import History, PhaseRun, PhaseStart, Work, closed, opened
 from zoo.training.projections import take_up
 from zoo.training.resume import Place
 from zoo.training.trainee import make_projections
@@ -55,7 +55,7 @@ def train(work: Work) -> Outcome:
     saved = work.scratch.place() if work.scratch else None
     behind = len(saved.finished) if saved else 0
     history = History.after(saved or Place())
-    start = Start(work.student.to(work.device), _projections(work))
+    start = PhaseStart(work.student.to(work.device), _projections(work))
     for phase in work.phases[:behind]:
         # Its weights are inside the saved state; opening and closing rebuilds the structure.
         start.student = closed(phase, opened(work, phase, start.student))
@@ -64,7 +64,7 @@ def train(work: Work) -> Outcome:
         if saved is not None and len(history.finished) == behind:
             run.restore(saved)
         history.finished.append(run.run())
-        start = Start(run.student, start.projections, run.optimiser)
+        start = PhaseStart(run.student, start.projections, run.optimiser)
     # All phases were behind already: killed after the last step, before its checkpoint was saved.
     if work.scratch is not None and behind == len(work.phases):
         work.scratch.restore(_left(start), None)
@@ -97,7 +97,7 @@ def _refuse_misfits(work: Work) -> None:
         raise TrainingError(*problems)
 
 
-def _left(start: Start) -> dict[str, nn.Module]:
+def _left(start: PhaseStart) -> dict[str, nn.Module]:
     return {"trainee": start.student, "projections": start.projections}
 
 

@@ -8,11 +8,11 @@ from torch.optim import AdamW
 
 from zoo.spec.optimise import Optimise
 
-Trained = Iterable[tuple[nn.Parameter, float]]
+ParameterRates = Iterable[tuple[nn.Parameter, float]]
 """Parameters, each with what its learning rate is multiplied with."""
 
 
-def make_optimiser(parameters: Trained, optimise: Optimise) -> AdamW:
+def make_optimiser(parameters: ParameterRates, optimise: Optimise) -> AdamW:
     """AdamW on the parameters that ask for gradients; biases and layer norms do not decay.
 
     A group's `pace` multiplies the learning rate of its parameters.
@@ -35,7 +35,7 @@ def make_optimiser(parameters: Trained, optimise: Optimise) -> AdamW:
     )
 
 
-def carried(optimiser: AdamW, before: AdamW) -> AdamW:
+def carry_moments(optimiser: AdamW, before: AdamW) -> AdamW:
     """`optimiser` with the moments of `before` for the parameters that both train."""
     for group in optimiser.param_groups:
         for parameter in group["params"]:

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from zoo.data.batches import Feed
 from zoo.distil.stage import Data
-from zoo.distil.surgery import Progress, Seat
+from zoo.distil.surgery import Seat, StageProgress
 from zoo.errors import Problem, TrainingError
 from zoo.losses.batch import Batch
 from zoo.models.capture import Capture, Captured
@@ -26,11 +26,11 @@ from zoo.records.training import ClosingRecord, PhaseRecord
 from zoo.resolve.plan import Phase
 from zoo.training.closing import HELD, summed, told
 from zoo.training.journal import Journal
-from zoo.training.optimiser import carried, clip_gradients, make_optimiser
+from zoo.training.optimiser import carry_moments, clip_gradients, make_optimiser
 from zoo.training.resume import Place, Scratch
 from zoo.training.trainee import cut, freeze, set_dropout
 
-LOOKS = 50
+LOOKS_PER_PHASE = 50
 """How often a phase looks at its losses: each look waits for the device."""
 
 
@@ -91,7 +91,7 @@ def closed(phase: Phase, trainee: PreTrainedModel) -> PreTrainedModel:
 
 
 @dataclass
-class Start:
+class PhaseStart:
     """What a phase begins with: the student, the projections, and the optimiser before it."""
 
     student: PreTrainedModel
@@ -106,7 +106,7 @@ class PhaseRun:
         self,
         work: Work,
         phase: Phase,
-        start: Start,
+        start: PhaseStart,
         history: History,
     ) -> None:
         stage, optimise = phase.stage, phase.optimise
@@ -122,7 +122,7 @@ class PhaseRun:
         self._projections = start.projections
         self.optimiser = make_optimiser(self._trained(), optimise)
         if start.optimiser is not None and stage.optimiser == "carry":
-            self.optimiser = carried(self.optimiser, start.optimiser)
+            self.optimiser = carry_moments(self.optimiser, start.optimiser)
         # A stage reads on where those before it stopped: two half epochs read the two halves.
         self._first = round(history.passes(work.phases, stage.data) * self._feed.batches_per_epoch)
         self._done = 0
@@ -137,7 +137,7 @@ class PhaseRun:
 
     def run(self) -> PhaseRecord:
         """All steps that are left, or fewer when the stage may be left early."""
-        look_every = max(1, self._steps // LOOKS)
+        look_every = max(1, self._steps // LOOKS_PER_PHASE)
         losses: dict[str, float] = {}
         reason = None
         with ExitStack() as hooks:
@@ -201,7 +201,7 @@ class PhaseRun:
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["pace"]
         self.optimiser.zero_grad(set_to_none=True)
-        progress = Progress(step, self._steps)
+        progress = StageProgress(step, self._steps)
         totals: dict[str, Tensor] = {}
         for part, share in cut(self._feed.batch(self._first + self._done), optimise.accumulate):
             values = self._losses(part.to(self._work.device), student, teacher)
