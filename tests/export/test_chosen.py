@@ -9,8 +9,8 @@ import pytest
 
 from tests import tiny
 from tests.made import identity
+from zoo.export.export_runs import _Source, export_runs
 from zoo.export.parity import Limits, checked
-from zoo.export.stage import _Source, export_runs
 from zoo.models.checkpoint import save_checkpoint
 from zoo.models.cost import parameter_counts
 from zoo.paths import Project, onnx_name
@@ -65,7 +65,7 @@ def test_every_precision_has_its_own_limits(
         limits[file.stem] = given["limits"]
         return checked(write, file, **given)
 
-    monkeypatch.setattr("zoo.export.stage.checked", note)
+    monkeypatch.setattr("zoo.export.export_runs.checked", note)
     export_runs(project, job(stated, "inference"))
     found = vars(limits[Path(onnx_name("inference", precision)).stem])
     assert found | own == found

@@ -264,7 +264,7 @@ def test_runtime_on_the_wrong_device_is_refused(
 
 
 @pytest.mark.parametrize(
-    "module", ["zoo.latency.isolate", "zoo.latency.stage", "zoo.latency.engine"]
+    "module", ["zoo.latency.isolate", "zoo.latency.time_runs", "zoo.latency.engine"]
 )
 def test_parent_and_engine_import_no_heavy_library(module: str) -> None:
     """Asking loads no library that computes; the engine loads one for its cells alone."""

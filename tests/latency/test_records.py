@@ -8,9 +8,9 @@ import pytest
 from tests.latency.conftest import JOB
 from zoo.data import pocket
 from zoo.data.examples import TextExample
-from zoo.latency import stage
+from zoo.latency import time_runs as module
 from zoo.latency.report import MeasuredCell, Request, Timed
-from zoo.latency.stage import measure_runs
+from zoo.latency.time_runs import measure_runs
 from zoo.paths import Project, onnx_name
 from zoo.records.environment import Environment, capture_environment
 from zoo.records.latency import NOT_AVAILABLE, Circumstances, Memory
@@ -63,7 +63,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
             for number, cell in enumerate(request.cells, start=1)
         )
 
-    monkeypatch.setattr(stage, "run_isolated", answer)
+    monkeypatch.setattr(module, "run_isolated", answer)
     return found
 
 
@@ -122,8 +122,8 @@ def test_a_replay_is_of_the_first_split(monkeypatch: pytest.MonkeyPatch) -> None
         "dev_mismatched": pocket.split("inference", "dev", 5, 1),
         "dev_matched": pocket.split("inference", "dev", 5, 0),
     }
-    monkeypatch.setattr(stage, "load_evaluation", lambda *_: splits)
-    replay = stage._replay(JOB.runs[0].model_copy(update={"task": "mnli"}), 3)
+    monkeypatch.setattr(module, "load_evaluation", lambda *_: splits)
+    replay = module._replay(JOB.runs[0].model_copy(update={"task": "mnli"}), 3)
     first = splits["dev_matched"].examples[:3]
     assert [each.first for each in replay.examples] == [
         each.first for each in first if isinstance(each, TextExample)
@@ -139,10 +139,10 @@ def test_a_gpu_is_named_by_what_ran_on_it(
 ) -> None:
     """Else by NVML, and by the kind of device where neither tells."""
     gpu = asked_nvml and SimpleNamespace(name=lambda: asked_nvml)
-    monkeypatch.setattr(stage, "find_gpu", lambda: gpu)
+    monkeypatch.setattr(module, "find_gpu", lambda: gpu)
     measured = [SimpleNamespace(timed=SimpleNamespace(gpu=each)) for each in told]
-    assert stage._device_name("cuda", measured) == name
-    assert stage._device_name("cpu", measured) == "cpu"
+    assert module._device_name("cuda", measured) == name
+    assert module._device_name("cpu", measured) == "cpu"
 
 
 @pytest.mark.usefixtures("asked")
@@ -156,7 +156,7 @@ def test_the_libraries_of_all_timed_runtimes_are_asked_for(
         told.append(libraries)
         return capture_environment(root, device)
 
-    monkeypatch.setattr(stage, "capture_environment", note)
+    monkeypatch.setattr(module, "capture_environment", note)
     names = ("torch-fp32", "compiled-fp32", "onnx-fp32")
     measure_runs(project, JOB, tmp_path, device="cpu", runtimes=names)
     assert told == [["onnxruntime", "torch"]]

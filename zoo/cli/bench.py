@@ -9,7 +9,7 @@ from typing import get_args
 from zoo.cli.target import entry_target
 from zoo.errors import Problem, UsageError, suggestion
 from zoo.latency.quantiles import floor
-from zoo.latency.stage import measure_runs
+from zoo.latency.time_runs import measure_runs
 from zoo.paths import Project, find_project, new_folder
 from zoo.pipeline.params import read_job
 from zoo.records.latency import NOT_AVAILABLE, LatencyRecord, Memory, ModelTiming, Timing

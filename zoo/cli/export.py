@@ -9,9 +9,9 @@ from typing import get_args
 from zoo.cli.target import entry_target
 from zoo.disk import reported
 from zoo.errors import CheckpointError, Problem, UsageError, suggestion
+from zoo.export.export_runs import TOKENIZER, export_files, exported
 from zoo.export.manifest import EXPORT_MANIFEST, write_manifest
 from zoo.export.routes import DEFAULT_ROUTE, ROUTES, Route
-from zoo.export.stage import TOKENIZER, export_files, exported
 from zoo.paths import Project, find_project, onnx_name
 from zoo.pipeline.params import read_job
 from zoo.records.environment import capture_environment

@@ -38,7 +38,7 @@ def read_test_split(task: Task, split: str, folder: Path) -> Split:
 
 
 def load_test_split(task: Task, split: str, revision: str) -> Split:
-    """A test split from the hub: the examples that `read_test` gives.
+    """A test split from the hub: the examples that `read_test_split` gives.
 
     Raises:
         DataError: the hub cannot be reached, or lacks the columns.

@@ -38,13 +38,13 @@ INPUTS = StageKind("inputs", InputsJob, "zoo.data.inputs", "look_at_inputs", "in
 PRETRAIN = StageKind("pretrain", PretrainJob, "zoo.training.pretrain", "pretrain", "training")
 TRANSFER = StageKind("transfer", TransferJob, "zoo.training.run", "transfer", "training")
 TRAIN = StageKind("train", TrainJob, "zoo.training.run", "train_runs", "training")
-SCORE = StageKind("score", ScoreJob, "zoo.evaluation.stage", "score_runs", "score")
+SCORE = StageKind("score", ScoreJob, "zoo.evaluation.score_runs", "score_runs", "score")
 GATE = StageKind("gate", GateJob, "zoo.evaluation.gate", "open_gate", "gate")
-EXPORT = StageKind("export", ExportJob, "zoo.export.stage", "export_runs", "export")
+EXPORT = StageKind("export", ExportJob, "zoo.export.export_runs", "export_runs", "export")
 LATENCY = StageKind(
     "latency",
     LatencyJob,
-    "zoo.latency.stage",
+    "zoo.latency.time_runs",
     "time_runs",
     "latency",
     ("zoo.latency.engine", *(engine.runner for engine in ENGINES)),

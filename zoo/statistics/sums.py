@@ -3,8 +3,8 @@
 Each example contributes a vector of K numbers, and a metric is a function of the sum of these
 vectors alone. A bootstrap resample sums them with multinomial weights and a permutation swaps those
 of two systems, so that either is one matrix product for thousands of resamples. With weights of one
-the values are those of `zoo.evaluation.metrics.score` and `zoo.evaluation.answers.exact_and_f1`;
-where these have None, here stands NaN.
+the values are those of `zoo.evaluation.metrics.compute_metrics` and
+`zoo.evaluation.answers.exact_and_f1`; where these have None, here stands NaN.
 """
 
 from collections.abc import Callable, Sequence

@@ -8,12 +8,12 @@ from tests.latency.conftest import JOB
 from tests.made import HASH
 from zoo.data import pocket
 from zoo.errors import CheckpointError, ExportError, MeasurementError
-from zoo.latency import stage
+from zoo.latency import time_runs as module
 from zoo.latency.isolate import run_isolated
 from zoo.latency.quantiles import ratio, timing
 from zoo.latency.report import MeasuredCell, Request
 from zoo.latency.samples import read_samples
-from zoo.latency.stage import measure_runs, time_runs
+from zoo.latency.time_runs import measure_runs, time_runs
 from zoo.paths import SAMPLES, Project
 from zoo.records.latency import REPLAY, LatencyRecord, samples_name
 from zoo.records.text import record_text
@@ -104,8 +104,8 @@ def test_replay_is_of_the_first_dev_examples(
         asked.append(request)
         return ()
 
-    monkeypatch.setattr(stage, "run_isolated", note)
-    monkeypatch.setattr(stage, "write_samples", lambda *_: None)
+    monkeypatch.setattr(module, "run_isolated", note)
+    monkeypatch.setattr(module, "write_samples", lambda *_: None)
     measure_runs(project, JOB, tmp_path, device="cpu")
     replay = asked[0].replay
     assert replay is not None
@@ -142,7 +142,7 @@ def test_nothing_appears_where_a_cell_fails(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A shape that was asked for by name is not cut, but refused; the old folder stays."""
-    monkeypatch.setattr("zoo.latency.stage.verified_model", lambda *_: HASH)
+    monkeypatch.setattr("zoo.latency.time_runs.verified_model", lambda *_: HASH)
     shutil.copytree(project.root, tmp_path / "copy")
     copy = Project(tmp_path / "copy")
     old = copy.entry("pocket", "small").latency

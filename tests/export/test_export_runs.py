@@ -13,8 +13,8 @@ from tests.made import declare_again, identity, keep_job
 from zoo.cli.export import export
 from zoo.errors import CheckpointError, ExportError, UsageError
 from zoo.export.exam import load_exam
+from zoo.export.export_runs import export_runs
 from zoo.export.quantise import InputFeed, quantise_int8_static
-from zoo.export.stage import export_runs
 from zoo.models.checkpoint import save_checkpoint
 from zoo.models.cost import parameter_counts
 from zoo.paths import Project, onnx_name
@@ -124,7 +124,7 @@ def test_calibration_reads_training_examples_without_padding(
         assert all(feed["attention_mask"].all() for feed in feeds)
         quantise_int8_static(source, target, feeds)
 
-    monkeypatch.setattr("zoo.export.stage.quantise_int8_static", spy)
+    monkeypatch.setattr("zoo.export.export_runs.quantise_int8_static", spy)
     run = tiny.run("inference")
     run = run.model_copy(update={"settings": run.settings.model_copy(update={"train": 20})})
     declare_again(project.entry("s", "e").checkpoint(run.task, run.seed), run.declared)
