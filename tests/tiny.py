@@ -12,7 +12,6 @@ from zoo.data import pocket
 from zoo.data.batches import CorpusFeed, Encoded, Feed, TaskFeed, encode
 from zoo.data.corpus import Blocks
 from zoo.distil.stage import Data, Stage
-from zoo.losses.batch import Batch, Layout
 from zoo.models.build import MASKED_LM, Head, build
 from zoo.resolve.plan import Phase
 from zoo.spec.corpus import PocketCorpus
@@ -22,6 +21,7 @@ from zoo.spec.recipe import Recipe, RunRecipe, TeacherRecipe
 from zoo.spec.shape import Shape
 from zoo.spec.task import TASKS
 from zoo.spec.teacher import HubSource, Vocabulary
+from zoo.tensors.batch import Batch, Layout
 from zoo.training.corpus import corpus_blocks
 from zoo.training.journal import Journal
 from zoo.training.loop import Work

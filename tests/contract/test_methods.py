@@ -24,7 +24,6 @@ from zoo.distil.stage import Data, Stage
 from zoo.distil.surgery import Seat
 from zoo.distil.term import Term
 from zoo.export.onnx import export_onnx
-from zoo.losses.batch import Batch
 from zoo.methods import method_class, stages_of
 from zoo.models.anatomy import part_parameters
 from zoo.models.build import shape_of
@@ -32,6 +31,7 @@ from zoo.models.capture import Capture
 from zoo.resolve.plan import Phase
 from zoo.spec.optimise import Optimise
 from zoo.spec.shape import Shape
+from zoo.tensors.batch import Batch
 from zoo.training.loop import Outcome, train
 from zoo.training.resume import Scratch
 

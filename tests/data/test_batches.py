@@ -13,8 +13,8 @@ from tests import tiny
 from zoo.data.batches import CorpusFeed, TaskFeed, collate, encode, in_length_order
 from zoo.data.examples import Split, TextExample
 from zoo.errors import DataError
-from zoo.losses.batch import Batch, Layout
 from zoo.spec.task import TASKS
+from zoo.tensors.batch import Batch, Layout
 
 EXAMPLES = 50
 every_task = pytest.mark.parametrize("task", ["inference", "similarity", "span"])

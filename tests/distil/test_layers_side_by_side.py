@@ -11,12 +11,12 @@ from tests import tiny
 from zoo.distil.method import Method, MisfitError, Setting
 from zoo.distil.stage import Stage
 from zoo.distil.term import Term
-from zoo.losses.batch import Batch
 from zoo.losses.logits import hard_labels
 from zoo.methods import stages_of
 from zoo.models.anatomy import layers_of
 from zoo.models.capture import Capture
 from zoo.models.tap import LOGITS, Site, Tap
+from zoo.tensors.batch import Batch
 from zoo.training.loop import train
 from zoo.training.trainee import make_projections
 

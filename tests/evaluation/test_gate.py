@@ -11,8 +11,8 @@ from zoo.errors import MeasurementError, TrainingError
 from zoo.evaluation.gate import open_gate
 from zoo.evaluation.predictions import Predictions
 from zoo.paths import Project
+from zoo.records.gate_file import refuse_ungated
 from zoo.spec.measuring import GateJob
-from zoo.training.gates import refuse_ungated
 
 
 def scored(project: Project, answers: list[int], gold: list[int], **told: Any) -> GateJob:

@@ -8,8 +8,8 @@ import torch
 from tests import tiny
 from zoo.data.batches import collate
 from zoo.evaluation.predict import feature_logits, forward_of, predict
-from zoo.losses.batch import Batch
 from zoo.spec.task import TASKS
+from zoo.tensors.batch import Batch
 
 
 def test_a_model_in_training_predicts_without_dropout_and_without_gradients() -> None:

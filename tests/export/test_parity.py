@@ -17,7 +17,7 @@ from zoo.export.exam import Exam, exam_of
 from zoo.export.onnx import export_onnx
 from zoo.export.parity import Limits, Parity, checked, gate, measure_parity
 from zoo.export.session import forward_of_file
-from zoo.losses.batch import Batch
+from zoo.tensors.batch import Batch
 
 _STRICT = Limits(tolerance=1e-5, flips=0.0)
 _FINE = Parity(1e-6, 2.0, 0, 14, ((1, 5), (3, 17)), "accuracy", 0.5, 0.5)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoo.losses.batch import Batch, Layout
+from zoo.tensors.batch import Batch, Layout
 
 SIZES = ((2, 3, 4), (3, 5, 7))
 """Batch, length, width (classes, pieces or units)."""

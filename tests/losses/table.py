@@ -9,10 +9,10 @@ from torch import Tensor
 
 from tests.reference import losses as reference
 from zoo.losses.attention import attention_kl, attention_mse
-from zoo.losses.batch import Batch, Layout
 from zoo.losses.contrast import label_contrast
 from zoo.losses.hidden import first_cosine, first_mse, hidden_mse, mixture_mse, token_cosine
 from zoo.losses.relations import relation_kl, sample_relation_kl
+from zoo.tensors.batch import Batch, Layout
 
 SIZES = ((2, 3), (3, 5), (1, 1))
 """Batch and length; row r ends in r tokens of padding."""

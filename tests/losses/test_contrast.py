@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tests.losses.table import Sides, Subject, sides
-from zoo.losses.batch import Layout
 from zoo.losses.contrast import label_contrast
+from zoo.tensors.batch import Layout
 
 STATES = Subject(label_contrast, ("S", 6), ("S", 6))
 SIZE = (5, 6)

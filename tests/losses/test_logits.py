@@ -12,8 +12,8 @@ from torch import Tensor
 from tests import tiny
 from tests.losses.conftest import Case, MakeCase
 from tests.reference import losses as reference
-from zoo.losses.batch import Batch, Layout
 from zoo.losses.logits import hard_labels, output_mse, rows, soft_labels
+from zoo.tensors.batch import Batch, Layout
 
 SIZES = ((2, 3, 4), (3, 5, 7))
 every_layout = pytest.mark.parametrize("layout", list(Layout))

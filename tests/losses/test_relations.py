@@ -9,8 +9,8 @@ from torch import Tensor
 from tests.losses.table import Sides, Subject, sides
 from tests.reference import losses as reference
 from zoo.losses.attention import attention_kl
-from zoo.losses.batch import Batch
 from zoo.losses.relations import relation_kl, sample_relation_kl
+from zoo.tensors.batch import Batch
 
 SIZE = (3, 5)
 STATES = Subject(relation_kl, ("S", 12), ("S", 24))

@@ -11,11 +11,11 @@ from transformers import PreTrainedModel
 from tests import tiny
 from zoo.distil.method import Kind, Setting
 from zoo.distil.stage import Stage
-from zoo.losses.batch import Batch, Layout
 from zoo.models.anatomy import anatomy_of, layers_of
 from zoo.models.capture import Capture, Captured
 from zoo.models.tap import Tap
 from zoo.spec.shape import Shape
+from zoo.tensors.batch import Batch, Layout
 from zoo.training.trainee import make_projections
 
 TEACHER = Shape(layers=4, hidden=48, heads=12, intermediate=64, vocabulary=600, positions=64)

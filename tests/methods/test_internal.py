@@ -13,7 +13,6 @@ from tests import tiny
 from zoo.distil.method import Setting
 from zoo.distil.stage import Below, Stage
 from zoo.errors import TrainingError
-from zoo.losses.batch import Batch
 from zoo.methods import stages_of
 from zoo.methods.internal import Internal
 from zoo.models.anatomy import layers_of, part_parameters
@@ -22,6 +21,7 @@ from zoo.models.tap import Site
 from zoo.records.training import PhaseRecord
 from zoo.spec.optimise import Optimise
 from zoo.spec.shape import Shape
+from zoo.tensors.batch import Batch
 from zoo.training.loop import train
 from zoo.training.resume import Scratch
 

@@ -10,7 +10,6 @@ import torch
 from tests import tiny
 from zoo.distil.method import Kind, Setting
 from zoo.distil.term import Term
-from zoo.losses.batch import Layout
 from zoo.methods import METHODS, stages_of
 from zoo.methods.finetune import Finetune
 from zoo.methods.kd import Kd
@@ -18,6 +17,7 @@ from zoo.methods.pkd import Pkd
 from zoo.paths import Project
 from zoo.spec.load import load_suite
 from zoo.spec.optimise import Optimise
+from zoo.tensors.batch import Layout
 from zoo.training.loop import train
 
 

@@ -7,11 +7,11 @@ from tests.methods import terms as at
 from tests.reference import losses as reference
 from zoo.distil.method import MisfitError
 from zoo.distil.stage import Stage
-from zoo.losses.batch import Batch
 from zoo.methods.minilm import MiniLm
 from zoo.models.anatomy import part_parameters
 from zoo.models.tap import Site, Tap
 from zoo.spec.shape import Shape
+from zoo.tensors.batch import Batch
 
 
 def relations(student: Shape = at.STUDENT, **fields: object) -> Stage:

@@ -5,11 +5,11 @@ import pytest
 from tests.methods import terms as at
 from zoo.distil.method import MisfitError
 from zoo.distil.stage import Stage
-from zoo.losses.batch import Batch
 from zoo.methods.minilm2 import MiniLm2
 from zoo.models.anatomy import part_parameters
 from zoo.models.tap import Site, Tap
 from zoo.spec.shape import Shape
+from zoo.tensors.batch import Batch
 
 SITES = {
     "query_relation": Site.QUERY,

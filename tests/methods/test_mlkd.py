@@ -13,11 +13,11 @@ from tests.methods import terms as at
 from zoo.distil.layermap import LayerMap, mapped
 from zoo.distil.method import Kind, MisfitError
 from zoo.errors import TrainingError
-from zoo.losses.batch import Layout
 from zoo.methods import stages_of
 from zoo.methods.mlkd import Mlkd
 from zoo.models.anatomy import part_parameters
 from zoo.models.tap import EMBEDDINGS, Site, Tap
+from zoo.tensors.batch import Layout
 from zoo.training.loop import train
 
 TOKENS = ("embeddings", "attention[0]", "attention[1]", "hidden[0]", "hidden[1]")

@@ -13,7 +13,6 @@ from tests import tiny
 from zoo.distil.method import Kind, Method, MisfitError, Setting
 from zoo.distil.stage import Stage
 from zoo.distil.term import Term
-from zoo.losses.batch import Batch
 from zoo.methods import stages_of
 from zoo.methods.finetune import Finetune
 from zoo.methods.kd import Kd
@@ -21,6 +20,7 @@ from zoo.methods.pkd import Pkd
 from zoo.models.capture import Capture
 from zoo.models.tap import LOGITS, Site, Tap
 from zoo.spec.shape import Shape
+from zoo.tensors.batch import Batch
 from zoo.training.loop import train
 
 BERT12 = Shape(layers=12, hidden=768, heads=12, intermediate=3072, vocabulary=30522)

@@ -10,11 +10,11 @@ from tests import tiny
 from tests.methods import terms as at
 from zoo.distil.method import Kind, MisfitError
 from zoo.distil.stage import Stage
-from zoo.losses.batch import Batch, Layout
 from zoo.methods import stages_of
 from zoo.methods.tinybert import TinyBert
 from zoo.models.anatomy import part_parameters
 from zoo.models.tap import EMBEDDINGS, Site, Tap
+from zoo.tensors.batch import Batch, Layout
 
 LAYERS = ("embeddings", "attention[0]", "attention[1]", "hidden[0]", "hidden[1]")
 

@@ -14,7 +14,6 @@ from zoo.compact.trainee import ledger_of
 from zoo.distil.method import MisfitError, Setting
 from zoo.distil.stage import Stage
 from zoo.distil.surgery import ReportColumns, Seat, StageProgress
-from zoo.losses.batch import Batch
 from zoo.methods import stages_of
 from zoo.methods.wid import Wid
 from zoo.models.build import MASKED_LM, load_weights, shape_of
@@ -22,6 +21,7 @@ from zoo.models.capture import model_inputs
 from zoo.resolve.plan import Phase
 from zoo.spec.optimise import Optimise
 from zoo.spec.shape import Shape
+from zoo.tensors.batch import Batch
 from zoo.training.loop import Outcome, train
 from zoo.training.resume import Scratch
 

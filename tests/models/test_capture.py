@@ -7,10 +7,10 @@ from transformers import PreTrainedModel
 
 from tests import tiny
 from zoo.errors import TrainingError
-from zoo.losses.batch import Batch, Layout
 from zoo.models.anatomy import anatomy_of, layers_of
 from zoo.models.capture import Capture, Captured, logits_of, model_inputs
 from zoo.models.tap import EMBEDDINGS, LAYERLESS, LOGITS, Site, Tap
+from zoo.tensors.batch import Batch, Layout
 
 every_family = pytest.mark.parametrize("family", tiny.FAMILIES)
 every_kernel = pytest.mark.parametrize("kernel", ["eager", "sdpa"])

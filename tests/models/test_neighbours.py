@@ -4,13 +4,13 @@ import torch
 from transformers import PreTrainedModel
 
 from tests import tiny
-from zoo.losses.batch import Layout
 from zoo.losses.logits import hard_labels
 from zoo.models.build import MASKED_LM, build
 from zoo.models.capture import Capture
 from zoo.models.neighbours import LOOKS, look_at_neighbours
 from zoo.models.tap import LOGITS, Site, Tap
 from zoo.spec.shape import Shape
+from zoo.tensors.batch import Layout
 
 SHAPE = Shape(layers=4, hidden=128, heads=4, intermediate=256, vocabulary=400, positions=64)
 

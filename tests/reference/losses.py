@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor
 
-from zoo.losses.batch import Batch, Layout
+from zoo.tensors.batch import Batch, Layout
 
 
 def softened(scores: list[float], temperature: float) -> list[float]:

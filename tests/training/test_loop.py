@@ -18,10 +18,10 @@ from zoo.distil.stage import Below
 from zoo.distil.surgery import Continue, Seat, StageProgress
 from zoo.distil.term import Ramp, Term
 from zoo.errors import TrainingError
-from zoo.losses.batch import Batch
 from zoo.losses.hidden import token_cosine
 from zoo.losses.logits import hard_labels
 from zoo.models.tap import LOGITS, Site, Tap
+from zoo.tensors.batch import Batch
 from zoo.training import phase as phase_module
 from zoo.training.loop import train
 from zoo.training.resume import Scratch

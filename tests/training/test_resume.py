@@ -12,10 +12,10 @@ from zoo.distil.stage import Below
 from zoo.distil.surgery import Continue, Seat
 from zoo.distil.term import Term
 from zoo.errors import TrainingError
-from zoo.losses.batch import Batch
 from zoo.losses.hidden import token_cosine
 from zoo.models.anatomy import embeddings_of
 from zoo.models.tap import LOGITS, Site, Tap
+from zoo.tensors.batch import Batch
 from zoo.training.loop import train
 from zoo.training.resume import Scratch
 

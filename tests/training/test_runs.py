@@ -11,12 +11,12 @@ from tests.training.stages import TEACHER, declared, stage, write
 from zoo.errors import CheckpointError, TrainingError
 from zoo.models.build import Head, load_weights
 from zoo.paths import Project
+from zoo.records.gate_file import write_gate
 from zoo.records.store import read_records
 from zoo.records.training import TrainingRecord
 from zoo.spec.jobs import TrainJob
 from zoo.spec.task import TASKS
 from zoo.training import run
-from zoo.training.gates import write_gate
 from zoo.training.loop import Outcome, Work
 
 SUITE = """\

@@ -11,7 +11,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from zoo.compact.groups import Places
-from zoo.losses.precision import full
+from zoo.tensors.precision import full
 
 
 class Compactor(nn.Module):

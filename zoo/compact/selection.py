@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from zoo.compact.schedule import Cut
-from zoo.losses.precision import full
+from zoo.tensors.precision import full
 
 
 def column_norms(compactor: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from zoo.compact.fuse import MaskedParameter
 from zoo.compact.groups import places_of
 from zoo.compact.ledger import Ledger, Masks, select
 from zoo.compact.schedule import ENOUGH, Schedule
-from zoo.losses.precision import full
+from zoo.tensors.precision import full
 
 LEDGER = "compaction"
 """The name under which a trainee holds its ledger."""

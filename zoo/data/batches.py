@@ -11,14 +11,14 @@ from transformers import PreTrainedTokenizerBase
 
 from zoo.data.corpus import Blocks
 from zoo.data.examples import SpanExample, Split, TextExample
+from zoo.data.masking import draw_weights, mask_pieces
 from zoo.data.pieces import special_id
 from zoo.data.sequences import Documents
 from zoo.data.windows import Feature, encode_spans, encode_texts
 from zoo.errors import DataError, Problem
-from zoo.losses.batch import Batch, Layout
-from zoo.losses.masking import draw_weights, mask_pieces
 from zoo.spec.data import TaskSettings
 from zoo.spec.task import Task, TaskKind
+from zoo.tensors.batch import Batch, Layout
 
 POOL_BATCHES = 50
 """Batches that are drawn at random together before they are sorted by length: large enough for

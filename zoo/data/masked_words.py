@@ -11,9 +11,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.data.pieces import special_id
 from zoo.errors import DataError, Problem
-from zoo.losses.batch import Batch, Layout
 from zoo.models.anatomy import encoder_of
 from zoo.models.capture import model_inputs
+from zoo.tensors.batch import Batch, Layout
 
 WORD = re.compile(r"[^\W_]*[^\W\d_][^\W_]*")
 """A word: letters and digits with a letter among them; numbers and punctuation are none."""

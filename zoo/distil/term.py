@@ -12,7 +12,7 @@ from zoo.models.tap import Tap
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.losses.batch import Batch
+    from zoo.tensors.batch import Batch
 
 Loss = Callable[["Tensor", "Tensor", "Batch"], "Tensor"]
 """(student, teacher or labels, batch) -> scalar; pure, and blind to models."""

@@ -3,10 +3,10 @@
 from zoo.evaluation.labels import refuse_label_order
 from zoo.evaluation.predictions import read_predictions
 from zoo.paths import EntryFolder, Project
+from zoo.records.gate_file import write_gate
 from zoo.records.score import ScoreRecord
 from zoo.records.store import read_records
 from zoo.spec.measuring import GateJob
-from zoo.training.gates import write_gate
 
 
 def open_gate(project: Project, job: GateJob) -> None:

@@ -12,10 +12,10 @@ from zoo.data.batches import Encoded, collate, in_length_order
 from zoo.data.examples import SpanExample, TextExample
 from zoo.evaluation.predictions import Predictions
 from zoo.evaluation.spans import decode, withhold
-from zoo.losses.batch import Batch
 from zoo.models.capture import logits_of, model_inputs
 from zoo.spec.data import TaskSettings
 from zoo.spec.task import TaskKind
+from zoo.tensors.batch import Batch
 
 BATCH_SIZE = 64
 NULL_THRESHOLD = 0.0

@@ -10,9 +10,9 @@ from zoo.data.batches import Encoded, collate, encode
 from zoo.data.examples import Split
 from zoo.data.sources import load_evaluation
 from zoo.errors import ExportError, Problem
-from zoo.losses.batch import Batch
 from zoo.spec.data import TaskSettings
 from zoo.spec.recipe import RunRecipe
+from zoo.tensors.batch import Batch
 
 BATCH_SIZES = (1, 2, 3, 5, 8, 16)
 """Sizes that take turns, so that no two of the first batches can be of one shape."""

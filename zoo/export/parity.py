@@ -15,8 +15,8 @@ from zoo.evaluation.predictions import Predictions
 from zoo.evaluation.scoring import score_predictions
 from zoo.export.exam import Exam, require_varied
 from zoo.export.session import forward_of_file
-from zoo.losses.batch import Batch, Layout
 from zoo.spec.task import TaskKind
+from zoo.tensors.batch import Batch, Layout
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from zoo.evaluation.predict import Forward
-from zoo.losses.batch import Batch
+from zoo.tensors.batch import Batch
 
 
 def forward_of_file(path: Path) -> Forward:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from zoo.losses.divergence import Mean, require_equal_heads, token_kl
-from zoo.losses.precision import full
+from zoo.tensors.precision import full
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.losses.batch import Batch
+    from zoo.tensors.batch import Batch
 
 
 def attention_kl(

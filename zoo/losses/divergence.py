@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from zoo.lazy import torch
-from zoo.losses.precision import MASKED
+from zoo.tensors.precision import MASKED
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.losses.batch import Batch
+    from zoo.tensors.batch import Batch
 
 Mean = Literal["tokens", "samples"]
 """Over all real tokens alike, or over samples of the mean over each one's real tokens."""

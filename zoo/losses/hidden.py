@@ -9,12 +9,12 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from zoo.lazy import torch
-from zoo.losses.precision import full
+from zoo.tensors.precision import full
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.losses.batch import Batch
+    from zoo.tensors.batch import Batch
 
 
 def token_cosine(student: Tensor, teacher: Tensor, batch: Batch) -> Tensor:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from zoo.lazy import torch
-from zoo.losses.batch import Batch, Layout
-from zoo.losses.precision import MASKED, full
+from zoo.tensors.batch import Batch, Layout
+from zoo.tensors.precision import MASKED, full
 
 if TYPE_CHECKING:
     from torch import Tensor

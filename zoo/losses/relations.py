@@ -9,12 +9,12 @@ import math
 from typing import TYPE_CHECKING
 
 from zoo.losses.divergence import Mean, row_kl, token_kl
-from zoo.losses.precision import full
+from zoo.tensors.precision import full
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.losses.batch import Batch
+    from zoo.tensors.batch import Batch
 
 
 def relation_kl(

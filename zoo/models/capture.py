@@ -10,9 +10,9 @@ from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
 from zoo.errors import Problem, TrainingError
-from zoo.losses.batch import Batch, Layout
 from zoo.models.anatomy import anatomy_of, embeddings_of, encoder_of, layers_of
 from zoo.models.tap import Site, Tap
+from zoo.tensors.batch import Batch, Layout
 
 Captured = Mapping[Tap, Tensor]
 

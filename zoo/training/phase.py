@@ -20,10 +20,10 @@ from zoo.data.batches import Feed
 from zoo.distil.stage import Data
 from zoo.distil.surgery import Seat, StageProgress
 from zoo.errors import Problem, TrainingError
-from zoo.losses.batch import Batch
 from zoo.models.capture import Capture, Captured
 from zoo.records.training import ClosingRecord, PhaseRecord
 from zoo.resolve.plan import Phase
+from zoo.tensors.batch import Batch
 from zoo.training.closing import HELD, summed, told
 from zoo.training.journal import Journal
 from zoo.training.optimiser import carry_moments, clip_gradients, make_optimiser

@@ -22,6 +22,7 @@ from zoo.models.identity import Identity
 from zoo.models.load import loaded_weights
 from zoo.paths import Project, write_file
 from zoo.records.environment import capture_environment
+from zoo.records.gate_file import refuse_ungated
 from zoo.records.text import record_text
 from zoo.records.training import TrainingRecord, TransferRecord
 from zoo.resolve.plan import task_plan, transfer_plan
@@ -32,7 +33,6 @@ from zoo.training.augmentation import task_feed
 from zoo.training.beside import run_beside
 from zoo.training.corpus import corpus_feed
 from zoo.training.device import device_name, peak_memory_bytes, share_threads, training_device
-from zoo.training.gates import refuse_ungated
 from zoo.training.journal import stage_journal
 from zoo.training.loop import Work, train_to_end
 from zoo.training.made_of import (

@@ -7,8 +7,8 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from zoo.distil.stage import Data, Stage
-from zoo.losses.batch import Batch
 from zoo.models.anatomy import part_parameters
+from zoo.tensors.batch import Batch
 
 
 def freeze(trainee: PreTrainedModel, stage: Stage) -> None:

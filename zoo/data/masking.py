@@ -1,14 +1,10 @@
 """Masking for masked language modelling: which pieces are hidden, and as what."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from zoo.lazy import torch
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
+import torch
+from torch import Generator, Tensor
 
 
 class Masked(NamedTuple):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import TrainingError
-from zoo.training.gates import refuse_ungated, write_gate
+from zoo.records.gate_file import refuse_ungated, write_gate
 
 
 def test_a_closed_gate_stops_with_the_way_out(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.reference import losses as reference
-from zoo.losses.masking import Masked, draw_weights, mask_pieces
+from zoo.data.masking import Masked, draw_weights, mask_pieces
 
 MASK, SPECIAL, PIECES = 4, [0, 1, 2, 3, 4], 50
 EVEN = draw_weights(torch.ones(PIECES), SPECIAL, None)

@@ -1,0 +1,1 @@
+"""What models and losses share: a batch of tensors, and the precision to compute in."""
