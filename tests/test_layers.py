@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,15 @@ from tests.conftest import CHECKOUT
 PACKAGE = Path(zoo.__file__).parent
 ARCHITECTURE = Path(CHECKOUT, "docs/architecture.md").read_text(encoding="utf-8")
 FILES = sorted(PACKAGE.rglob("*.py"))
+VERBS = PACKAGE / "cli" / "app.py"
+"""Its functions are named like the verbs; so are those of `cli` that do them."""
+SHARED = {
+    "LIBRARY": "what a module of a runtime offers, asked for by this name",
+    "load_split": "of the readers in `READERS`, told apart by their modules",
+    "read_file": "of the readers in `READERS`, told apart by their modules",
+    "read_split": "of the readers in `READERS`, told apart by their modules",
+}
+"""Public names that several modules define, and why. Take away from it, add nothing to it."""
 
 
 def named(path: Path) -> str:
@@ -89,3 +99,29 @@ def test_the_steps_of_the_data_are_where_architecture_says() -> None:
     for file, name in steps:
         tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
         assert name in {node.name for node in public(tree)}, f"{file}: {name}"
+
+
+def defined(tree: ast.Module) -> Iterator[str]:
+    """The public names of a module: of classes, functions, constants and types."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names = [node.name]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            walked = (each for target in targets for each in ast.walk(target))
+            names = [each.id for each in walked if isinstance(each, ast.Name)]
+        else:
+            continue
+        yield from (name for name in names if not name.startswith("_"))
+
+
+def test_a_public_name_means_one_thing() -> None:
+    """Only one module defines it: whoever reads it need not look where it comes from."""
+    modules = defaultdict[str, set[str]](set)
+    for path in FILES:
+        if path != VERBS:
+            for name in defined(ast.parse(path.read_text(encoding="utf-8"))):
+                modules[name].add(named(path))
+    several = {name: sorted(files) for name, files in modules.items() if len(files) > 1}
+    assert {name: files for name, files in several.items() if name not in SHARED} == {}
+    assert several.keys() == SHARED.keys()

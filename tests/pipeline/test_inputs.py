@@ -14,7 +14,7 @@ from zoo.pipeline.pending import pending
 from zoo.pipeline.sync import pipeline_files
 from zoo.resolve.entry import read_suites
 from zoo.spec.jobs import FileInput, InputsJob, ModelInput, TaskInput
-from zoo.spec.load import BOARD
+from zoo.spec.load import BOARD_PIPELINE
 
 CHECKOUT = Project(Path(__file__).parents[2])
 SUITE = """\
@@ -215,9 +215,9 @@ def test_a_dry_run_follows_a_changed_input(
     monkeypatch.setattr("zoo.pipeline.pending._changed", lambda *_: set())
     suite = read_suites(project)["s"]
     look_at_inputs(project, job)
-    assert list(pending(project, suite, BOARD)) == []
+    assert list(pending(project, suite, BOARD_PIPELINE)) == []
     (project.root.parent / "data/glue/SST-2/dev.tsv").write_text("other")
-    found = list(pending(project, suite, BOARD))
+    found = list(pending(project, suite, BOARD_PIPELINE))
     measuring = {f"s/{e} {name}" for e in ("t", "tiny") for name in ("score", "export")}
     assert measuring | {"s/t gate", "s/tiny latency", "s/board board"} <= set(found)
     assert not {"s/t pretrain", "s/t train-sst2-1", "s/tiny transfer"} & set(found)

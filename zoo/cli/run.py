@@ -16,7 +16,7 @@ from zoo.pipeline.pending import pending
 from zoo.pipeline.sync import drift, pipeline_file, pipeline_files
 from zoo.resolve.entry import ResolvedSuite, read_suites
 from zoo.spec.lineage import build_needs, build_waves
-from zoo.spec.load import BOARD, INPUTS
+from zoo.spec.load import BOARD_PIPELINE, INPUTS_PIPELINE
 
 
 def run(target: str, *, jobs: int, dry_run: bool) -> int:
@@ -38,7 +38,7 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
     if stale:
         raise ZooError(*stale)
     if dry_run:
-        lines = list(pending(project, resolved, entry or BOARD))
+        lines = list(pending(project, resolved, entry or BOARD_PIPELINE))
         with watched_output():
             print("\n".join(["would be built:", *lines] if lines else ["everything is up to date"]))  # noqa: T201
         return 0
@@ -46,7 +46,7 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
         code = _beside_each_other(project, resolved, jobs)
         if code:
             return code
-    return _repro(project, pipeline_file(suite, entry or BOARD))
+    return _repro(project, pipeline_file(suite, entry or BOARD_PIPELINE))
 
 
 def _beside_each_other(project: Project, suite: ResolvedSuite, jobs: int) -> int:
@@ -59,8 +59,8 @@ def _beside_each_other(project: Project, suite: ResolvedSuite, jobs: int) -> int
     needs = build_needs(loaded.teachers, loaded.entries)
     awaited = {needed for several in needs.values() for needed in several}
     pipelines = {pipeline.entry: pipeline for pipeline in compile_suite(suite)}
-    if INPUTS in pipelines:
-        code = _repro(project, *_alone(pipelines[INPUTS]))
+    if INPUTS_PIPELINE in pipelines:
+        code = _repro(project, *_alone(pipelines[INPUTS_PIPELINE]))
         if code:
             return code
     built: dict[str, Future[int]] = {}

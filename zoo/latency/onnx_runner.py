@@ -14,7 +14,7 @@ from zoo.latency.library import Library
 from zoo.spec import bench
 from zoo.spec.bench import Device, Runtime
 
-TENSORRT, CUDA, CPU = (
+TENSORRT_PROVIDER, CUDA_PROVIDER, CPU_PROVIDER = (
     "TensorrtExecutionProvider",
     "CUDAExecutionProvider",
     "CPUExecutionProvider",
@@ -77,7 +77,7 @@ class OnnxRunner:
 
 def _providers(runtime: Runtime, device: Device, inputs: Sequence[Arrays]) -> list[Any]:
     if runtime.engine != bench.TENSORRT:
-        return [CUDA if device == "cuda" else CPU]
+        return [CUDA_PROVIDER if device == "cuda" else CPU_PROVIDER]
     shortest, median, longest = lengths_of(inputs)
     batch = inputs[0]["input_ids"].shape[0]
     # Without these ranges an engine is built anew, within a timed call, for a length out of order.
@@ -85,7 +85,10 @@ def _providers(runtime: Runtime, device: Device, inputs: Sequence[Arrays]) -> li
         f"trt_profile_{name}_shapes": ",".join(f"{key}:{batch}x{length}" for key in inputs[0])
         for name, length in (("min", shortest), ("opt", median), ("max", longest))
     }
-    return [(TENSORRT, {"trt_fp16_enable": runtime.precision == "fp16", **shapes}), CUDA]
+    return [
+        (TENSORRT_PROVIDER, {"trt_fp16_enable": runtime.precision == "fp16", **shapes}),
+        CUDA_PROVIDER,
+    ]
 
 
 def _session(file: Path, providers: list[Any], threads: int) -> onnxruntime.InferenceSession:
@@ -96,7 +99,7 @@ def _session(file: Path, providers: list[Any], threads: int) -> onnxruntime.Infe
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     wanted = providers[0][0] if isinstance(providers[0], tuple) else providers[0]
-    if wanted != CPU:
+    if wanted != CPU_PROVIDER:
         # CUDA's libraries may lie among the Python packages, where only PyTorch would find them.
         onnxruntime.preload_dlls()
     with warnings.catch_warnings():

@@ -14,7 +14,7 @@ from zoo.resolve.projections import (
     taken_up_on_tasks,
 )
 from zoo.spec.jobs import Job, PretrainJob, TrainJob
-from zoo.spec.load import BOARD, INPUTS
+from zoo.spec.load import BOARD_PIPELINE, INPUTS_PIPELINE
 from zoo.spec.measuring import BoardJob, ExportJob, GateJob, LatencyJob, ScoreJob
 from zoo.spec.recipe import RunRecipe
 from zoo.spec.teacher import Teacher
@@ -70,8 +70,8 @@ def _inputs_pipeline(suite: ResolvedSuite) -> Iterator[Pipeline]:
     job = inputs.inputs_job(suite)
     if job.inputs:
         outputs = tuple(inputs.looked_at(suite.name, name) for name in job.inputs)
-        stage = PipelineStage(kinds.INPUTS, INPUTS, job, (), outputs)
-        yield Pipeline(suite.name, INPUTS, (stage,))
+        stage = PipelineStage(kinds.INPUTS, INPUTS_PIPELINE, job, (), outputs)
+        yield Pipeline(suite.name, INPUTS_PIPELINE, (stage,))
 
 
 def _pretrain_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
@@ -247,11 +247,11 @@ def _latency_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
 
 
 def _board_pipeline(suite: ResolvedSuite, pipelines: Iterable[Pipeline]) -> Pipeline:
-    job = BoardJob(suite=suite.name, entry=BOARD, entries=tuple(suite.entries))
+    job = BoardJob(suite=suite.name, entry=BOARD_PIPELINE, entries=tuple(suite.entries))
     records = tuple(output for each in pipelines for output in record_outputs(each.stages))
-    outputs = (Output(OutputKind.BOARD, suite.name, BOARD),)
-    stage = PipelineStage(kinds.BOARD, BOARD, job, records, outputs)
-    return Pipeline(suite.name, BOARD, (stage,))
+    outputs = (Output(OutputKind.BOARD, suite.name, BOARD_PIPELINE),)
+    stage = PipelineStage(kinds.BOARD, BOARD_PIPELINE, job, records, outputs)
+    return Pipeline(suite.name, BOARD_PIPELINE, (stage,))
 
 
 def _output(entry: ResolvedEntry, kind: OutputKind, place: Steps = ()) -> Output:

@@ -7,7 +7,7 @@ from zoo.resolve.entry import ResolvedEntry, ResolvedSuite
 from zoo.spec.corpus import Corpus, PocketCorpus
 from zoo.spec.data import PocketData
 from zoo.spec.jobs import CorpusInput, FileInput, Input, InputsJob, ModelInput, TaskInput
-from zoo.spec.load import INPUTS
+from zoo.spec.load import INPUTS_PIPELINE
 from zoo.spec.recipe import ResolvedSource, RunRecipe, TransferredSource
 from zoo.spec.teacher import PretrainedSource
 
@@ -24,12 +24,12 @@ def inputs_job(suite: ResolvedSuite) -> InputsJob:
         found |= dict(_of_corpus(entry.transfer.corpus)) if entry.transfer else {}
         for run in entry.runs:
             found |= dict((*_of_task(run), *_of_augmentation(run)))
-    return InputsJob(suite=suite.name, entry=INPUTS, inputs=dict(sorted(found.items())))
+    return InputsJob(suite=suite.name, entry=INPUTS_PIPELINE, inputs=dict(sorted(found.items())))
 
 
 def looked_at(suite: str, name: str) -> Output:
     """The file that says what an input is."""
-    return Output(OutputKind.INPUT, suite, INPUTS, tuple(f"{name}.txt".split("/")))
+    return Output(OutputKind.INPUT, suite, INPUTS_PIPELINE, tuple(f"{name}.txt".split("/")))
 
 
 def of_source(entry: ResolvedEntry, source: ResolvedSource) -> Iterator[Output]:
@@ -52,7 +52,7 @@ def of_training(entry: ResolvedEntry, runs: Iterable[RunRecipe]) -> Iterator[Out
 def of_tasks(entry: ResolvedEntry, runs: Iterable[RunRecipe]) -> Iterator[Output]:
     """What measuring some runs reads: all splits of their tasks."""
     for task in dict.fromkeys(run.task for run in runs if any(_of_task(run))):
-        yield Output(OutputKind.INPUT, entry.suite_name, INPUTS, (task,))
+        yield Output(OutputKind.INPUT, entry.suite_name, INPUTS_PIPELINE, (task,))
 
 
 def _looked_at(entry: ResolvedEntry, named: Iterable[Named]) -> Iterator[Output]:

@@ -25,12 +25,11 @@ from zoo.json_files import fitting, read_json
 from zoo.methods import METHODS
 from zoo.paths import Project
 from zoo.pipeline.compile import Pipeline, PipelineStage
-from zoo.pipeline.kinds import BOARD as BOARD_KIND
-from zoo.pipeline.kinds import STAGE_KINDS, STUDY, StageKind
+from zoo.pipeline.kinds import BOARD, STAGE_KINDS, STUDY, StageKind
 from zoo.spec.base import Spec, digest, stated
 from zoo.spec.data import DataSource, TaskSettings
 from zoo.spec.jobs import Job
-from zoo.spec.load import BOARD
+from zoo.spec.load import BOARD_PIPELINE
 from zoo.spec.measuring import BoardJob
 from zoo.spec.recipe import Recipe, RunRecipe
 from zoo.spec.study import StudyJob
@@ -38,7 +37,7 @@ from zoo.spec.study import StudyJob
 AnyJob = TypeVar("AnyJob", bound=Job)
 _Part = TypeVar("_Part", bound=Spec)
 SYNC = "run `zoo sync`, which writes it from the specs"
-RECIPES, TASKS, STAGES = "recipes", "tasks", "stages"
+RECIPES_PART, TASKS_PART, STAGES_PART = "recipes", "tasks", "stages"
 WIDTH = 120
 """Of a line: what fits on one stands on one."""
 _DIGITS = 10
@@ -121,13 +120,13 @@ def params_text(pipeline: Pipeline) -> str:
     """The params.json of a pipeline."""
     writer = _Writer(pipeline)
     jobs = {stage.name: writer.job(stage) for stage in pipeline.stages}
-    parts = {RECIPES: writer.recipes, TASKS: writer.tasks, STAGES: jobs}
+    parts = {RECIPES_PART: writer.recipes, TASKS_PART: writer.tasks, STAGES_PART: jobs}
     return _json({name: part for name, part in parts.items() if part}) + "\n"
 
 
 def params_key(stage: str) -> str:
     """The key of a params.json that DVC holds a stage to."""
-    return f"{STAGES}.{stage}"
+    return f"{STAGES_PART}.{stage}"
 
 
 def _json(value: Any, indent: int = 0, before: int = 0) -> str:
@@ -167,7 +166,7 @@ class ParamsFile:
             raise UsageError(Problem(self.place, given, remedy=f"{remedy} with `zoo sync`"))
         self._shown = project.relative(path)
         self._content: dict[str, Any] = read_json(path, dict, shown=self._shown, remedy=SYNC)
-        self.stages: dict[str, Any] = self._section(STAGES)
+        self.stages: dict[str, Any] = self._section(STAGES_PART)
         """The jobs as they stand there, in the order in which they can run."""
 
     def text(self, stage: str) -> str:
@@ -188,7 +187,7 @@ class ParamsFile:
         kind = self._stage(stage).get("kind")
         if not isinstance(kind, str) or kind not in STAGE_KINDS:
             given, near = f"there is no kind of stage {kind!r}", suggestion(str(kind), STAGE_KINDS)
-            place = at(self._shown, key=f"{STAGES}.{stage}.kind")
+            place = at(self._shown, key=f"{STAGES_PART}.{stage}.kind")
             raise ZooError(Problem(place, given, ", ".join(STAGE_KINDS), near or SYNC))
         return STAGE_KINDS[kind]
 
@@ -203,13 +202,13 @@ class ParamsFile:
         stands.pop("kind", None)
         for name in model.run_fields:
             if isinstance(stands.get(name), Mapping):
-                stands[name] = self._runs(f"{STAGES}.{stage}.{name}", stands[name])
-        return self._fitting(model, stands, f"{STAGES}.{stage}")
+                stands[name] = self._runs(f"{STAGES_PART}.{stage}.{name}", stands[name])
+        return self._fitting(model, stands, f"{STAGES_PART}.{stage}")
 
     def _runs(self, key: str, value: Mapping[str, Any]) -> tuple[RunRecipe, ...]:
         grid = self._fitting(_Grid, value, key)
-        recipes = {name: self._part(RECIPES, name, Recipe) for name, _ in grid.pairs}
-        tasks = {name: self._part(TASKS, name, _SuiteTask) for _, name in grid.pairs}
+        recipes = {name: self._part(RECIPES_PART, name, Recipe) for name, _ in grid.pairs}
+        tasks = {name: self._part(TASKS_PART, name, _SuiteTask) for _, name in grid.pairs}
         return tuple(
             RunRecipe(
                 recipe=recipes[recipe],
@@ -239,7 +238,7 @@ class ParamsFile:
         if name not in self.stages:
             known, near = ", ".join(self.stages), suggestion(name, self.stages)
             raise UsageError(Problem(self.place, f"there is no stage {name!r}", known, near))
-        return self._object(self.stages[name], f"{STAGES}.{name}")
+        return self._object(self.stages[name], f"{STAGES_PART}.{name}")
 
     def _section(self, name: str) -> dict[str, Any]:
         return self._object(self._content.get(name, {}), name)
@@ -252,7 +251,7 @@ class ParamsFile:
 
 def params_path(project: Project, suite: str, entry: str) -> Path:
     """Where the jobs of an entry stand, or those of a suite's board."""
-    folder = f"pipelines/{suite}" if entry == BOARD else f"pipelines/{suite}/{entry}"
+    folder = f"pipelines/{suite}" if entry == BOARD_PIPELINE else f"pipelines/{suite}/{entry}"
     return project.inside(f"{folder}/params.json")
 
 
@@ -273,7 +272,7 @@ def board_job(project: Project, suite: str) -> BoardJob:
         UsageError: the suite has no pipeline.
         ZooError: its params.json is damaged.
     """
-    return read_job(project, suite, BOARD, BOARD_KIND.name, BoardJob)
+    return read_job(project, suite, BOARD_PIPELINE, BOARD.name, BoardJob)
 
 
 def study_jobs(project: Project, suite: str) -> list[StudyJob]:

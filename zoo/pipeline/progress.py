@@ -5,7 +5,7 @@ import sys
 from zoo.paths import Project
 from zoo.pipeline.params import ParamsFile, board_job
 from zoo.records.durations import note_duration, own_durations, published_durations
-from zoo.spec.load import BOARD
+from zoo.spec.load import BOARD_PIPELINE
 
 
 class BuildProgress:
@@ -54,7 +54,7 @@ def stage_order(project: Project, suite: str) -> list[str]:
     Raises:
         ZooError: a params.json is missing or damaged.
     """
-    entries = (*board_job(project, suite).entries, BOARD)
+    entries = (*board_job(project, suite).entries, BOARD_PIPELINE)
     return [each for entry in entries for each in entry_stages(project, suite, entry)]
 
 

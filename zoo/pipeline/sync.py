@@ -8,13 +8,12 @@ from zoo.errors import Problem, SpecError, at
 from zoo.paths import Project, write_file
 from zoo.pipeline.compile import Pipeline, PipelineStage, compile_suite
 from zoo.pipeline.fingerprint import code_parts, fingerprint_text
-from zoo.pipeline.kinds import INPUTS as INPUTS_KIND
-from zoo.pipeline.kinds import STUDY, StageKind
+from zoo.pipeline.kinds import INPUTS, STUDY, StageKind
 from zoo.pipeline.params import params_key, params_text
 from zoo.pipeline.variants import compile_study
 from zoo.resolve.entry import ResolvedSuite
 from zoo.spec.jobs import Job
-from zoo.spec.load import BOARD, INPUTS
+from zoo.spec.load import BOARD_PIPELINE, INPUTS_PIPELINE
 
 DEFAULT_SUITE = "pocket"
 CODE = "pipelines/code"
@@ -75,9 +74,9 @@ def _holds(path: Path, content: str) -> bool:
     return path.is_file() and path.read_bytes() == content.encode()
 
 
-def pipeline_file(suite: str, entry: str = BOARD) -> str:
+def pipeline_file(suite: str, entry: str = BOARD_PIPELINE) -> str:
     """The dvc.yaml of an entry; the board's builds a whole suite."""
-    if entry != BOARD:
+    if entry != BOARD_PIPELINE:
         return f"pipelines/{suite}/{entry}/dvc.yaml"
     return "dvc.yaml" if suite == DEFAULT_SUITE else f"pipelines/{suite}/dvc.yaml"
 
@@ -115,7 +114,7 @@ def _refuse_large(pipeline: Pipeline) -> None:
 
 def _files_of(pipeline: Pipeline) -> dict[str, str]:
     suite, entry = pipeline.suite, pipeline.entry
-    folder = f"pipelines/{suite}" if entry == BOARD else f"pipelines/{suite}/{entry}"
+    folder = f"pipelines/{suite}" if entry == BOARD_PIPELINE else f"pipelines/{suite}/{entry}"
     params = f"{folder}/params.json"
     target = pipeline_file(suite, entry)
     up = "/".join([".."] * target.count("/")) or "."
@@ -128,7 +127,7 @@ def _files_of(pipeline: Pipeline) -> dict[str, str]:
 
 def _source(pipeline: Pipeline) -> str:
     """What a pipeline is written from."""
-    if pipeline.entry in (BOARD, INPUTS):
+    if pipeline.entry in (BOARD_PIPELINE, INPUTS_PIPELINE):
         return f"specs/{pipeline.suite}"
     folder = "studies/" if pipeline.stages[-1].kind is STUDY else ""
     return f"specs/{pipeline.suite}/{folder}{pipeline.entry}"
@@ -140,7 +139,7 @@ def _stage_lines(place: str, stage: PipelineStage, held: str, up: str) -> list[s
         f"  {stage.name}:",
         f"    wdir: {up}",
         f"    cmd: zoo stage {place} {stage.name}",
-        *(["    always_changed: true"] if stage.kind is INPUTS_KIND else []),
+        *(["    always_changed: true"] if stage.kind is INPUTS else []),
         *_list("deps", (*code, *(output.path for output in stage.dependencies))),
         *_list("params", (held,)),
         *_list("outs", tuple(output.path for output in stage.outputs)),

@@ -29,11 +29,11 @@ from zoo.spec.teacher import Teacher
 from zoo.spec.yaml import Document, read_yaml
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
-BOARD, INPUTS = "board", "inputs"
+BOARD_PIPELINE, INPUTS_PIPELINE = "board", "inputs"
 """No entry and no teacher may be called so: these are the suite's own pipelines."""
 
 
-KEPT = {BOARD: "the suite's tables", INPUTS: "what the suite reads"}
+KEPT = {BOARD_PIPELINE: "the suite's tables", INPUTS_PIPELINE: "what the suite reads"}
 
 
 @dataclass(frozen=True)
