@@ -33,7 +33,7 @@ from zoo.training.resume import Place, Scratch
 
 FULL = (
     "cannot be written: File too large\n"
-    "  fix: free space or mend the permissions; nothing that stood there was changed"
+    "  fix: free some space or fix the permissions; existing files are unchanged"
 )
 IDENTITY = identity("e", "trained")
 
@@ -163,8 +163,8 @@ def test_a_training_goes_on_without_what_is_convenient(
     state = "the state that an interrupted training goes on from"
     full = "cannot be written: File too large"
     assert told == [
-        f"  going on without the journal: {tmp_path}/journal/a.jsonl: {full}",
-        f"  going on without {state}: {tmp_path}/scratch/state: {full}",
+        f"  continuing without the journal: {tmp_path}/journal/a.jsonl: {full}",
+        f"  continuing without {state}: {tmp_path}/scratch/state: {full}",
     ]
     assert (tmp_path / "journal/a.jsonl").read_text().startswith('{"event": "step"')
     assert not list((tmp_path / "scratch").iterdir())
@@ -198,8 +198,8 @@ def test_places_that_cannot_be_written_spare_a_training(
         note_duration(Project(tmp_path), "s", "e/train", 1.0)
     assert own_durations(Project(tmp_path), "s") == {}
     first, second = capsys.readouterr().err.splitlines()
-    assert first.startswith("  going on without the journal: ")
-    assert second.startswith("  going on without how long stages took: ")
+    assert first.startswith("  continuing without the journal: ")
+    assert second.startswith("  continuing without how long stages took: ")
 
 
 def test_what_is_no_disk_is_not_spared(tmp_path: Path) -> None:

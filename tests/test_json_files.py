@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from zoo.errors import DataError, ZooError
 from zoo.json_files import fitting, read_json, shortened
 
-HALF, WHOLE = "half of a surrogate pair in", "  allowed: whole characters"
+HALF, WHOLE = "an unpaired surrogate in", "  allowed: complete characters"
 DEEP = "nested too deeply\n  allowed: at most 64 levels"
 
 
@@ -35,18 +35,18 @@ def test_what_json_holds_comes_back(mark: str, tmp_path: Path) -> None:
         (b" \n", ": the file is empty\n  allowed: JSON"),
         (b'{"a": 1,\n "b"', ":2: column 5: not JSON: Expecting ':' delimiter"),
         (b"{}\n{}", ":2: column 1: not JSON: Extra data"),
-        (b"{\n<<<<<<< HEAD\n", ":2: a merge conflict was left here: <<<<<<<\n  allowed: JSON"),
-        (b'{\n"a": 1,\n=======\n}', ":3: a merge conflict was left here: =======\n  allowed: JSON"),
-        (b"{\n}\n>>>>>>> x\n", ":3: a merge conflict was left here: >>>>>>>\n  allowed: JSON"),
+        (b"{\n<<<<<<< HEAD\n", ":2: unresolved merge conflict: <<<<<<<\n  allowed: JSON"),
+        (b'{\n"a": 1,\n=======\n}', ":3: unresolved merge conflict: =======\n  allowed: JSON"),
+        (b"{\n}\n>>>>>>> x\n", ":3: unresolved merge conflict: >>>>>>>\n  allowed: JSON"),
         (b"{\n\xff}", ":2: byte 0xff is not UTF-8\n  allowed: UTF-8"),
         ("{}".encode("utf-16"), ":1: byte 0xff is not UTF-8\n  allowed: UTF-8"),
         (b"[]", ": the file holds a list\n  allowed: an object"),
         (b"null", ": the file holds null\n  allowed: an object"),
         (b"true", ": the file holds true or false\n  allowed: an object"),
         (b'"a"', ": the file holds a text\n  allowed: an object"),
-        (b'{"a": NaN}', ": NaN stands there\n  allowed: a finite number"),
-        (b'{"a": -Infinity}', ": -Infinity stands there\n  allowed: a finite number"),
-        (b'{"a": 1e400}', ": the number 1e400\n  allowed: a number that a float holds"),
+        (b'{"a": NaN}', ": the value is NaN\n  allowed: a finite number"),
+        (b'{"a": -Infinity}', ": -the value is Infinity\n  allowed: a finite number"),
+        (b'{"a": 1e400}', ": the number 1e400\n  allowed: a number within the range of a float"),
         (b'{"a": -' + b"9" * 4301 + b"}", ": a number of 4,301 digits\n  allowed: at most 400"),
         (b'{"a": 1, "b": 2, "a": 3}', ": a: this key appears twice\n  allowed: once"),
         (b'{"a": [["\\ud83d x"]]}', f": a[0][0]: {HALF} '\\ud83d x'\n{WHOLE}"),
@@ -73,9 +73,9 @@ def test_what_is_no_file_is_told(tmp_path: Path) -> None:
     assert str(caught.value) == "the file: there is no such file\n  fix: make it"
     with pytest.raises(ZooError) as caught:
         read_json(tmp_path)
-    assert str(caught.value) == f"{tmp_path}: this is a folder\n  allowed: a file of JSON"
+    assert str(caught.value) == f"{tmp_path}: this is a folder\n  allowed: a JSON file"
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ZooError, match="pipe: this is no regular file"):
+    with pytest.raises(ZooError, match="pipe: this is not a regular file"):
         read_json(tmp_path / "pipe")
     (tmp_path / "large").write_text("{}" + " " * 100)
     with pytest.raises(ZooError, match="large: 102 bytes\n  allowed: at most 50"):
@@ -102,7 +102,7 @@ class Model(BaseModel):
     ("value", "told"),
     [
         ({}, "x.json: a.number: the key is missing\n  fix: mend it"),
-        ({"number": 1, "new": 2}, "x.json: a.new: nobody knows this key\n  fix: mend it"),
+        ({"number": 1, "new": 2}, "x.json: a.new: unknown key\n  fix: mend it"),
         (
             {"number": "one", "names": [1]},
             (

@@ -115,7 +115,7 @@ def test_paths_cannot_leave_the_project(tmp_path: Path, path: str) -> None:
     """By dots, or by beginning at the root."""
     with pytest.raises(UsageError) as caught:
         Project(tmp_path).inside(path)
-    told = f"{path}: this path leaves the project\n  allowed: a path below {tmp_path}"
+    told = f"{path}: this path is outside the project\n  allowed: a path below {tmp_path}"
     assert str(caught.value) == told
 
 
@@ -149,9 +149,9 @@ def test_a_folder_outside_any_project_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         find_project(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path}: this folder does not lie in a zoo\n"
-        "  allowed: a folder in or below one that holds specs/\n"
-        "  fix: change into a checkout of the zoo"
+        f"{tmp_path}: this folder is not part of a zoo\n"
+        "  allowed: a folder that contains specs/, or one below it\n"
+        "  fix: cd into a checkout of the zoo"
     )
 
 
@@ -209,8 +209,8 @@ def test_a_data_folder_that_is_none_is_told_resolved(
         data_folder()
     assert str(caught.value).replace(str(tmp_path), "HERE") == (
         f"ZOO_DATA={named}: {given}\n"
-        "  allowed: a folder in the layout of GLUE and SQuAD: glue/<TASK>/, squad/, models/,"
+        "  allowed: a folder laid out as GLUE and SQuAD: glue/<TASK>/, squad/, models/,"
         " corpus/\n"
-        "  fix: name a folder that is there (a relative path counts from the working folder), or"
-        " unset ZOO_DATA"
+        "  fix: name an existing folder (relative to the working folder), or unset "
+        "ZOO_DATA"
     )

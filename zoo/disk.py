@@ -1,4 +1,4 @@
-"""Disks that take no more: recognised in whatever library meets one, and told in the same words."""
+"""Full disks: recognised whichever library hits one, and reported with the same message."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ _CUT_SHORT = re.compile(r"\d+ requested and \d+ written|file write failed|iostre
 
 
 def no_room(error: BaseException | None) -> str | None:
-    """The system's words where an error, or one that it came of, is of a disk that takes no more.
+    """The system's message if an error, or one of its causes, is a full disk.
 
     Libraries raise their own kinds: safetensors, tokenizers and numpy each another one.
     """
@@ -42,13 +42,13 @@ def cannot_write(where: str, said: str) -> Problem:
     return Problem(
         where,
         f"cannot be written: {said}",
-        remedy="free space or mend the permissions; nothing that stood there was changed",
+        remedy="free some space or fix the permissions; existing files are unchanged",
     )
 
 
 @contextmanager
 def reported(path: Path, *, only_room: bool = False) -> Iterator[None]:
-    """Tell what cannot be written in the block as a problem of `path`.
+    """Report a failed write inside the block as a problem of `path`.
 
     With `only_room` alone that a disk takes no more: other errors of the system are the block's.
 
@@ -72,10 +72,10 @@ _SPARED: set[str] = set()
 
 @contextmanager
 def spared(what: str) -> Iterator[None]:
-    """Keep what is convenient only: a disk that refuses it is told once, and ends nothing.
+    """Write something optional: a failure is reported once and stops nothing.
 
     Args:
-        what: the thing that is left out then, as in "the journal".
+        what: what is skipped then, as in "the journal".
     """
     try:
         yield
@@ -83,4 +83,4 @@ def spared(what: str) -> Iterator[None]:
         if what not in _SPARED:
             _SPARED.add(what)
             told = str(error).splitlines()[0]
-            print(f"  going on without {what}: {told}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"  continuing without {what}: {told}", file=sys.stderr, flush=True)  # noqa: T201

@@ -1,13 +1,13 @@
-"""Errors that say where, what was given, what is allowed and what to do.
+"""Errors that say where, what was given, what is allowed and how to fix it.
 
-    ZooError                 exit code 1: a check failed, or the world is not as it should be
+    ZooError                 exit code 1: a check failed, or the environment is not as expected
       DataError              a data file is missing, truncated or malformed
-      CheckpointError        a checkpoint is foreign, incomplete or does not fit
-      TrainingError          training cannot go on (an empty capture, a loss that is not finite)
-      ExportError            an exported model does not agree with its source
-      MeasurementError       a measurement cannot be taken as asked
-      SpecError              exit code 2: specs that do not validate
-      UsageError             exit code 2: a command used wrongly
+      CheckpointError        a checkpoint is unknown, incomplete or incompatible
+      TrainingError          training cannot continue (an empty capture, a non-finite loss)
+      ExportError            an exported model does not match its source
+      MeasurementError       a measurement cannot be taken as requested
+      SpecError              exit code 2: invalid specs
+      UsageError             exit code 2: a command used incorrectly
 
 An error carries one problem or many: everything wrong with one file is reported at once.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: where it stands, what was given, what is allowed, what to do."""
+    """One problem: where it is, what was given, what is allowed, how to fix it."""
 
     where: str
     given: str
@@ -37,7 +37,7 @@ class Problem:
 
 
 class ZooError(Exception):
-    """Anything the zoo reports to a person rather than as a traceback."""
+    """An error reported as a message rather than a traceback."""
 
     exit_code = 1
 
@@ -51,29 +51,29 @@ class DataError(ZooError):
 
 
 class CheckpointError(ZooError):
-    """A checkpoint is foreign, incomplete or does not fit."""
+    """A checkpoint is unknown, incomplete or incompatible."""
 
 
 class TrainingError(ZooError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
 
 class ExportError(ZooError):
-    """An exported model does not agree with its source."""
+    """An exported model does not match its source."""
 
 
 class MeasurementError(ZooError):
-    """A measurement cannot be taken as asked."""
+    """A measurement cannot be taken as requested."""
 
 
 class SpecError(ZooError):
-    """Specs that do not validate."""
+    """Invalid specs."""
 
     exit_code = 2
 
 
 class UsageError(ZooError):
-    """A command used wrongly."""
+    """A command used incorrectly."""
 
     exit_code = 2
 

@@ -1,8 +1,8 @@
-"""JSON read with care: the one reader of every JSON file, those of users and those of the zoo.
+"""Strict JSON: the one reader of every JSON file, the users' and the zoo's.
 
-What is read is a regular file of bounded size in UTF-8, one value of the expected type, without
-repeated keys, NaN, numbers that no computer word holds, half characters, or nesting that would
-exhaust whoever walks it. Anything else is told with its place and with what to do.
+A file must be a regular one of bounded size in UTF-8 and hold one value of the expected type,
+without repeated keys, NaN, numbers out of range, unpaired surrogates or excessive nesting. Anything else is
+reported with its place and how to fix it.
 """
 
 import json
@@ -18,12 +18,12 @@ from pydantic import BaseModel, ValidationError
 from zoo.errors import Problem, ZooError, at
 
 MOST_BYTES = 1 << 31
-"""More than any file of the field holds; what is larger was named by mistake."""
+"""Larger than any file of the field; anything beyond was named by mistake."""
 MOST_LEVELS = 64
 MOST_JSON_DIGITS = 400
 """Longer whole numbers are beyond every float, and Python refuses those beyond 4,300 digits."""
 LISTED = 20
-"""How many problems of one file are told at once."""
+"""How many problems of one file are reported at once."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _TYPES = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
@@ -50,11 +50,12 @@ def read_json(  # noqa: PLR0913  (what a caller may expect of a file)
         shown: its name in messages; `path` itself if empty.
         remedy: what to do about a file that is damaged.
         error: the class of what is raised.
-        endless: whether Infinity may stand there.
+        endless: whether Infinity is allowed.
         most_bytes: how large a file may be.
 
     Raises:
-        ZooError: of the class `error`; the file is missing, no regular file, too large, not UTF-8,
+        ZooError: of the class `error`; the file is missing, not a regular file, too large, not
+        UTF-8,
             not JSON (a merge conflict is named), or holds what the head of this module excludes.
     """
     where = shown or str(path)
@@ -130,7 +131,7 @@ def fitting(
 
 
 def misfits(found: ValidationError, where: str, remedy: str) -> list[Problem]:
-    """What a model says of a value, field by field: the first twenty, and how many more."""
+    """Validation errors as problems, field by field: the first twenty, and how many more."""
     told = []
     for each in found.errors(include_url=False):
         context = each.get("ctx", {})
@@ -140,7 +141,7 @@ def misfits(found: ValidationError, where: str, remedy: str) -> list[Problem]:
         if each["type"] == "missing":
             given = "the key is missing"
         elif each["type"] == "extra_forbidden":
-            given = "nobody knows this key"
+            given = "unknown key"
         told.append(Problem(_place(where, key), given, context.get("allowed", ""), remedy))
     rest = len(told) - LISTED
     more = [Problem(where, f"and {rest} more problems like these")] if rest > 0 else []
@@ -185,8 +186,8 @@ def _read(path: Path, where: str, remedy: str, error: type[ZooError], most_bytes
     try:
         known = path.stat()
         if not stat.S_ISREG(known.st_mode):
-            given = "a folder" if stat.S_ISDIR(known.st_mode) else "no regular file"
-            raise error(Problem(where, f"this is {given}", "a file of JSON", remedy))
+            given = "a folder" if stat.S_ISDIR(known.st_mode) else "not a regular file"
+            raise error(Problem(where, f"this is {given}", "a JSON file", remedy))
         if known.st_size > most_bytes:
             given = f"{known.st_size:,} bytes"
             raise error(Problem(where, given, f"at most {most_bytes:,}", remedy))
@@ -202,7 +203,7 @@ def _not_json(text: str, where: str, found: json.JSONDecodeError, remedy: str) -
     conflict = _CONFLICT.search(text)
     if conflict:
         line = text.count("\n", 0, conflict.start()) + 1
-        given = f"a merge conflict was left here: {conflict[1]}"
+        given = f"unresolved merge conflict: {conflict[1]}"
         return Problem(at(where, line), given, "JSON", remedy or "resolve the conflict")
     if not text.strip():
         return Problem(where, "the file is empty", "JSON", remedy)
@@ -243,13 +244,13 @@ class _Hooks:
         """A number with a fraction or an exponent."""
         value = float(text)
         if math.isinf(value):
-            self._refuse(f"the number {text:.40}", "a number that a float holds")
+            self._refuse(f"the number {text:.40}", "a number within the range of a float")
         return value
 
     def constant(self, text: str) -> float:
-        """NaN, Infinity or -Infinity, which are no JSON."""
+        """NaN, Infinity or -Infinity, which are not JSON."""
         if text == "NaN" or not self._endless:
-            self._refuse(f"{text} stands there", "a finite number")
+            self._refuse(f"the value is {text}", "a finite number")
         return float(text)
 
     def _refuse(self, given: str, allowed: str) -> None:
@@ -263,9 +264,9 @@ def _strange(value: object, where: str, remedy: str, *, halves: bool) -> Iterato
         each, path = waiting.pop()
         if isinstance(each, str):
             if halves and _HALF.search(each):
-                given = f"half of a surrogate pair in {shortened(each)}"
+                given = f"an unpaired surrogate in {shortened(each)}"
                 place = at(where, key=key_of(path))
-                yield Problem(place, given, "whole characters", remedy or "write the text again")
+                yield Problem(place, given, "complete characters", remedy or "write the text again")
         elif isinstance(each, dict | list) and len(path) >= MOST_LEVELS:
             yield _too_deep(at(where, key=key_of(path[:4])), remedy)
             return

@@ -1,4 +1,4 @@
-"""Where things lie in a project, and how files are written: wholly or not at all."""
+"""Where files are in a project, and how they are written: atomically."""
 
 import hashlib
 import os
@@ -50,19 +50,19 @@ class Project:
 
     @property
     def statistics(self) -> Path:
-        """What this machine has computed from predictions, to spare a second time."""
+        """Cache of what this machine has computed from predictions."""
         return self.scratch / "statistics"
 
     def audited(self, suite: str, which: str) -> Path:
-        """Which records of a suite this machine has found to be what their predictions say."""
+        """Which records of a suite this machine has verified against their predictions."""
         return self.scratch / "audited" / f"{suite}-{which}.txt"
 
     def entry(self, suite: str, entry: str) -> "EntryFolder":
-        """Where the stages of one entry leave what they make."""
+        """Where the stages of one entry write their outputs."""
         return EntryFolder(self.build / suite / entry)
 
     def inputs(self, suite: str) -> Path:
-        """What the inputs of a suite were when a build last looked at them."""
+        """The inputs of a suite as a build last saw them."""
         return self.build / suite / "inputs"
 
     def study(self, suite: str, study: str) -> Path:
@@ -81,12 +81,14 @@ class Project:
         """`relative` as a path of this project.
 
         Raises:
-            UsageError: it would leave the project.
+            UsageError: it is outside the project.
         """
         path = (self.root / relative).resolve()
         if not path.is_relative_to(self.root.resolve()):
             raise UsageError(
-                Problem(str(relative), "this path leaves the project", f"a path below {self.root}")
+                Problem(
+                    str(relative), "this path is outside the project", f"a path below {self.root}"
+                )
             )
         return path
 
@@ -100,7 +102,7 @@ class Project:
 
 @dataclass(frozen=True)
 class EntryFolder:
-    """What the stages of one entry leave: checkpoints, records, exports."""
+    """The outputs of one entry's stages: checkpoints, records, exports."""
 
     root: Path
 
@@ -116,7 +118,7 @@ class EntryFolder:
 
     @property
     def pretrained_projections(self) -> Path:
-        """Projections that came with the weights a student is given."""
+        """Projections that came with a student's given weights."""
         return projections_beside(self.pretrained)
 
     @property
@@ -172,12 +174,12 @@ class EntryFolder:
         return self.root / "latency"
 
     def bench(self, device: str) -> Path:
-        """Latency records and samples that somebody asked for, beside those of the pipeline."""
+        """Latency records and samples made on request, outside the pipeline."""
         return self.root / "bench" / device
 
     @property
     def onnx(self) -> Path:
-        """ONNX files that somebody asked for, beside those of the pipeline."""
+        """ONNX files made on request, outside the pipeline."""
         return self.root / "onnx"
 
     @property
@@ -187,7 +189,7 @@ class EntryFolder:
 
 
 def projections_beside(weights: Path) -> Path:
-    """Where the projections lie that were learnt with some weights: outside of their folder."""
+    """The file of the projections learnt with some weights: outside their folder."""
     return weights.with_name(f"{weights.name}.projections.safetensors")
 
 
@@ -201,7 +203,7 @@ SAMPLES = "samples"
 
 
 def find_project(start: Path | None = None) -> Project:
-    """The project that `start` (the working folder by default) lies in.
+    """The project that contains `start` (by default the working folder).
 
     Raises:
         UsageError: no folder above it holds `specs/`.
@@ -213,9 +215,9 @@ def find_project(start: Path | None = None) -> Project:
     raise UsageError(
         Problem(
             str(here),
-            "this folder does not lie in a zoo",
-            "a folder in or below one that holds specs/",
-            "change into a checkout of the zoo",
+            "this folder is not part of a zoo",
+            "a folder that contains specs/, or one below it",
+            "cd into a checkout of the zoo",
         )
     )
 
@@ -237,9 +239,8 @@ def data_folder() -> Path | None:
         Problem(
             f"ZOO_DATA={named}",
             f"{folder}: {given}",
-            "a folder in the layout of GLUE and SQuAD: glue/<TASK>/, squad/, models/, corpus/",
-            "name a folder that is there (a relative path counts from the working folder), or unset"
-            " ZOO_DATA",
+            "a folder laid out as GLUE and SQuAD: glue/<TASK>/, squad/, models/, corpus/",
+            "name an existing folder (relative to the working folder), or unset ZOO_DATA",
         )
     )
 
@@ -282,7 +283,7 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A fresh folder that takes the place of `path` when the block ends without an error."""
+    """A temporary folder that replaces `path` when the block ends without an error."""
     with reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
@@ -298,7 +299,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def replace_folder(source: Path, target: Path) -> None:
-    """Put `source` in the place of `target`; the old folder goes only once the new one stands."""
+    """Replace `target` by `source`; the old folder is removed only once the new one is there."""
     if not target.exists():
         source.rename(target)
         return

@@ -1,4 +1,4 @@
-"""How processes end: with the one that started them, and in words."""
+"""How processes end: with their parent, and in words."""
 
 import ctypes
 import os
@@ -12,7 +12,7 @@ _POLL_SECONDS = 1.0
 
 
 def die_with_parent(parent: int) -> None:
-    """End this process when `parent`, which started it, has ended in whatever way."""
+    """End this process once `parent`, which started it, has ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
     else:

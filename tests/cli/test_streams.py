@@ -11,7 +11,7 @@ import pytest
 CHECKOUT = Path(__file__).parents[2]
 FULL = (
     "standard output: cannot be written: No space left on device\n"
-    "  fix: free space or mend the permissions; nothing that stood there was changed\n"
+    "  fix: free some space or fix the permissions; existing files are unchanged\n"
 )
 ZOO = f"{sys.executable} -c 'from zoo.cli import main; main()'"
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

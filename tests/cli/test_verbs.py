@@ -250,7 +250,7 @@ def test_regression_fails_where_something_is_missing(zoo: Zoo, project: Project)
         ),
         ("stage pocket/nobody train", 2, "pocket/nobody: there is no pipeline of this entry"),
         ("stage pocket board", 2, "pocket: the suite is missing\n  allowed: <suite>/<entry>"),
-        ("stage ../../x train", 2, "this path leaves the project"),
+        ("stage ../../x train", 2, "this path is outside the project"),
         ("fly", 2, "No such command"),
         ("board --fly", 2, "No such option"),
     ],
@@ -290,5 +290,5 @@ def test_a_folder_outside_any_project_is_told(
     """With 2."""
     monkeypatch.chdir(tmp_path)
     code, _, err = zoo("list")
-    assert (code, "this folder does not lie in a zoo" in err) == (2, True)
+    assert (code, "this folder is not part of a zoo" in err) == (2, True)
     assert os.listdir() == []  # noqa: PTH208

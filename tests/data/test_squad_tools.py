@@ -178,12 +178,12 @@ def test_moved_answers_are_told(
     [
         (
             '{"data": [{"title": "\\ud83d", "paragraphs": []}]}',
-            "FILE: data[0].title: half of a surrogate pair in '\\ud83d'\n  allowed: whole",
+            "FILE: data[0].title: an unpaired surrogate in '\\ud83d'\n  allowed: whole",
         ),
         ('{"data": 1' + "0" * 5000 + "}", "FILE: a number of 5,001 digits\n  allowed: at most 400"),
         ('{"data": ' + "[" * 90 + "]" * 90 + "}", "FILE: data[0][0][0]: nested too deeply\n"),
         ('{"data": ' + "[" * 90_000 + "]" * 90_000 + "}", "FILE: nested too deeply\n"),
-        ('{"data": [NaN]}', "FILE: NaN stands there\n  allowed: a finite number"),
+        ('{"data": [NaN]}', "FILE: the value is NaN\n  allowed: a finite number"),
         ("[]", "FILE: the file holds a list\n  allowed: an object"),
         ('{"data": [], "data": []}', "FILE: data: this key appears twice\n  allowed: once"),
         ("", "FILE: the file is empty\n"),

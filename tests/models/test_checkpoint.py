@@ -211,7 +211,7 @@ BY_ID, OBJECT = ": id2label: not labels by class id: ", "\n  allowed: an object"
     [
         (b"[]", ": the file holds a list\n  allowed: an object"),
         (b"7", ": the file holds a number\n  allowed: an object"),
-        (b"<<<<<<< HEAD\n{}", ":1: a merge conflict was left here: <<<<<<<\n  allowed: JSON"),
+        (b"<<<<<<< HEAD\n{}", ":1: unresolved merge conflict: <<<<<<<\n  allowed: JSON"),
         (b"\xff", ":1: byte 0xff is not UTF-8\n  allowed: UTF-8"),
         (b'{"id2label": []}', None),
         (b'{"id2label": [1]}', f"{BY_ID}a list of 1{OBJECT}"),

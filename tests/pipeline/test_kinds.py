@@ -68,6 +68,6 @@ def test_another_kinds_job_is_refused(project: Project, kind: StageKind) -> None
                 stage(f"tiny/{entry}", name)
             told = str(caught.value)
             assert told.startswith(f"{project.relative(path)}: stages.{name}.")
-            assert ": nobody knows this key" in told or ": the key is missing" in told
+            assert ": unknown key" in told or ": the key is missing" in told
             assert told.endswith(f"\n  fix: {SYNC}")
     assert seen == set(STAGE_KINDS) - {kind.name}

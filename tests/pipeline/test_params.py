@@ -145,7 +145,7 @@ REFUSED: dict[str, tuple[Edit, str]] = {
     ),
     "field": (
         lambda all_: all_["stages"]["score"].update(new=1),
-        "stages.score.new: nobody knows this key",
+        "stages.score.new: unknown key",
     ),
     "job": (
         lambda all_: all_["stages"].update(score=[]),

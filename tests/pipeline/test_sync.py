@@ -96,7 +96,7 @@ def test_a_job_is_found_by_its_names(tiny_project: Project) -> None:
         ),
         (
             ("..", "../..", "train"),
-            "pipelines/../../../params.json: this path leaves the project\n",
+            "pipelines/../../../params.json: this path is outside the project\n",
         ),
     ],
 )

@@ -34,7 +34,7 @@ def test_the_gate_says_only_who_passed(tmp_path: Path) -> None:
     [
         (None, ": there is no such file"),
         (b"", ": the file is empty\n  allowed: JSON"),
-        (b"<<<<<<< HEAD\n{}", ":1: a merge conflict was left here: <<<<<<<\n  allowed: JSON"),
+        (b"<<<<<<< HEAD\n{}", ":1: unresolved merge conflict: <<<<<<<\n  allowed: JSON"),
         (b"[]", ": the file holds a list\n  allowed: an object"),
         (b"\xff{}", ":1: byte 0xff is not UTF-8\n  allowed: UTF-8"),
         (b'{"span": 1}', ": span: not true or false: 1\n  allowed: true or false"),

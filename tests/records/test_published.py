@@ -86,7 +86,7 @@ def alter(path: Path) -> None:
     ("damage", "told"),
     [
         (remove, ": there is no such file"),
-        (conflict, ":1: a merge conflict was left here: <<<<<<<\n  allowed: JSON"),
+        (conflict, ":1: unresolved merge conflict: <<<<<<<\n  allowed: JSON"),
         (
             forget,
             (

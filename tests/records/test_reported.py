@@ -150,8 +150,8 @@ def test_two_values_of_one_thing_need_notes(tmp_path: Path) -> None:
             lambda _: "{\n}\n",
             "the file holds an object\n  allowed: a list\n  fix: restore it from git",
         ),
-        (lambda text: f"<<<<<<< HEAD\n{text}", "reported.json:1: a merge conflict was left here"),
-        (lambda text: text.replace("91.0", "NaN"), "NaN stands there"),
+        (lambda text: f"<<<<<<< HEAD\n{text}", "reported.json:1: unresolved merge conflict"),
+        (lambda text: text.replace("91.0", "NaN"), "the value is NaN"),
         (lambda text: text.replace("91.0", "91.00"), "its rows are not in their order and form"),
         (
             lambda text: "[\n" + ",\n".join(reversed(re.findall("{.*?}", text))) + "\n]\n",
