@@ -1,8 +1,8 @@
 """Strict JSON: the one reader of every JSON file, the users' and the zoo's.
 
 A file must be a regular one of bounded size in UTF-8 and hold one value of the expected type,
-without repeated keys, NaN, numbers out of range, unpaired surrogates or excessive nesting. Anything else is
-reported with its place and how to fix it.
+without repeated keys, NaN, numbers out of range, unpaired surrogates or excessive nesting.
+Anything else is reported with its place and how to fix it.
 """
 
 import json

@@ -124,7 +124,7 @@ def test_misspelt_options_are_refused_with_the_nearest() -> None:
         " compiled-fp32, compiled-bf16, onnx-fp32, onnx-fp16, onnx-int8, tensorrt-fp32,"
         " tensorrt-fp16, openvino-fp32, openvino-int8\n  fix: did you mean 'onnx-fp32'?\n"
         "--task span: there is none of that name\n  allowed: inference\n"
-        "--shape 128: this is no shape\n  allowed: batch x pieces, as in 1x128"
+        "--shape 128: this is no shape\n  allowed: batch x sequence length, as in 1x128"
     )
 
 

@@ -42,7 +42,7 @@ def test_variants_of_the_ablation(fields: dict[str, Any], families: list[str]) -
             {"layers": 5},
             {},
             "layers",
-            "every n-th of 12 teacher layers does not give 5",
+            "12 teacher layers are not a multiple of 5",
             "",
         ),
         (

@@ -300,7 +300,7 @@ def test_layer_maps(layers: LayerMap, student: int, expected: tuple[int, ...]) -
         (
             "uniform",
             5,
-            "every n-th of 12 teacher layers does not give 5",
+            "12 teacher layers are not a multiple of 5",
             "top, bottom, a list of teacher layers from 0, or a depth that divides the teacher's",
         ),
         (

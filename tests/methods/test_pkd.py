@@ -156,7 +156,7 @@ def test_the_codes_reduction_divides_by_the_classes(kind: Kind) -> None:
             {"layers": 5},
             {},
             "layers",
-            "every n-th of 12 teacher layers does not give 5",
+            "12 teacher layers are not a multiple of 5",
             "last, or a student whose depth divides its teacher's",
         ),
         (

@@ -124,7 +124,7 @@ def test_the_mapping_table(layers: str, student: int, expected: tuple[int, ...])
 
 def test_depths_that_do_not_divide() -> None:
     """Uniform needs N % M == 0."""
-    with pytest.raises(MisfitError, match="every n-th of 12 teacher layers does not give 5"):
+    with pytest.raises(MisfitError, match="12 teacher layers are not a multiple of 5"):
         TinyBert().stages(at.setting(at.with_(at.SMALL, layers=5), at.BASE))
 
 

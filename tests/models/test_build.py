@@ -155,7 +155,7 @@ def test_another_width_cannot_be_inherited() -> None:
         inherit(tiny.model(), tiny.model(wide), (0, 1))
     assert str(raised.value) == (
         "word_embeddings.weight of the teacher: (600, 48) does not fit the student's (600, 32)\n"
-        "  fix: state start: fresh"
+        "  fix: set start: fresh"
     )
 
 

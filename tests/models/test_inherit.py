@@ -186,7 +186,7 @@ def test_distilbert_cannot_take_another_epsilon() -> None:
         "a student of distilbert with layers of bert: the teacher's layer norms add 1e-05"
         " (layer_norm_eps)\n"
         "  allowed: 1e-12, which DistilBERT's modules always add\n"
-        "  fix: state start: fresh, or family: bert"
+        "  fix: set start: fresh, or family: bert"
     )
 
 
@@ -199,7 +199,7 @@ def test_positions_of_roberta_mean_others_than_berts() -> None:
         "a student of bert with layers of roberta: RoBERTa counts positions from its padding piece,"
         " and the other from 0\n"
         "  allowed: a student of roberta\n"
-        "  fix: state start: fresh, or family: roberta"
+        "  fix: set start: fresh, or family: roberta"
     )
 
 

@@ -27,9 +27,9 @@ def test_parts_that_the_suite_states_are_told_at_the_method(
     suite = files["suite.yaml"].replace("  batch_size: 32\n", "  batch_size: 32\n  accumulate: 2\n")
     assert refused(load, {"suite.yaml": suite, "mlkd.yaml": MLKD}) == (
         "specs/small/mlkd.yaml:3: method: sample_relation and sample_contrast of stage 'samples'"
-        " would compare the samples of a part only: a batch has 2 parts\n"
+        " would only compare samples within a part: a batch has 2 parts\n"
         "  allowed: accumulate: 1\n"
-        "  fix: state optimise with accumulate: 1, or leave sample_relation and sample_contrast out"
+        "  fix: set accumulate: 1 in optimise, or leave sample_relation and sample_contrast out"
         " (method.leave_out)"
     )
     load({"suite.yaml": suite, "mlkd.yaml": MLKD + "optimise: {epochs: 3}\n"})
@@ -51,8 +51,8 @@ def test_given_weights_that_the_method_does_not_use_are_told(load: Load) -> None
     general = THESEUS.replace("theseus", "minilm")
     start = THESEUS.replace("layers: 2", "layers: 2, start: {kind: distilled, entry: general}")
     assert refused(load, {"general.yaml": general, "theseus.yaml": start}) == (
-        "specs/small/theseus.yaml:2: student.start: the method makes its student of the teacher:"
-        " no first weights are used\n"
+        "specs/small/theseus.yaml:2: student.start: the method derives its student from the "
+        "teacher: initial weights are not used\n"
         "  fix: remove it"
     )
 

@@ -177,7 +177,7 @@ def test_where_no_entry_has_a_corpus_stage(load: Load, lineage: Files, files: Fi
     """There is nothing to be named, and that is said."""
     changes = dict.fromkeys(("distil.yaml", "helped.yaml"), files["kd.yaml"])
     said = refused(load, changes | {"started.yaml": lineage["started.yaml"]})
-    assert "  allowed: an entry whose method reads a corpus, and there is none\n" in f"{said}\n"
+    assert "  allowed: an entry whose method has a corpus stage; there is none\n" in f"{said}\n"
 
 
 def test_a_teacher_of_an_entry_whose_student_cannot_be(

@@ -14,9 +14,9 @@ from zoo.spec.load import LoadedSuite, load_suite, load_suites
 Load = Callable[[dict[str, str]], LoadedSuite]
 Write = Callable[..., None]
 
-NAME = "at most 64 small letters, digits, dots and dashes"
+NAME = "at most 64 lower-case letters, digits, dots and dashes"
 PLACES = (
-    "<entry>.yaml beside suite.yaml, teachers/<teacher>.yaml, studies/<study>.yaml,"
+    "<entry>.yaml next to suite.yaml, teachers/<teacher>.yaml, studies/<study>.yaml,"
     " tasks/<task>.yaml"
 )
 
@@ -54,7 +54,7 @@ def test_all_problems_of_all_files_come_at_once(load: Load, files: dict[str, str
         "specs/small/suite.yaml:3: seeds: given []",
         "specs/small/suite.yaml:4: twin: given 'Twin'",
         "specs/small/teachers/t.yaml:6: source.shape.heads: given 0",
-        "specs/small/finetune.yaml:2: teacher: this key stands already at line 1",
+        "specs/small/finetune.yaml:2: teacher: duplicate of the key at line 1",
         "specs/small/kd.yaml:3: student.layers: given -1",
         "specs/small/kd.yaml:7: method.soft_weight: given 7",
     ]
@@ -75,15 +75,15 @@ def test_problems_between_files_come_at_once(load: Load, files: dict[str, str]) 
     )
     assert [line for line in said.split("\n") if not line.startswith(" ")] == [
         (
-            "specs/small/suite.yaml:5: tasks.sentiment.max_length: 99 pieces do not fit the 64"
+            "specs/small/suite.yaml:5: tasks.sentiment.max_length: 99 tokens exceed the 64"
             " positions of teacher 't'"
         ),
         (
-            "specs/small/suite.yaml:8: tasks.span.max_query: a question of 64 pieces leaves no room"
+            "specs/small/suite.yaml:8: tasks.span.max_query: a question of 64 tokens leaves no room"
             " for the context"
         ),
         (
-            "specs/small/suite.yaml:21: bench.shapes.0: 99 pieces do not fit the 64 positions of"
+            "specs/small/suite.yaml:21: bench.shapes.0: 99 tokens exceed the 64 positions of"
             " teacher 't'"
         ),
         "specs/small/finetune.yaml:1: method: this key is missing",
@@ -154,7 +154,7 @@ def test_a_corpus_method_without_a_budget(load: Load, files: dict[str, str]) -> 
             "other.yml",
             "teacher: t\n",
             (
-                f"specs/small/other.yml: this file would be overlooked\n  allowed: {PLACES}\n"
+                f"specs/small/other.yml: this file would be ignored\n  allowed: {PLACES}\n"
                 "  fix: rename it to other.yaml"
             ),
         ),
@@ -162,7 +162,7 @@ def test_a_corpus_method_without_a_budget(load: Load, files: dict[str, str]) -> 
             "OTHER.YAML",
             "teacher: t\n",
             (
-                f"specs/small/OTHER.YAML: this file would be overlooked\n  allowed: {PLACES}\n"
+                f"specs/small/OTHER.YAML: this file would be ignored\n  allowed: {PLACES}\n"
                 "  fix: rename it to OTHER.yaml"
             ),
         ),
@@ -170,7 +170,7 @@ def test_a_corpus_method_without_a_budget(load: Load, files: dict[str, str]) -> 
             "teacher/u.yaml",
             "note: x\n",
             (
-                f"specs/small/teacher/u.yaml: this file would be overlooked\n  allowed: {PLACES}\n"
+                f"specs/small/teacher/u.yaml: this file would be ignored\n  allowed: {PLACES}\n"
                 "  fix: move it"
             ),
         ),
@@ -188,7 +188,7 @@ def test_files_that_are_no_specs(load: Load, file: str, content: str, said: str)
         ("-entry", "cannot name a spec"),
         ("e" * 65, "cannot name a spec"),
         ("entry\n", "cannot name a spec"),
-        ("board", "is kept for the suite's tables"),
+        ("board", "is reserved for the suite's tables"),
     ],
 )
 def test_names_of_files(load: Load, files: dict[str, str], name: str, why: str) -> None:

@@ -87,7 +87,7 @@ SLIPS = {
     "F1 of three classes": (
         "[angry, calm]",
         "[angry, calm, glad]",
-        f"{METRIC}: f1 is of the second of two classes\n  allowed: accuracy, matthews",
+        f"{METRIC}: f1 is computed for the second of two classes\n  allowed: accuracy, matthews",
     ),
     "a metric of classes": (
         "labels: [angry, calm]\nmetrics: [f1, accuracy]",
@@ -97,13 +97,13 @@ SLIPS = {
     "labels and a range": (
         "labels: [angry, calm]\n",
         "labels: [angry, calm]\nrange: [0, 5]\n",
-        f"{LABELS}: labels or range: both are stated\n  allowed: labels of classes, or a range",
+        f"{LABELS}: labels or range: both are set\n  allowed: labels of classes, or a range",
     ),
     "neither labels nor a range": (
         "labels: [angry, calm]\n",
         "",
         (
-            "specs/small/tasks/tone.yaml:1: labels: labels or range: neither is stated\n"
+            "specs/small/tasks/tone.yaml:1: labels: labels or range: neither is set\n"
             "  allowed: labels of classes, or a range"
         ),
     ),
@@ -120,28 +120,28 @@ SLIPS = {
         "[angry]",
         (
             f'{LABELS}: given ["angry"]\n'
-            "  allowed: a list that is not empty, each item text in one line, without tabs and"
-            " without blanks around it, or null"
+            "  allowed: a non-empty list, each item one line of text, without tabs or surrounding "
+            "spaces, or null"
         ),
     ),
     "a label twice": (
         "[angry, calm]",
         "[calm, calm]",
-        f"{LABELS}: 'calm' stands twice\n  allowed: each once",
+        f"{LABELS}: 'calm' appears twice\n  allowed: each once",
     ),
     "a label with blanks": (
         "[angry, calm]",
         '[angry, "calm "]',
         (
             f"{LABELS}.1: given 'calm '\n"
-            "  allowed: text in one line, without tabs and without blanks around it"
+            "  allowed: one line of text, without tabs or surrounding spaces"
         ),
     ),
     "a label among the texts": (
         "label: tone",
         "label: sentence",
         (
-            "specs/small/tasks/tone.yaml:4: label: 'sentence' is a column of texts\n"
+            "specs/small/tasks/tone.yaml:4: label: 'sentence' is a text column\n"
             "  allowed: another column"
         ),
     ),
@@ -155,7 +155,7 @@ SLIPS = {
         "../dev.tsv",
         (
             "specs/small/tasks/tone.yaml:2: files.dev: given '../dev.tsv'\n"
-            "  allowed: a path below $ZOO_DATA, none of whose steps begins with a dot"
+            "  allowed: a path below $ZOO_DATA, no part of which begins with a dot"
         ),
     ),
     "an unknown key": (
@@ -183,13 +183,14 @@ def test_slips_in_a_declaration_are_told(slip: str, own: Callable[..., LoadedSui
     [
         (
             "sst2",
-            "specs/small/tasks/sst2.yaml:1: 'sst2' is a task of the zoo\n  fix: rename this file",
+            "specs/small/tasks/sst2.yaml:1: 'sst2' is already a task of the zoo\n"
+            "  fix: rename this file",
         ),
         (
             "tone.2",
             (
-                "specs/small/tasks/tone.2.yaml:1: 'tone.2' has a dot\n"
-                "  allowed: small letters, digits and dashes\n  fix: rename it"
+                "specs/small/tasks/tone.2.yaml:1: 'tone.2' contains a dot\n"
+                "  allowed: lower-case letters, digits and dashes\n  fix: rename it"
             ),
         ),
     ],
@@ -204,7 +205,7 @@ def test_a_task_that_the_suite_does_not_name(load: Load) -> None:
     with pytest.raises(SpecError) as told:
         load({"tasks/tone.yaml": TONE})
     assert str(told.value) == (
-        "specs/small/tasks/tone.yaml:1: suite.yaml names no such task\n"
+        "specs/small/tasks/tone.yaml:1: suite.yaml does not list this task\n"
         "  allowed: sentiment, span\n"
         "  fix: add 'tone' to its `tasks`, or remove this file"
     )
@@ -235,13 +236,13 @@ def test_settings_of_spans_decide_nothing_there(load: Load, files: dict[str, str
 @pytest.mark.parametrize("folder", ["tone", "sentiment"])
 def test_only_published_tasks_have_folders(folder: str, load: Load, files: dict[str, str]) -> None:
     suite = f"{files['suite.yaml']}data: {{folders: {{{folder}: mine/it}}}}\n"
-    with pytest.raises(SpecError, match=f"folders: '{folder}' is no task that is published in"):
+    with pytest.raises(SpecError, match=f"folders: '{folder}' is not a task published as"):
         load({"suite.yaml": suite})
 
 
 def test_a_commit_of_a_data_set_that_no_task_lies_in(load: Load, files: dict[str, str]) -> None:
     suite = f"{files['suite.yaml']}data: {{revisions: {{a/b: {'a' * 40}}}}}\n"
-    message = "data.revisions: no task lies in 'a/b'\n  allowed: aps/super_glue"
+    message = "data.revisions: no task uses 'a/b'\n  allowed: aps/super_glue"
     with pytest.raises(SpecError, match=message):
         load({"suite.yaml": suite})
 

@@ -156,7 +156,7 @@ def test_copied_layers_ascend_at_every_depth(start: Start) -> None:
             "uniform",
             5,
             (
-                "every n-th of 12 layers does not give 5;"
+                "12 layers are not a multiple of 5;"
                 " allowed: first, last, spaced, fresh, or a list of layers"
             ),
         ),
@@ -195,7 +195,7 @@ def test_a_student_is_as_its_teacher_where_it_says_nothing() -> None:
 
 def test_heads_must_divide() -> None:
     """The message holds in Python as in a file."""
-    with pytest.raises(ValidationError, match="5 heads do not divide a hidden width of 12") as bad:
+    with pytest.raises(ValidationError, match="5 heads do not divide a hidden size of 12") as bad:
         Shape(layers=1, hidden=12, heads=5, intermediate=1, vocabulary=1)
     assert "allowed: 1, 2, 3, 4, 6, 12" in str(bad.value)
 

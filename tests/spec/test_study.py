@@ -171,26 +171,28 @@ def test_axes_of_the_same_last_key_are_told_apart(load: Load) -> None:
     [
         (
             {"studies/kd.yaml": STUDY},
-            "specs/small/studies/kd.yaml:1: 'kd' is the name of an entry, a teacher or a variant",
+            "specs/small/studies/kd.yaml:1: 'kd' is already the name of an entry, "
+            "a teacher or a variant",
         ),
         (
             {"studies/t.yaml": STUDY},
-            "specs/small/studies/t.yaml:1: 't' is the name of an entry, a teacher or a variant",
+            "specs/small/studies/t.yaml:1: 't' is already the name of an entry, "
+            "a teacher or a variant",
         ),
         (
             {"studies/board.yaml": STUDY},
-            "specs/small/studies/board.yaml: 'board' is kept for the suite's tables",
+            "specs/small/studies/board.yaml: 'board' is reserved for the suite's tables",
         ),
         (
             {"studies/a.yaml": STUDY, "studies/a.heads-2.yaml": STUDY},
             (
-                "specs/small/studies/a.yaml:6: axes.student.heads.1: this variant would be called"
-                " 'a.heads-2', which is another's name"
+                "specs/small/studies/a.yaml:6: axes.student.heads.1: this variant would be named"
+                " 'a.heads-2', which is already taken"
             ),
         ),
         (
             {"studies/a.yml": STUDY},
-            "specs/small/studies/a.yml: this file would be overlooked",
+            "specs/small/studies/a.yml: this file would be ignored",
         ),
     ],
 )

@@ -114,33 +114,29 @@ def test_an_empty_file_has_no_content(tmp_path: Path, text: str) -> None:
         ),
         (
             "é: ééé\nb: \x01\n",
-            (
-                "a.yaml:2: the character U+0001 stands here\n"
-                "  allowed: printable text\n"
-                "  fix: remove it"
-            ),
+            ("a.yaml:2: control character U+0001\n  allowed: printable text\n  fix: remove it"),
         ),
         (
             "a: &x 1\nb: *x\nc: !!str 1\n? [d]\n: 1\nb: 2\n",
             (
-                "a.yaml:1: a: a YAML anchor\n  fix: write the values out at each place\n"
-                "a.yaml:2: b: a YAML alias\n  fix: write the values out at each place\n"
+                "a.yaml:1: a: a YAML anchor\n  fix: write the values out in each place\n"
+                "a.yaml:2: b: a YAML alias\n  fix: write the values out in each place\n"
                 "a.yaml:3: c: the YAML tag !!str\n  fix: remove it\n"
                 "a.yaml:4: a key that is not plain text\n  fix: write a word\n"
-                "a.yaml:6: b: this key stands already at line 2\n  fix: keep one"
+                "a.yaml:6: b: duplicate of the key at line 2\n  fix: keep one"
             ),
         ),
         (
             "a: 1\na: 2\nb: [",
             (
-                "a.yaml:2: a: this key stands already at line 1\n  fix: keep one\n"
+                "a.yaml:2: a: duplicate of the key at line 1\n  fix: keep one\n"
                 "a.yaml:3: this is not YAML: did not find expected node content, while parsing a"
-                " flow node\n  fix: mend the indentation, quotes or brackets at or above this line"
+                " flow node\n  fix: fix the indentation, quotes or brackets at or above this line"
             ),
         ),
         (
             "a: 1\n\tb: 2\n",
-            "a.yaml:2: a tab indents this line\n  allowed: blanks\n  fix: replace the tab",
+            "a.yaml:2: this line is indented by a tab\n  allowed: spaces\n  fix: replace the tab",
         ),
         ("a: " + "9" * 5000, "a.yaml:1: a: a number of 5000 digits\n  fix: write a shorter one"),
         ("[" * 100_000, "a.yaml:1: nested too deeply\n  allowed: 20 levels at most"),
@@ -148,7 +144,7 @@ def test_an_empty_file_has_no_content(tmp_path: Path, text: str) -> None:
             "%YAML 9.9\n---\na: 1\n",
             (
                 "a.yaml:1: this is not YAML: found incompatible YAML document\n"
-                "  fix: mend the indentation, quotes or brackets at or above this line"
+                "  fix: fix the indentation, quotes or brackets at or above this line"
             ),
         ),
     ],

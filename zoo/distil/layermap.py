@@ -68,7 +68,7 @@ def _uniform(student: int, teacher: int) -> tuple[int, ...]:
     if teacher % student:
         raise MisfitError(
             "layers",
-            f"every n-th of {teacher} teacher layers does not give {student}",
+            f"{teacher} teacher layers are not a multiple of {student}",
             "top, bottom, a list of teacher layers from 0, or a depth that divides the teacher's",
         )
     # The last of each block, so that the deepest student layer learns from the deepest teacher's.

@@ -94,7 +94,7 @@ class Pkd(Method):
         if self.layers == "skip" and ours < theirs and theirs % ours:
             raise MisfitError(
                 "layers",
-                f"every n-th of {theirs} teacher layers does not give {ours}",
+                f"{theirs} teacher layers are not a multiple of {ours}",
                 "last, or a student whose depth divides its teacher's",
             )
         return mapped("uniform" if self.layers == "skip" else "top", ours, theirs)[:-1]

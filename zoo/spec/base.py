@@ -22,10 +22,10 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 Inputs = dict[str, Sha256]
-"""What training reads beside its recipe, each by the hash of its content."""
+"""What training reads besides its recipe, each by the hash of its content."""
 PositiveInt = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-"""What every random generator in use takes."""
+"""The range that every random generator in use accepts."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 _STEP = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*"
@@ -36,19 +36,19 @@ HubId = Annotated[str, Field(pattern=rf"^{_STEP}/{_STEP}$")]
 LINE_PATTERN = r"^[^\s](?:[^\t\r\n]*[^\s])?$"
 SHAPE_PATTERN = r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$"
 WORDS = {
-    NAME_PATTERN: "at most 64 small letters, digits, dots and dashes",
-    r"^[0-9a-f]{64}$": "64 hexadecimal digits, in small letters",
-    r"^[0-9a-f]{40}$": "a full commit hash: 40 hexadecimal digits, in small letters",
-    rf"^{_STEP}(/{_STEP})*$": "a path below $ZOO_DATA, none of whose steps begins with a dot",
+    NAME_PATTERN: "at most 64 lower-case letters, digits, dots and dashes",
+    r"^[0-9a-f]{64}$": "64 lower-case hexadecimal digits",
+    r"^[0-9a-f]{40}$": "a full commit hash: 40 lower-case hexadecimal digits",
+    rf"^{_STEP}(/{_STEP})*$": "a path below $ZOO_DATA, no part of which begins with a dot",
     rf"^{_STEP}/{_STEP}$": "owner/name, as on the hub",
-    LINE_PATTERN: "text in one line, without tabs and without blanks around it",
-    SHAPE_PATTERN: "batch x pieces, as in 1x128",
+    LINE_PATTERN: "one line of text, without tabs or surrounding spaces",
+    SHAPE_PATTERN: "batch x sequence length, as in 1x128",
 }
-"""The patterns above as a person would say them."""
+"""The patterns above, in words."""
 
 
 class Spec(BaseModel):
-    """A declared value: no field can be changed, none can be added."""
+    """A declared value: immutable, without extra fields."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
@@ -56,10 +56,10 @@ class Spec(BaseModel):
 
 
 class Grown(Spec):
-    """A spec that got fields after its first release.
+    """A spec that gained fields after its first release.
 
-    The fields named in `later` stay unsaid while they have their default, so that the digests of
-    everything built before they came still hold.
+    The fields named in `later` are omitted while they have their default, so that the digests of
+    everything built before stay valid.
     """
 
     later: ClassVar[tuple[str, ...]] = ()
@@ -76,7 +76,7 @@ class Grown(Spec):
 
 
 class Addressed(Spec):
-    """A spec some of whose fields only say where bytes are found.
+    """A spec some of whose fields only say where its content is found.
 
     `addresses` are left out where content decides: the bytes found there are named by their hash.
     """

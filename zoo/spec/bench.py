@@ -11,7 +11,7 @@ from zoo.spec.teacher import TaskName
 
 Device = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "fp16", "int8", "int8-static"]
-"""Of an ONNX file; int8 scales activations as they come, int8-static as calibration data showed."""
+"""Of an ONNX file; int8 scales activations dynamically, int8-static by calibration data."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Engine:
 
     @property
     def requirement(self) -> str:
-        """What pip installs to have its package."""
+        """The pip requirement that provides its package."""
         return f"distilzoo[{self.extra}]" if self.extra else "distilzoo"
 
 
@@ -53,8 +53,8 @@ class Runtime:
     """An engine at one precision of its arithmetic.
 
     `file` is the precision of the ONNX file that it opens; None: it opens the checkpoint. On other
-    `devices` parts of it would run on something else without a word, or not at all.
-    `usual_on_cuda` are those that `zoo bench` times on a GPU where none is named.
+    `devices` parts of it would silently run on something else, or not at all.
+    `usual_on_cuda` are those that `zoo bench` times on a GPU by default.
     """
 
     engine: Engine
@@ -91,58 +91,58 @@ RuntimeName = Annotated[str, GetPydanticSchema(lambda *_: literal_schema([*RUNTI
 """A key of `RUNTIMES`."""
 
 ShapeText = Annotated[str, Field(pattern=SHAPE_PATTERN)]
-"""Sequences per call and pieces per sequence, as in `1x128`."""
+"""Batch size and sequence length, as in `1x128`."""
 
 
 def sizes(shape: ShapeText) -> tuple[int, int]:
-    """Sequences per call and pieces per sequence of a shape."""
+    """Batch size and sequence length of a shape."""
     batch, _, length = shape.partition("x")
     return int(batch), int(length)
 
 
 class Export(Spec):
-    """What is exported, and how far a file may differ from its model before it is refused."""
+    """What is exported, and how far an export may differ from its model before it is rejected."""
 
     precisions: tuple[Precision, ...] = ("fp32", "int8")
-    """The ONNX files that are made; fp32 is always among them, the others are made from it."""
+    """The ONNX files to export; fp32 is always included, the others are made from it."""
     examples: PositiveInt = 128
-    """Dev examples that file and model both answer."""
+    """Dev examples on which export and model are compared."""
     tolerance: float = Field(1e-5, gt=0)
-    """Largest difference of fp32 logits, as a share of the largest logit where that is above 1."""
+    """Maximum difference of fp32 logits, relative to the largest logit where that is above 1."""
     flips: Fraction = 0.0
-    """Largest share of examples whose fp32 prediction changes."""
+    """Maximum share of examples whose fp32 prediction changes."""
     fp16_tolerance: float = Field(0.05, gt=0)
-    """The same of fp16 logits."""
+    """The same for fp16 logits."""
     fp16_flips: Fraction = 0.05
-    """Largest share of examples whose fp16 prediction changes."""
+    """Maximum share of examples whose fp16 prediction changes."""
     int8_flips: Fraction = 0.2
-    """Largest share of examples whose int8 prediction changes."""
+    """Maximum share of examples whose int8 prediction changes."""
     int8_loss: Fraction = 0.1
-    """Most that the primary metric may lose in int8, on its natural scale."""
+    """Maximum loss of the primary metric in int8, on its natural scale."""
     calibration: PositiveInt = 64
-    """Training examples that int8-static is calibrated on."""
+    """Training examples used to calibrate int8-static."""
 
 
 class Bench(Spec):
-    """Latency and export settings; nothing here retrains anything."""
+    """Latency and export settings; changing them retrains nothing."""
 
     runtimes: Annotated[tuple[RuntimeName, ...], Field(min_length=1)] = (
         "torch-fp32",
         "onnx-fp32",
         "onnx-int8",
     )
-    """What is timed, each for student and teacher in turn."""
+    """The runtimes to time, each for student and teacher in turn."""
     tasks: tuple[TaskName, ...] | None = None
-    """Tasks whose models are timed; all when null. Heads differ little in time."""
+    """Tasks whose models are timed; null: all. Heads differ little in latency."""
     shapes: Annotated[tuple[ShapeText, ...], Field(min_length=1)] = ("1x128",)
-    """Batch x pieces of the calls, no padding; boards show the smallest batch."""
+    """Batch size x sequence length of the calls, no padding; boards show the smallest batch."""
     replay: Annotated[int, Field(ge=0)] = 100
-    """Dev examples that are answered one by one at their own lengths; none when 0."""
+    """Dev examples replayed one by one at their own lengths; 0: none."""
     threads: PositiveInt = 1
     """Threads of the measuring process."""
     samples: PositiveInt = 100
-    """Most timed calls per runtime, shape and model; p90 needs 64, p95 130, p99 662."""
+    """Maximum timed calls per runtime, shape and model; p90 needs 64, p95 130, p99 662."""
     seconds: float = Field(10.0, gt=0)
-    """Most seconds of timed calls per runtime and shape."""
+    """Maximum seconds of timed calls per runtime and shape."""
     export: Export = Export()
-    """What is exported, and when an export is refused."""
+    """What is exported, and when an export is rejected."""

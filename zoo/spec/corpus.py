@@ -7,8 +7,8 @@ from pydantic import Field
 from zoo.spec.base import Addressed, BelowData, HubId, PositiveInt, Revision, Seed
 
 Packing = Literal["blocks", "documents"]
-"""`blocks`: documents follow each other and are cut into sequences of one length; `documents`: a
-sequence is a document, each line its own sentence, what is too long is cut off."""
+"""`blocks`: documents are concatenated and split into sequences of equal length; `documents`: one
+document per sequence, one sentence per line, truncated where too long."""
 
 
 class PocketCorpus(Addressed):
@@ -18,15 +18,15 @@ class PocketCorpus(Addressed):
 
     kind: Literal["pocket"] = "pocket"
     packing: Packing = "documents"
-    """How text becomes sequences."""
+    """How text is packed into sequences."""
     documents: PositiveInt = 4000
-    """How many documents are generated."""
+    """Number of documents to generate."""
     seed: Seed = 0
     """Seed of the generator."""
 
 
 class FolderCorpus(Addressed):
-    """Plain text below `$ZOO_DATA`: a paragraph a line, a blank line between documents."""
+    """Plain text below `$ZOO_DATA`: one paragraph per line, a blank line between documents."""
 
     addresses: ClassVar[tuple[str, ...]] = ("kind", "path")
 
@@ -34,13 +34,13 @@ class FolderCorpus(Addressed):
     path: BelowData
     """A .txt, .txt.xz or .txt.gz file, or a folder of such files, relative to `$ZOO_DATA`."""
     packing: Packing = "blocks"
-    """How text becomes sequences."""
+    """How text is packed into sequences."""
     max_tokens: PositiveInt | None = None
-    """Stop after this many pieces; the whole text when absent."""
+    """Stop after this many tokens; absent: the whole text."""
 
 
 class HubCorpus(Addressed):
-    """A text data set of the hub, read in streaming."""
+    """A text data set on the hub, streamed."""
 
     addresses: ClassVar[tuple[str, ...]] = ("kind", "id", "revision", "config", "split", "column")
 
@@ -56,9 +56,9 @@ class HubCorpus(Addressed):
     column: str = "text"
     """Column that holds the text."""
     packing: Packing = "blocks"
-    """How text becomes sequences."""
+    """How text is packed into sequences."""
     max_tokens: PositiveInt | None = None
-    """Stop after this many pieces; the whole text when absent."""
+    """Stop after this many tokens; absent: the whole text."""
 
 
 Corpus = Annotated[PocketCorpus | FolderCorpus | HubCorpus, Field(discriminator="kind")]

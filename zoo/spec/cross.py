@@ -53,7 +53,7 @@ class Catalogue(Protocol):
     def idle(
         self, method: MethodSpec, student: Shape, teacher: Shape, tasks: list[Task]
     ) -> list[Finding]:
-        """Settings of the method that decide nothing on these tasks; paths are below `method`."""
+        """Settings of the method without effect on these tasks; paths are below `method`."""
         ...
 
     def outlines(
@@ -70,7 +70,7 @@ def suite_findings(
     teacher_names: set[str],
     teachers: Mapping[str, Teacher],
 ) -> Iterator[Finding]:
-    """What in suite.yaml does not fit its neighbours; `teachers` are those without errors."""
+    """What in suite.yaml does not fit the other files; `teachers` are those without errors."""
     if suite.twin is not None and suite.twin not in entries:
         yield _no_entry(suite.twin, entries)
     for name in sorted(entries & teacher_names):
@@ -88,7 +88,7 @@ def suite_findings(
         if is_span and settings.max_query + 3 >= settings.max_length:
             yield Finding(
                 ("tasks", task, "max_query"),
-                f"a question of {settings.max_query} pieces leaves no room for the context",
+                f"a question of {settings.max_query} tokens leaves no room for the context",
                 f"less than max_length - 3 = {settings.max_length - 3}",
             )
 
@@ -98,7 +98,7 @@ def _too_long(
 ) -> Iterator[Finding]:
     shortest = min(teachers, key=lambda name: teachers[name].shape.positions, default=None)
     if shortest is not None and max_length > (most := teachers[shortest].shape.positions):
-        given = f"{max_length} pieces do not fit the {most} positions of teacher {shortest!r}"
+        given = f"{max_length} tokens exceed the {most} positions of teacher {shortest!r}"
         yield Finding(path, given, f"up to {most}")
 
 
@@ -113,7 +113,7 @@ def teacher_findings(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
         if source.optimise.max_length > positions:
             yield Finding(
                 ("source", "optimise", "max_length"),
-                f"{source.optimise.max_length} pieces do not fit the shape's {positions} positions",
+                f"{source.optimise.max_length} tokens exceed the shape's {positions} positions",
                 f"up to {positions}",
             )
         if source.shape.family != "bert":
@@ -130,7 +130,7 @@ def _vocabulary_path(stated: str | None) -> Finding:
     path = ("source", "vocabulary", "path")
     if stated is None:
         return Finding(path, "kind: file needs a path", "a vocab.txt below $ZOO_DATA")
-    return Finding(path, "only kind: file has a path", remedy="remove it, or state kind: file")
+    return Finding(path, "only kind: file has a path", remedy="remove it, or set kind: file")
 
 
 def entry_findings(
@@ -189,7 +189,10 @@ def _heads_finding(student: Student, teacher: Shape, misfit: Mapping[str, str]) 
         return Finding(("student", "heads"), given, allowed)
     multiple = f"a multiple of the teacher's {teacher.heads} heads"
     return Finding(
-        ("student", "hidden"), given, multiple, f"take another width, or state heads: {allowed}"
+        ("student", "hidden"),
+        given,
+        multiple,
+        f"choose another hidden size, or set heads: {allowed}",
     )
 
 
@@ -237,8 +240,8 @@ def _tokenizer_findings(student: Shape, teacher: Shape) -> Iterator[Finding]:
         kin = sorted(family for family, pieces in _PIECES.items() if pieces == theirs)
         yield Finding(
             ("student", "family"),
-            f"the tokenizers differ: {student.family} reads {ours} pieces and {teacher.family}"
-            f" {theirs}, so that no two tokens of theirs can be compared",
+            f"the tokenizers differ: {student.family} reads {ours} tokens and {teacher.family} "
+            f"{theirs}, so they cannot be compared token by token",
             ", ".join(kin),
         )
 
@@ -268,7 +271,7 @@ def _copy_findings(entry: Entry, student: Shape, teacher: Shape) -> Iterator[Fin
                 ("student", name),
                 f"the copied layers have {name} {theirs}, not {ours}",
                 f"{theirs}, or any with start: fresh",
-                "state start: fresh, or remove this key",
+                "set start: fresh, or remove this key",
             )
     kin = [ours for theirs, ours in sorted(_COPIES) if theirs == teacher.family]
     if student.family not in kin and _PIECES[student.family] == _PIECES[teacher.family]:
@@ -276,5 +279,5 @@ def _copy_findings(entry: Entry, student: Shape, teacher: Shape) -> Iterator[Fin
             ("student", "family"),
             f"layers of {teacher.family} cannot be copied into {student.family}",
             f"{', '.join(kin)}, or any with start: fresh" if kin else "any with start: fresh",
-            "state start: fresh, or remove this key",
+            "set start: fresh, or remove this key",
         )

@@ -33,7 +33,7 @@ def stage_findings(entry: Entry, suite: Suite, stages: Mapping[str, str]) -> Ite
                 yield Finding(
                     path,
                     "this stage reads the corpus, once for all tasks",
-                    remedy="state it under `stages` of the entry",
+                    remedy="set it under `stages` of the entry",
                 )
     if "augmented" in stages.values() and entry.augment is None and suite.augment is None:
         yield Finding(
@@ -69,13 +69,13 @@ def _uneven_parts(
     if batch_size is not None and optimise is not None and batch_size % optimise.accumulate:
         yield Finding(
             (*path, "batch_size"),
-            f"{optimise.accumulate} parts (accumulate) do not divide a batch of {batch_size}",
+            f"accumulate: {optimise.accumulate} does not divide a batch size of {batch_size}",
             f"a multiple of {optimise.accumulate}",
         )
 
 
 def _whole_batches(use: Use) -> Iterator[Finding]:
-    """Terms that compare samples: in parts of a batch they would be another loss, alone none."""
+    """Terms that compare samples, where a batch is split into parts or holds a single sample."""
     terms = " and ".join(use.stage.over_samples)
     if not terms:
         return
@@ -83,23 +83,23 @@ def _whole_batches(use: Use) -> Iterator[Finding]:
     if parts and parts > 1:
         yield _at(
             path,
-            f"{terms} of stage {use.stage.name!r} would compare the samples of a part only: a batch"
-            f" has {parts} parts",
+            f"{terms} of stage {use.stage.name!r} would only compare samples within a part: "
+            f"a batch has {parts} parts",
             "accumulate: 1",
-            f"state optimise with accumulate: 1, or leave {terms} out (method.leave_out)",
+            f"set accumulate: 1 in optimise, or leave {terms} out (method.leave_out)",
         )
     path, size = use.settled("batch_size")
     if size == 1:
         yield _at(
             path,
-            f"{terms} of stage {use.stage.name!r} would compare a sample with nothing",
+            f"{terms} of stage {use.stage.name!r} would have no second sample to compare with",
             "a batch_size of 2 or more",
-            f"state a larger batch, or leave {terms} out (method.leave_out)",
+            f"set a larger batch_size, or leave {terms} out (method.leave_out)",
         )
 
 
 def _unasked(use: Use, table: list[Use]) -> Iterator[Finding]:
-    """A rule to leave a stage early that is never asked, since no epoch ends before the stage."""
+    """A rule to leave a stage early that is never checked, since no epoch ends before the stage."""
     if use.stage.watches is None:
         return
     own = use.own_budget
@@ -115,10 +115,10 @@ def _unasked(use: Use, table: list[Use]) -> Iterator[Finding]:
         lasts = "1 epoch" if epochs == 1.0 else f"{epochs:g} epochs"
         yield _at(
             path,
-            f"stage {use.stage.name!r} lasts {lasts}: it is over before its rule on"
-            f" {use.stage.watches}, which is asked at the end of an epoch, could end it",
+            f"stage {use.stage.name!r} lasts {lasts}: it ends before its early-exit rule on"
+            f" {use.stage.watches}, checked at the end of each epoch, can apply",
             "more than 1 epoch for this stage",
-            "state a longer budget, or no threshold",
+            "set a longer budget, or no threshold",
         )
 
 
@@ -127,10 +127,10 @@ def _frozen_at_random(first: Use) -> Iterator[Finding]:
     if parts and first.stage.reads_student:
         yield Finding(
             ("student", "start"),
-            f"stage {first.stage.name!r} keeps {', '.join(parts)} as they are, and start: fresh"
-            " makes them random",
+            f"stage {first.stage.name!r} keeps {', '.join(parts)} frozen, and start: fresh makes "
+            "them random",
             "a start that copies layers, or given weights",
-            "take another start, or let the method train them",
+            "choose another start, or let the method train them",
         )
 
 

@@ -21,12 +21,12 @@ from zoo.spec.teacher import Teacher
 from zoo.spec.vary import Base, Point, axis_path, count, identity, point_name, points, varied
 
 MOST = 50
-"""Most variants of a study: its pipeline cannot bear more."""
+"""Maximum variants of a study: a pipeline does not scale beyond."""
 
 _NOT_VARIED = {
-    "note": "a note changes nothing",
+    "note": "a note has no effect",
     "twin": "a variant is compared with the entry itself",
-    "only": "a study states its tasks itself, as `tasks`",
+    "only": "a study sets its own tasks, as `tasks`",
 }
 
 
@@ -52,7 +52,7 @@ class Neighbours:
 def study_findings(name: str, study: Study, beside: Neighbours) -> list[Finding]:
     """What in a study's file does not fit; nothing where its entry has errors of its own."""
     if name in beside.taken:
-        given = f"{name!r} is the name of an entry, a teacher or a variant"
+        given = f"{name!r} is already the name of an entry, a teacher or a variant"
         return [Finding((), given, remedy="rename one")]
     if study.entry not in beside.entries:
         known = ", ".join(sorted(beside.entries))
@@ -99,7 +99,7 @@ def _axis_findings(study: Study, base: Base) -> Iterator[Finding]:
             ("axes",),
             f"the study would have {count(study)} variants",
             f"at most {MOST}",
-            "state fewer values, or make two studies of it",
+            "list fewer values, or split it into two studies",
         )
     for axis, values in study.axes.items():
         path = axis_path(axis)
@@ -121,7 +121,7 @@ def _train_findings(values: tuple[object, ...]) -> Iterator[Finding]:
 
 
 def _entry_findings(study: Study, base: Base, beside: Neighbours) -> Iterator[Finding]:
-    """What makes a variant no entry, each at the value that does it."""
+    """What makes a variant an invalid entry, each at the value that does it."""
     for point in points(study)[1:]:
         found: Iterable[Finding]
         try:
@@ -176,13 +176,13 @@ def _name_findings(name: str, study: Study, taken: set[str]) -> Iterator[Finding
     for point in points(study):
         path = _last(point)
         variant = f"{name}.{point_name(study, point)}"
-        given = f"this variant would be called {variant!r}"
+        given = f"this variant would be named {variant!r}"
         if not re.fullmatch(NAME_PATTERN, variant):
             yield Finding(path, given, WORDS[NAME_PATTERN], "give the study a shorter name")
         elif variant.endswith("-"):
-            yield Finding(path, given, "a value that a name can be made of")
+            yield Finding(path, given, "a value that can be part of a name")
         elif variant in taken:
-            yield Finding(path, f"{given}, which is another's name", remedy="rename one")
+            yield Finding(path, f"{given}, which is already taken", remedy="rename one")
         elif variant in seen:
             yield Finding(path, f"{given}, like an earlier one", remedy="remove one of the values")
         seen.add(variant)

@@ -18,7 +18,7 @@ def known_tasks(own: Mapping[str, OwnTask]) -> Tasks:
 
 
 def unknown_tasks(suite: Suite, own: set[str]) -> Iterator[Finding]:
-    """The tasks of suite.yaml that nobody declares; `own` are the names of all its files."""
+    """The tasks of suite.yaml that are not declared; `own` are the names of all its files."""
     known = sorted({*TASKS, *own})
     for task in suite.tasks:
         if task not in known:
@@ -30,14 +30,16 @@ def unknown_tasks(suite: Suite, own: set[str]) -> Iterator[Finding]:
 def own_task_findings(name: str, suite: Suite) -> Iterator[Finding]:
     """What in the file of a suite's own task does not fit."""
     if name in TASKS:
-        yield Finding((), f"{name!r} is a task of the zoo", remedy="rename this file")
+        yield Finding((), f"{name!r} is already a task of the zoo", remedy="rename this file")
     elif "." in name:
         # Dots join the keys of a study's axes.
-        yield Finding((), f"{name!r} has a dot", "small letters, digits and dashes", "rename it")
+        yield Finding(
+            (), f"{name!r} contains a dot", "lower-case letters, digits and dashes", "rename it"
+        )
     elif name not in suite.tasks:
         yield Finding(
             (),
-            "suite.yaml names no such task",
+            "suite.yaml does not list this task",
             ", ".join(suite.tasks),
             f"add {name!r} to its `tasks`, or remove this file",
         )

@@ -1,4 +1,4 @@
-"""Which examples a task has, how many are used, and how they are cut into pieces."""
+"""Which examples a task has, how many are used, and how they are tokenised."""
 
 from typing import Annotated, Literal, Self
 
@@ -10,24 +10,24 @@ from zoo.spec.task import GLUE, SQUAD, SQUAD_V2, TASKS, Task
 
 
 class TaskSettings(Spec):
-    """How much of a task is used, and how it is cut into pieces."""
+    """How much of a task is used, and how it is tokenised."""
 
     train: PositiveInt | None = None
-    """Most training examples: the first ones in the order of the file; all when null."""
+    """Maximum number of training examples, from the start of the file; null: all."""
     dev: PositiveInt | None = None
-    """Most scored examples; all when null."""
+    """Maximum number of scored examples; null: all."""
     max_length: int = Field(128, ge=8)
-    """Longest sequence in pieces."""
+    """Maximum sequence length in tokens."""
     stride: PositiveInt = 128
-    """Pieces by which the windows on a long context advance (span tasks)."""
+    """Stride of the windows over a long context, in tokens (span tasks)."""
     max_query: PositiveInt = 64
-    """Most pieces of a question (span tasks)."""
+    """Maximum length of a question in tokens (span tasks)."""
     max_answer: PositiveInt = 30
-    """Most pieces of an answer (span tasks)."""
+    """Maximum length of an answer in tokens (span tasks)."""
 
     @property
     def cutting(self) -> dict[str, int]:
-        """How examples are cut into pieces, whichever and however many they are."""
+        """How examples are tokenised, whichever and however many they are."""
         return self.model_dump(exclude={"train", "dev"})
 
 
@@ -58,7 +58,7 @@ class SquadData(PinnedData):
 
 
 class FolderData(Spec):
-    """A task's files in a folder of its own below `$ZOO_DATA`, in their official layout."""
+    """A task's files in their own folder below `$ZOO_DATA`, in their official layout."""
 
     kind: Literal["folder"] = "folder"
     path: BelowData
@@ -104,9 +104,9 @@ class SuiteData(Spec):
     squad_v2: Revision = "3ffb306f725f7d2ce8394bc1873b24868140c412"
     """Commit of rajpurkar/squad_v2 on the hub."""
     revisions: dict[HubId, Revision] = Field(default_factory=dict)
-    """Commits of other data sets on the hub, by their names there; each has a default."""
+    """Commits of other hub data sets, by name; each has a default."""
     folders: dict[str, BelowData] = Field(default_factory=dict)
-    """Tasks whose files lie in a folder of their own below `$ZOO_DATA`, never on the hub."""
+    """Tasks whose files are in their own folder below `$ZOO_DATA`, never on the hub."""
 
     def of(self, task: Task) -> DataSource:
         """The source of one task."""
@@ -122,9 +122,9 @@ class SuiteData(Spec):
     def _are_of_published_tasks(self) -> Self:
         for name in self.revisions:
             if name not in _OTHERS:
-                raise misfit("revisions", f"no task lies in {name!r}", ", ".join(_OTHERS))
+                raise misfit("revisions", f"no task uses {name!r}", ", ".join(_OTHERS))
         for name in self.folders:
             if name not in _PUBLISHED:
-                given = f"{name!r} is no task that is published in files"
+                given = f"{name!r} is not a task published as files"
                 raise misfit("folders", given, ", ".join(_PUBLISHED))
         return self

@@ -19,7 +19,7 @@ class MethodSpec(Spec):
     name: str
     """Its file in `zoo/methods/`."""
     leave_out: tuple[str, ...] = ()
-    """Terms that are left out, by name (of all layers), as in an ablation."""
+    """Loss terms to leave out, by name (on all layers), as in an ablation."""
 
 
 def _by_name(value: Any, _handler: Any, info: ValidationInfo) -> MethodSpec:
@@ -40,27 +40,27 @@ class Entry(Spec):
     """One file `specs/<suite>/<entry>.yaml`."""
 
     note: str = ""
-    """Anything for people; changes nothing."""
+    """Free text; has no effect."""
     teacher: Name
-    """A file under the suite's `teachers/`, without its ending."""
+    """A file under the suite's `teachers/`, without its extension."""
     student: Student
-    """What is trained."""
+    """The model to train."""
     method: MethodField
-    """How; `name` picks a file of `zoo/methods/`."""
+    """How it is trained; `name` selects a file of `zoo/methods/`."""
     optimise: Optimise | None = None
-    """How the student is trained on a task; the suite's when absent."""
+    """How the student is trained on a task; defaults to the suite's."""
     corpus_optimise: Optimise | None = None
-    """How it is trained on the corpus, for methods with a corpus stage; the suite's when absent."""
+    """How it is trained on the corpus, for methods with a corpus stage; defaults to the suite's."""
     stages: Stages = Field(default_factory=dict)
-    """What single stages of the method change in `optimise` or `corpus_optimise`."""
+    """Overrides of `optimise` or `corpus_optimise` for single stages of the method."""
     tasks: dict[TaskName, TaskChange] = Field(default_factory=dict)
-    """What single tasks change in `optimise`."""
+    """Overrides of `optimise` for single tasks."""
     only: tuple[TaskName, ...] | None = Field(None, min_length=1)
-    """The suite's tasks that this entry is trained on; all when absent."""
+    """Tasks that this entry is trained on; defaults to all of the suite's."""
     augment: Augment | None = None
-    """How task data is augmented, for methods that ask for it; the suite's when absent."""
+    """How task data is augmented, for methods that use it; defaults to the suite's."""
     twin: Name | None = None
-    """The entry this one is compared with; the suite's when absent."""
+    """The entry this one is compared with; defaults to the suite's."""
 
 
 def entry_model(methods: Mapping[str, type[MethodSpec]]) -> type[Entry]:

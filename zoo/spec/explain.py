@@ -1,4 +1,4 @@
-"""Pydantic's errors, told as problems: file, line, key, what was given, allowed, what to do."""
+"""Pydantic's errors as problems: file, line, key, what was given, allowed, how to fix it."""
 
 import difflib
 import json
@@ -130,7 +130,7 @@ def _shown(value: Any) -> str:
 
 
 def _remedy(given: Any, allowed: str, node: Node) -> str:
-    """What to do about the usual slips: quotes, yes and no, a fraction, a misspelt word."""
+    """How to fix common mistakes: quotes, yes and no, a fraction, a misspelt word."""
     wants_number = "number" in allowed and not allowed.startswith("a list")
     if isinstance(given, str) and wants_number and re.fullmatch(r"[-+.\deE]+", given):
         return "write it without quotes"

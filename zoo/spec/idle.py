@@ -1,4 +1,4 @@
-"""Keys that decide nothing: whoever wrote one believes that it does, so each is told."""
+"""Keys without effect: whoever wrote one expects an effect, so each is reported."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -26,7 +26,7 @@ def idle_of_entry(
     catalogue: Catalogue,
     known: Tasks,
 ) -> Iterator[Finding]:
-    """The keys of an entry's file that decide nothing; none where its shapes do not fit."""
+    """The keys of an entry's file without effect; none where its shapes do not fit."""
     teacher = teachers.get(entry.teacher)
     trained = [name for name in suite.tasks if name in (entry.only or suite.tasks)]
     tasks = [known[name] for name in trained if name in known]
@@ -49,7 +49,7 @@ def idle_of_entry(
     if "start" in entry.student.model_fields_set and not any(
         table[0].reads_student for table in outlines.values()
     ):
-        given = "the method makes its student of the teacher: no first weights are used"
+        given = "the method derives its student from the teacher: initial weights are not used"
         yield Finding(("student", "start"), given, remedy="remove it")
     if entry.augment is not None and all(stage.data != "augmented" for stage in stages):
         given = "no stage of this entry reads augmented data"
@@ -63,7 +63,7 @@ def idle_of_entry(
 
 
 def idle_of_teacher(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
-    """The keys of a teacher's file that decide nothing."""
+    """The keys of a teacher's file without effect."""
     stage = Outline("fine-tuning", "task", 1.0, False, (), None, (), True)
     own = Level(("optimise",), teacher.optimise)
     uses = [
@@ -80,11 +80,11 @@ def idle_of_teacher(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
 
 
 def idle_of_suite(suite: Suite, tasks: Tasks) -> Iterator[Finding]:
-    """The keys of suite.yaml that decide nothing, whatever the entries are."""
+    """The keys of suite.yaml without effect, whatever the entries are."""
     for task, settings in suite.tasks.items():
         if task in tasks and tasks[task].kind is not TaskKind.SPAN:
             for key in sorted(settings.model_fields_set & set(_OF_SPANS)):
-                given = "only span tasks are cut into windows"
+                given = "only span tasks are split into windows"
                 yield Finding(("tasks", task, key), given, remedy="remove it")
     if "max_length" in suite.optimise.model_fields_set:
         yield Finding(("optimise", "max_length"), _REASONS["max_length"], remedy="remove it")
@@ -92,8 +92,8 @@ def idle_of_suite(suite: Suite, tasks: Tasks) -> Iterator[Finding]:
 
 
 _REASONS = {
-    "max_length": "tasks state their own max_length, in suite.yaml",
-    "teacher_precision": "no teacher runs beside what this trains",
+    "max_length": "tasks set their own max_length, in suite.yaml",
+    "teacher_precision": "no teacher runs during this training",
 }
 
 
@@ -137,7 +137,7 @@ def _idle_keys(uses: Iterable[Use]) -> Iterator[Finding]:
 def _why_idle(key: str, passed: Iterable[str]) -> str:
     if passed:
         names = ", ".join(dict.fromkeys(passed))
-        return f"a more special key states it for every stage: {names}"
+        return f"a more specific key sets it for every stage: {names}"
     return _REASONS[key]
 
 
@@ -172,5 +172,5 @@ def _idle_stages(
 
 
 def _untrained(path: KeyPath, trained: Iterable[str]) -> Finding:
-    given = "nothing is trained in this stage here"
+    given = "this stage trains nothing here"
     return Finding(path, given, ", ".join(sorted(trained)), "remove it")

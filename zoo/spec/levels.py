@@ -1,4 +1,4 @@
-"""How each stage of an entry is trained: what its file states of it, the most special first."""
+"""How each stage of an entry is trained: what its file states of it, the most specific first."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ class Level(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it says all there is, defaults too; else null leaves a key to those below."""
+        """Whether it sets every key, defaults too; else null leaves a key to those below."""
         return not isinstance(self.stated, StageChange | TaskChange)
 
     @property
@@ -48,7 +48,7 @@ class Use(NamedTuple):
 
     @property
     def own_budget(self) -> Level | None:
-        """The level that gives the stage a budget of its own, instead of its share."""
+        """The level that gives the stage its own budget, instead of its share."""
         changes = (level for level in self.levels if isinstance(level.stated, StageChange))
         return next((level for level in changes if level.keys & set(BUDGET)), None)
 

@@ -1,4 +1,4 @@
-"""Who is made of whose weights: what must stand between entries before any can be built."""
+"""Which entries take which others' weights: what must hold between them before any is built."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -108,18 +108,18 @@ class Lineage:
             return
         entry = self.entries.get(origin)
         if entry is not None and not self.catalogue.reads_corpus(entry.method):
-            given = f"entry {origin!r} has no corpus stage, whose weights could be taken"
+            given = f"entry {origin!r} has no corpus stageto take weights from"
             yield Finding(path, given, self._with_corpus_stage())
         circle = self._way(origin, name)
         if circle:
             way = " <- ".join((name, *circle))
-            remedy = "name other weights, or another teacher, in one of these"
-            yield Finding(path, f"{name!r} would be made of itself: {way}", remedy=remedy)
+            remedy = "choose other weights, or another teacher, in one of them"
+            yield Finding(path, f"{name!r} depends on itself: {way}", remedy=remedy)
 
     def _with_corpus_stage(self) -> str:
         reads = self.catalogue.reads_corpus
         found = sorted(name for name, entry in self.entries.items() if reads(entry.method))
-        return ", ".join(found) or "an entry whose method reads a corpus, and there is none"
+        return ", ".join(found) or "an entry whose method has a corpus stage; there is none"
 
     def _way(self, begin: str, end: str) -> list[str]:
         """The shortest way from `begin` to `end` along what each is made of; empty for none."""

@@ -252,7 +252,7 @@ class _Reader:
 
     def check_name(self, path: Path, name: str) -> None:
         if name in KEPT or not re.fullmatch(NAME_PATTERN, name):
-            why = f"is kept for {KEPT[name]}" if name in KEPT else "cannot name a spec"
+            why = f"is reserved for {KEPT[name]}" if name in KEPT else "cannot name a spec"
             problem = Problem(
                 self.project.relative(path), f"{name!r} {why}", WORDS[NAME_PATTERN], "rename it"
             )
@@ -267,9 +267,9 @@ class _Reader:
                 remedy = f"rename it to {path.stem}.yaml" if path.parent in places else "move it"
                 problem = Problem(
                     self.project.relative(path),
-                    "this file would be overlooked",
-                    "<entry>.yaml beside suite.yaml, teachers/<teacher>.yaml, studies/<study>.yaml,"
-                    " tasks/<task>.yaml",
+                    "this file would be ignored",
+                    "<entry>.yaml next to suite.yaml, teachers/<teacher>.yaml, "
+                    "studies/<study>.yaml, tasks/<task>.yaml",
                     remedy,
                 )
                 self._problems.setdefault(path, []).append(problem)

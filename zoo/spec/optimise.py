@@ -11,71 +11,73 @@ class Optimise(Spec):
     """One phase of training."""
 
     epochs: float | None = Field(None, gt=0)
-    """Passes over the data; either this or `steps`."""
+    """Epochs: passes over the data; mutually exclusive with `steps`."""
     steps: PositiveInt | None = None
-    """Optimiser steps; either this or `epochs`."""
+    """Optimiser steps; mutually exclusive with `epochs`."""
     learning_rate: float = Field(5e-5, gt=0, lt=1)
     """Peak learning rate."""
     batch_size: PositiveInt = 32
-    """Sequences per optimiser step."""
+    """Batch size: sequences per optimiser step."""
     accumulate: PositiveInt = 1
-    """Parts a batch is cut into to save memory; each part counts by its share of sequences."""
+    """Gradient accumulation: parts a batch is split into, each weighted by its sequences."""
     warmup: Fraction = 0.1
-    """Share of the steps over which the learning rate rises linearly from 0."""
+    """Warm-up: share of the steps over which the learning rate rises linearly from 0."""
     decay: Literal["linear", "constant"] = "linear"
-    """What follows the warm-up."""
+    """Learning-rate schedule after the warm-up."""
     weight_decay: float = Field(0.01, ge=0)
-    """Decoupled; biases and layer norms have none."""
+    """Decoupled weight decay; not applied to biases and layer norms."""
     beta1: float = Field(0.9, ge=0, lt=1)
-    """AdamW's decay of the first moment."""
+    """AdamW's beta1."""
     beta2: float = Field(0.999, ge=0, lt=1)
-    """AdamW's decay of the second moment."""
+    """AdamW's beta2."""
     epsilon: float = Field(1e-8, gt=0)
-    """AdamW's term in the denominator."""
+    """AdamW's epsilon."""
     clip: float | None = Field(1.0, gt=0)
-    """Largest norm of the whole gradient; none when null."""
+    """Maximum norm of the whole gradient (clipping); null: no clipping."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16: forward and backward under autocast, weights and optimiser in fp32."""
     teacher_precision: Literal["fp32", "bf16"] = "fp32"
     """Precision of the frozen teacher's weights."""
     dropout: Fraction | None = None
-    """Dropout of the trained model everywhere; the model's own values when null."""
+    """Dropout of the trained model everywhere; null: the model's own values."""
     max_length: int = Field(128, ge=8)
-    """Longest sequence in pieces; used for corpora (tasks state their own)."""
+    """Maximum sequence length in tokens, for corpora (tasks set their own)."""
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
         if (self.epochs is None) == (self.steps is None):
             allowed = "exactly one of epochs and steps"
             if self.epochs is None:
-                raise misfit("", "neither epochs nor steps are stated", allowed)
-            raise misfit("steps", "epochs are stated too", allowed)
+                raise misfit("", "neither epochs nor steps is set", allowed)
+            raise misfit("steps", "epochs is set too", allowed)
         if self.batch_size % self.accumulate:
-            given = f"{self.accumulate} parts do not divide a batch of {self.batch_size}"
+            given = (
+                f"accumulate: {self.accumulate} does not divide a batch size of {self.batch_size}"
+            )
             raise misfit("accumulate", given, f"a divisor of {self.batch_size}")
         return self
 
 
 class StageChange(Spec):
-    """What one stage of a method changes in its entry's optimisation."""
+    """Overrides of an entry's optimisation for one stage of its method."""
 
     epochs: float | None = Field(None, gt=0)
-    """Its own passes over the data, instead of its share of the entry's."""
+    """Its own epochs, instead of its share of the entry's budget."""
     steps: PositiveInt | None = None
-    """Its own optimiser steps; either these or `epochs`."""
+    """Its own optimiser steps; mutually exclusive with `epochs`."""
     learning_rate: float | None = Field(None, gt=0, lt=1)
     """Peak learning rate."""
     batch_size: PositiveInt | None = None
-    """Sequences per optimiser step."""
+    """Batch size: sequences per optimiser step."""
     warmup: Fraction | None = None
-    """Share of the steps over which the learning rate rises."""
+    """Warm-up: share of the steps over which the learning rate rises."""
     decay: Literal["linear", "constant"] | None = None
-    """What follows the warm-up."""
+    """Learning-rate schedule after the warm-up."""
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
         if self.epochs is not None and self.steps is not None:
-            raise misfit("steps", "epochs are stated too", "one of epochs and steps, or neither")
+            raise misfit("steps", "epochs is set too", "one of epochs and steps, or neither")
         return self
 
     @property
@@ -97,16 +99,16 @@ class Budgets(NamedTuple):
 
 
 class TaskChange(Spec):
-    """What one task changes in an entry's optimisation."""
+    """Overrides of an entry's optimisation for one task."""
 
     epochs: float | None = Field(None, gt=0)
-    """Passes over the task's training set."""
+    """Epochs: passes over the task's training set."""
     learning_rate: float | None = Field(None, gt=0, lt=1)
     """Peak learning rate."""
     batch_size: PositiveInt | None = None
-    """Sequences per optimiser step."""
+    """Batch size: sequences per optimiser step."""
     stages: Stages = Field(default_factory=dict)
-    """What the task changes in single stages of the method."""
+    """Overrides for single stages of the method on this task."""
 
 
 def changed(optimise: Optimise, change: TaskChange | StageChange | None) -> Optimise:

@@ -1,4 +1,4 @@
-"""A suite's own task: texts and labels in the user's own tables, declared in a file."""
+"""A suite's own task: texts and labels in the user's tables, declared in a file."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -22,11 +22,11 @@ class OwnFiles(Spec):
     """The tables of a task, below `$ZOO_DATA`."""
 
     train: BelowData
-    """What is learnt from."""
+    """Training examples."""
     dev: BelowData
-    """What is scored."""
+    """Examples to score on."""
     test: BelowData | None = None
-    """Scored too, apart; it has labels."""
+    """Labelled test examples, scored separately."""
 
 
 class OwnDefinition(Addressed):
@@ -35,24 +35,24 @@ class OwnDefinition(Addressed):
     addresses: ClassVar[tuple[str, ...]] = ("files", "texts", "label", "columns")
 
     files: OwnFiles
-    """Tab-separated UTF-8, cells never quoted."""
+    """Tab-separated UTF-8 tables, cells never quoted."""
     texts: Annotated[tuple[OneLine, ...], Field(min_length=1, max_length=2)]
-    """The column of the text, or of both texts."""
+    """Name of the text column, or of both text columns."""
     label: OneLine = "label"
-    """The column of the label."""
+    """Name of the label column."""
     columns: tuple[OneLine, ...] | None = None
-    """The columns of files without a header line; absent where files have one."""
+    """Column names of files without a header line; absent where files have one."""
     labels: Annotated[tuple[OneLine, ...], Field(min_length=2)] | None = None
-    """The classes, in the order of their ids, as files write them."""
+    """The classes as files write them, in the order of their ids."""
     range: tuple[float, float] | None = None
-    """The lowest and the highest number, where a number is learnt and not a class."""
+    """The lowest and the highest label of a regression."""
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
-    """What it is scored by; the first is the one that boards show, and gates ask for."""
+    """Metrics; the first is the primary one, which boards show and gates check."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if (self.labels is None) == (self.range is None):
-            given = "both are stated" if self.labels else "neither is stated"
+            given = "both are set" if self.labels else "neither is set"
             raise misfit("labels", f"labels or range: {given}", "labels of classes, or a range")
         if self.range is not None and self.range[0] >= self.range[1]:
             raise misfit("range", f"given {list(self.range)}", "the lower number first")
@@ -66,11 +66,11 @@ class OwnDefinition(Addressed):
         values: tuple[str, ...] = self.model_dump(include={key})[key] or ()
         twice = next((value for value in values if values.count(value) > 1), None)
         if twice is not None:
-            raise misfit(key, f"{twice!r} stands twice", "each once")
+            raise misfit(key, f"{twice!r} appears twice", "each once")
 
     def _refuse_columns(self) -> None:
         if self.label in self.texts:
-            raise misfit("label", f"{self.label!r} is a column of texts", "another column")
+            raise misfit("label", f"{self.label!r} is a text column", "another column")
         if self.columns is None:
             return
         for key, names in (("texts", self.texts), ("label", (self.label,))):
@@ -87,7 +87,7 @@ class OwnDefinition(Addressed):
             if name not in fitting:
                 given = f"{name} does not score {what}"
                 if name == "f1" and not self.range:
-                    given = "f1 is of the second of two classes"
+                    given = "f1 is computed for the second of two classes"
                 raise misfit("metrics", given, ", ".join(fitting))
 
     @property
@@ -104,7 +104,7 @@ class OwnTask(OwnDefinition):
     """One file under `specs/<suite>/tasks/`."""
 
     note: str = ""
-    """Anything for people; changes nothing."""
+    """Free text; has no effect."""
 
     @property
     def data(self) -> "OwnData":

@@ -89,7 +89,7 @@ class Schema:
         least = node.get("minItems", 0)
         items = node.get("items")
         of = f", each item {self.takes(items)}" if items else ""
-        return f"a list{' that is not empty' if least else ''}{of}"
+        return f"a {'non-empty ' if least else ''}list{of}"
 
     def _below(self, node: Node, step: str | int) -> Node:
         if step in node.get("properties", {}):

@@ -21,21 +21,21 @@ class Shape(Spec):
     """The shape of an encoder of one Hugging Face family."""
 
     family: Family = "bert"
-    """Which Hugging Face architecture it is."""
+    """Hugging Face architecture."""
     layers: Depth
     """Transformer layers."""
     hidden: Size
-    """Width of the hidden states."""
+    """Hidden size."""
     heads: Size
-    """Attention heads per layer; they divide `hidden`."""
+    """Attention heads per layer; must divide `hidden`."""
     intermediate: Size
-    """Width inside the feed-forward network."""
+    """Intermediate size of the feed-forward network."""
     vocabulary: Size
-    """Pieces of the tokenizer."""
+    """Vocabulary size."""
     positions: int = Field(512, ge=8, le=1_000_000)
-    """Longest sequence in pieces."""
+    """Maximum sequence length in tokens."""
     token_types: int | None = Field(None, ge=1, le=1_000)
-    """Rows of the token type table; absent: the family's own (BERT and ELECTRA 2, RoBERTa 1)."""
+    """Token types; defaults to the family's (BERT and ELECTRA 2, RoBERTa 1)."""
 
     @field_validator("token_types")
     @classmethod
@@ -43,13 +43,13 @@ class Shape(Spec):
         """The family's own number is the same shape, stated or not."""
         family = fields.data.get("family", "bert")
         if stated is not None and not _SEGMENTS[family]:
-            raise misfit("", f"{family} has no token types", "leave this key out")
+            raise misfit("", f"{family} has no token types", "remove this key")
         return None if stated == _SEGMENTS[family] else stated
 
     @model_validator(mode="after")
     def _heads_divide_hidden(self) -> Self:
         if self.hidden % self.heads:
-            given = f"{self.heads} heads do not divide a hidden width of {self.hidden}"
+            given = f"{self.heads} heads do not divide a hidden size of {self.hidden}"
             raise misfit("heads", given, ", ".join(map(str, divisors(self.hidden))))
         return self
 

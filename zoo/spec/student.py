@@ -13,23 +13,23 @@ Start = Literal["first", "last", "uniform", "spaced", "fresh"] | tuple[int, ...]
 
 
 class Student(Spec):
-    """The shape of a student; what is absent is as in the teacher."""
+    """The shape of a student; absent keys are as in the teacher."""
 
     family: Family | None = None
     """Hugging Face architecture; `distilbert` has no token types and no pooler."""
     layers: Depth
     """Transformer layers."""
     hidden: Size | None = None
-    """Width of the hidden states."""
+    """Hidden size."""
     heads: Size | None = None
     """Attention heads per layer."""
     intermediate: Size | None = None
-    """Width inside the feed-forward network."""
+    """Intermediate size of the feed-forward network."""
     start: Start | GivenWeights = Field("first", union_mode="left_to_right")
     """Which teacher layers are copied: `first` k, `last` k, every n/k-th (`uniform`), DistilBERT's
-    spacing (`spaced`), a list counted from 0, or none (`fresh`: random weights). Or whose weights
-    it takes, of its own shape and with its teacher's tokenizer: another entry's after its corpus
-    stages (`kind: distilled`), the hub's or a folder's; only the heads may be cut otherwise."""
+    spacing (`spaced`), a list counted from 0, or none (`fresh`: random weights). Or given
+    weights of its own shape, with its teacher's tokenizer: another entry's after its corpus stages
+    (`kind: distilled`), from the hub or from a folder; only the number of heads may differ."""
 
     @property
     def given(self) -> HubWeights | FolderWeights | DistilledWeights | None:
@@ -74,7 +74,7 @@ def copied_layers(start: Start, student_layers: int, teacher_layers: int) -> tup
         return _listed(start, student_layers, teacher_layers)
     if start == "uniform" and teacher_layers % student_layers:
         message = (
-            f"every n-th of {teacher_layers} layers does not give {student_layers};"
+            f"{teacher_layers} layers are not a multiple of {student_layers};"
             " allowed: first, last, spaced, fresh, or a list of layers"
         )
         raise ValueError(message)

@@ -20,29 +20,29 @@ class Study(Spec):
     """One file `specs/<suite>/studies/<study>.yaml`."""
 
     note: str = ""
-    """Anything for people; changes nothing."""
+    """Free text; has no effect."""
     entry: Name
-    """The entry that is varied."""
+    """The entry to vary."""
     tasks: tuple[TaskName, ...] | None = Field(None, min_length=1)
-    """The tasks of the study; the entry's own when absent."""
+    """Tasks of the study; defaults to the entry's."""
     seeds: tuple[Seed, ...] | None = Field(None, min_length=1)
-    """One run per variant, task and seed; the suite's when absent. The teacher that is distilled
-    stays that of the suite's first seed."""
+    """One run per variant, task and seed; defaults to the suite's. The teacher stays the one of the
+    suite's first seed."""
     latency: bool = False
     """Whether variants are exported and timed too."""
     report: bool = False
-    """Whether what the method's stages noted on their way is made into tables too."""
+    """Whether the reports of the method's stages are made into tables too."""
     combine: Literal["each", "product"] = "each"
     """`each`: the entry itself, and then one change at a time; `product`: the entry itself, and
     all combinations."""
     axes: Annotated[dict[str, AxisValues], Field(min_length=1)]
-    """Keys of the entry's file by their dotted paths, each with the values it takes; `train` is
-    the number of training examples of every task."""
+    """Dotted keys of the entry's file, each with its values; `train` is the number of training
+    examples of every task."""
 
     @model_validator(mode="after")
     def _seeds_are_distinct(self) -> Self:
         if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
-            raise misfit("seeds", f"a seed stands twice in {list(self.seeds)}", "distinct seeds")
+            raise misfit("seeds", f"a seed appears twice in {list(self.seeds)}", "distinct seeds")
         return self
 
 
@@ -61,7 +61,7 @@ class StudyJob(Job):
     """Make a study's tables from its variants' records; `entry` is the study."""
 
     varied: str
-    """The entry that is varied."""
+    """The entry to vary."""
     combine: Literal["each", "product"]
     axes: tuple[str, ...]
     """In the order of the file."""

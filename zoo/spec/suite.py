@@ -17,31 +17,31 @@ class Suite(Spec):
     """The file `specs/<suite>/suite.yaml`."""
 
     note: str = ""
-    """Anything for people; changes nothing."""
+    """Free text; has no effect."""
     tasks: Annotated[dict[TaskName, TaskSettings], Field(min_length=1)]
     """The tasks every entry is trained and scored on."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
-    """One run per entry, task and seed; the teacher that is distilled has the first."""
+    """One run per entry, task and seed; the distilled teacher has the first."""
     data: SuiteData = SuiteData()
     """Where the tasks' examples come from."""
     corpus: Corpus | None = None
-    """Raw text for methods that have a corpus stage."""
+    """Raw text for methods with a corpus stage."""
     optimise: Optimise = Optimise(epochs=3)
-    """How students are trained on a task, where the entry does not say."""
+    """How students are trained on a task; entries can override it."""
     corpus_optimise: Optimise | None = None
-    """How students are trained on the corpus, where the entry does not say."""
+    """How students are trained on the corpus; entries can override it."""
     augment: Augment | None = None
-    """How task data is augmented, for methods that ask for it."""
+    """How task data is augmented, for methods that use it."""
     bench: Bench = Bench()
     """What the harness measures."""
     train_stage_per: Literal["entry", "task", "run"] = "run"
-    """How many runs one DVC stage trains: fewer, larger stages spare start-up time, smaller ones
-    are cached and restarted apart."""
+    """Runs trained per DVC stage: larger stages save start-up time, smaller ones are cached and
+    restarted separately."""
     twin: Name | None = None
-    """The entry that trains the same student without a teacher; others are compared with it."""
+    """Baseline that trains the same student without a teacher; others are compared with it."""
 
     @model_validator(mode="after")
     def _seeds_are_distinct(self) -> Self:
         if len(set(self.seeds)) < len(self.seeds):
-            raise misfit("seeds", f"a seed stands twice in {list(self.seeds)}", "distinct seeds")
+            raise misfit("seeds", f"a seed appears twice in {list(self.seeds)}", "distinct seeds")
         return self

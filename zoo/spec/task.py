@@ -139,10 +139,10 @@ class Task:
 
     @property
     def mend(self) -> str:
-        """What to do about a file of it that is damaged."""
+        """How to fix a damaged file of it."""
         if self.home:
-            return f"fetch {self.home} of the official release again"
-        return f"correct the file, or what tasks/{self.name}.yaml says of it"
+            return f"download {self.home} of the official release again"
+        return f"fix the file, or its description in tasks/{self.name}.yaml"
 
     def path(self, split: str) -> str:
         """The file of a split, from `$ZOO_DATA`."""

@@ -16,7 +16,7 @@ TEACHER = "teacher"
 
 
 class HubSource(HubWeights):
-    """A model of the hub, at one revision."""
+    """A model on the hub, at one revision."""
 
     shape: Shape
     """Checked against the model's own configuration when it is loaded."""
@@ -37,7 +37,7 @@ class DistilledSource(DistilledWeights):
 
 
 class Vocabulary(Addressed):
-    """The WordPiece vocabulary a pretrained teacher gets."""
+    """The WordPiece vocabulary of a teacher pretrained here."""
 
     addresses: ClassVar[tuple[str, ...]] = ("path",)
 
@@ -53,22 +53,22 @@ class PretrainedSource(Spec):
 
     kind: Literal["pretrained"] = "pretrained"
     shape: Shape
-    """What is built; `vocabulary` is the most pieces the tokenizer may have."""
+    """The model to build; `vocabulary` is the maximum size of the tokenizer's vocabulary."""
     vocabulary: Vocabulary
-    """How its tokenizer is made."""
+    """How its tokenizer is built."""
     corpus: Corpus
-    """What it reads."""
+    """Its pretraining corpus."""
     optimise: Optimise
     """How it is pretrained."""
     mask_fraction: float = Field(0.15, gt=0, lt=1)
-    """Share of the positions that are predicted (BERT: 0.15)."""
+    """Share of the positions to predict (BERT: 0.15)."""
     start: Literal["random", "neighbours"] = "random"
-    """`neighbours`: heads of the first layers begin by looking at their neighbours, which spares a
-    small model most of the time it needs to find positions."""
+    """`neighbours`: heads of the first layers start out attending to neighbouring tokens, which
+    saves a small model most of the time it needs to learn positions."""
     initializer_range: float = Field(0.02, gt=0, lt=1)
-    """Standard deviation of fresh weights (BERT: 0.02; narrow models learn faster with more)."""
+    """Standard deviation of initial weights (BERT: 0.02; narrow models learn faster with more)."""
     seed: Seed = 0
-    """Seed of weights, masking and order."""
+    """Seed of weights, masking and data order."""
 
 
 Source = Annotated[
@@ -84,15 +84,15 @@ class Teacher(Spec):
     """One file under `specs/<suite>/teachers/`."""
 
     note: str = ""
-    """Anything for people; changes nothing."""
+    """Free text; has no effect."""
     source: Source
     """Where the pretrained weights come from."""
     optimise: Optimise
     """How it is fine-tuned on each task."""
     tasks: dict[TaskName, TaskChange] = Field(default_factory=dict)
-    """What single tasks change in `optimise`."""
+    """Overrides of `optimise` for single tasks."""
     gates: dict[TaskName, float] = Field(default_factory=dict)
-    """Least primary score (natural scale) it must reach before anyone distils from it."""
+    """Minimum primary score (natural scale) before students are distilled from it."""
 
     @property
     def shape(self) -> Shape:

@@ -8,7 +8,7 @@ from zoo.spec.base import Addressed, BelowData, HubId, Name, Revision, Sha256, S
 
 
 class HubWeights(Addressed):
-    """A model of the hub, at one revision."""
+    """A model on the hub, at one revision."""
 
     addresses: ClassVar[tuple[str, ...]] = ("kind", "id", "revision")
 
@@ -28,7 +28,8 @@ class FolderWeights(Addressed):
     path: BelowData
     """Relative to `$ZOO_DATA`."""
     sha256: Sha256
-    """Of its model.safetensors; of several, of what `sha256sum model-*.safetensors` prints."""
+    """sha256 of its model.safetensors; of several files, of what `sha256sum model-*.safetensors`
+    prints."""
 
 
 class DistilledWeights(Spec):
@@ -36,7 +37,7 @@ class DistilledWeights(Spec):
 
     kind: Literal["distilled"] = "distilled"
     entry: Name
-    """The entry, without its ending; its method has a corpus stage."""
+    """Name of the entry; its method has a corpus stage."""
 
 
 GivenWeights = Annotated[HubWeights | FolderWeights | DistilledWeights, Field(discriminator="kind")]

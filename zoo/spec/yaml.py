@@ -29,19 +29,19 @@ _CONSTANTS = {
 _DEEPEST = 20
 """Levels of nesting; specs have five at most."""
 _LONGEST = 30
-"""Characters of a whole number; a longer one is no setting of anything, and slow to read."""
+"""Characters of a whole number; a longer one is no valid setting, and slow to read."""
 
 
 @dataclass
 class Document:
-    """The content of one YAML file, and the line (from 1) at which each path of keys stands."""
+    """The content of one YAML file, and the line (from 1) of each path of keys."""
 
     file: str
     content: Any
     lines: dict[KeyPath, int] = field(default_factory=dict)
 
     def line(self, path: KeyPath) -> int:
-        """The line of `path`, or of the nearest of its parents that stands in the file."""
+        """The line of `path`, or of its nearest parent in the file."""
         while path not in self.lines and path:
             path = path[:-1]
         return self.lines.get(path, 1)
@@ -65,7 +65,7 @@ def read_yaml(path: Path, shown: str) -> Document:
         builder.read(yaml.parse(text, Loader=_LOADER))
     except yaml.reader.ReaderError as error:
         line = text.encode()[: error.position].count(b"\n") + 1  # libyaml counts bytes
-        given = f"the character U+{error.character:04X} stands here"
+        given = f"control character U+{error.character:04X}"
         problem = Problem(at(shown, line), given, "printable text", "remove it")
         raise SpecError(problem) from error
     except yaml.YAMLError as error:
@@ -94,16 +94,18 @@ def _syntax_problem(shown: str, text: str, error: yaml.YAMLError) -> Problem:
     mark, said = _where_and_what(error)
     line = min(mark.line + 1, len(lines))  # the parser's end of file lies a line below
     if lines[line - 1].lstrip(" ").startswith("\t"):
-        return Problem(at(shown, line), "a tab indents this line", "blanks", "replace the tab")
+        return Problem(
+            at(shown, line), "this line is indented by a tab", "spaces", "replace the tab"
+        )
     return Problem(
         at(shown, line),
         f"this is not YAML: {said}",
-        remedy="mend the indentation, quotes or brackets at or above this line",
+        remedy="fix the indentation, quotes or brackets at or above this line",
     )
 
 
 def _where_and_what(error: Any) -> tuple[Any, str]:
-    """Quotes and brackets that are never closed are told where they open."""
+    """Quotes and brackets that are never closed are reported where they open."""
     context = error.context or ""
     opens = "quoted" in context or "flow" in context
     mark = error.context_mark if opens else error.problem_mark
@@ -123,7 +125,7 @@ class _Builder:
         for event in events:
             line = event.start_mark.line + 1
             if isinstance(event, yaml.DocumentStartEvent) and self.document.lines:
-                self._refuse((), line, "a second YAML document", "put it into a file of its own")
+                self._refuse((), line, "a second YAML document", "move it to a separate file")
                 return
             if isinstance(event, yaml.NodeEvent):
                 self.document.content = self._build(event, ())
@@ -133,7 +135,7 @@ class _Builder:
         self.document.lines.setdefault(path, line)
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             kind = "alias" if isinstance(event, yaml.AliasEvent) else "anchor"
-            self._refuse(path, line, f"a YAML {kind}", "write the values out at each place")
+            self._refuse(path, line, f"a YAML {kind}", "write the values out in each place")
         elif event.tag is not None:
             tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
             self._refuse(path, line, f"the YAML tag {tag}", "remove it")
@@ -171,7 +173,7 @@ class _Builder:
             here = (*path, key)
             if key in built:
                 first = self.document.lines[here]
-                self._refuse(here, line, f"this key stands already at line {first}", "keep one")
+                self._refuse(here, line, f"duplicate of the key at line {first}", "keep one")
             self.document.lines.setdefault(here, line)
             value = self._build(next(self._events), here)
             built.setdefault(key, value)
