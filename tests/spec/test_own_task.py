@@ -183,8 +183,10 @@ def test_slips_in_a_declaration_are_told(slip: str, own: Callable[..., LoadedSui
     [
         (
             "sst2",
-            "specs/small/tasks/sst2.yaml:1: 'sst2' is already a task of the zoo\n"
-            "  fix: rename this file",
+            (
+                "specs/small/tasks/sst2.yaml:1: 'sst2' is already a task of the zoo\n"
+                "  fix: rename this file"
+            ),
         ),
         (
             "tone.2",

@@ -171,13 +171,17 @@ def test_axes_of_the_same_last_key_are_told_apart(load: Load) -> None:
     [
         (
             {"studies/kd.yaml": STUDY},
-            "specs/small/studies/kd.yaml:1: 'kd' is already the name of an entry, "
-            "a teacher or a variant",
+            (
+                "specs/small/studies/kd.yaml:1: 'kd' is already the name of an entry, "
+                "a teacher or a variant"
+            ),
         ),
         (
             {"studies/t.yaml": STUDY},
-            "specs/small/studies/t.yaml:1: 't' is already the name of an entry, "
-            "a teacher or a variant",
+            (
+                "specs/small/studies/t.yaml:1: 't' is already the name of an entry, "
+                "a teacher or a variant"
+            ),
         ),
         (
             {"studies/board.yaml": STUDY},

@@ -114,7 +114,7 @@ def test_an_empty_file_has_no_content(tmp_path: Path, text: str) -> None:
         ),
         (
             "é: ééé\nb: \x01\n",
-            ("a.yaml:2: control character U+0001\n  allowed: printable text\n  fix: remove it"),
+            ("a.yaml:2: unprintable character U+0001\n  allowed: printable text\n  fix: remove it"),
         ),
         (
             "a: &x 1\nb: *x\nc: !!str 1\n? [d]\n: 1\nb: 2\n",

@@ -65,7 +65,7 @@ def read_yaml(path: Path, shown: str) -> Document:
         builder.read(yaml.parse(text, Loader=_LOADER))
     except yaml.reader.ReaderError as error:
         line = text.encode()[: error.position].count(b"\n") + 1  # libyaml counts bytes
-        given = f"control character U+{error.character:04X}"
+        given = f"unprintable character U+{error.character:04X}"
         problem = Problem(at(shown, line), given, "printable text", "remove it")
         raise SpecError(problem) from error
     except yaml.YAMLError as error:
