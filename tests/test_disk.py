@@ -160,7 +160,7 @@ def test_a_training_goes_on_without_what_is_convenient(
     outcome = train(work)
     assert outcome.phases[0].steps == 6
     told = capsys.readouterr().err.splitlines()
-    state = "the state that an interrupted training goes on from"
+    state = "the state to resume an interrupted training from"
     full = "cannot be written: File too large"
     assert told == [
         f"  continuing without the journal: {tmp_path}/journal/a.jsonl: {full}",

@@ -45,7 +45,7 @@ def test_what_json_holds_comes_back(mark: str, tmp_path: Path) -> None:
         (b"true", ": the file holds true or false\n  allowed: an object"),
         (b'"a"', ": the file holds a text\n  allowed: an object"),
         (b'{"a": NaN}', ": the value is NaN\n  allowed: a finite number"),
-        (b'{"a": -Infinity}', ": -the value is Infinity\n  allowed: a finite number"),
+        (b'{"a": -Infinity}', ": the value is -Infinity\n  allowed: a finite number"),
         (b'{"a": 1e400}', ": the number 1e400\n  allowed: a number within the range of a float"),
         (b'{"a": -' + b"9" * 4301 + b"}", ": a number of 4,301 digits\n  allowed: at most 400"),
         (b'{"a": 1, "b": 2, "a": 3}', ": a: this key appears twice\n  allowed: once"),

@@ -235,9 +235,9 @@ def test_questions_are_refused() -> None:
     with pytest.raises(DataError) as raised:
         augmented(pocket.split("span", "train", 3, 0), Augment(), masked())
     assert str(raised.value) == (
-        "split train: 3 examples are questions on a context: replaced words would move or lose "
-        "their answers\n  allowed: examples of one text or two\n"
-        "  fix: read this task's data as they are"
+        "split train: 3 examples are questions on a context: replacing words would move or lose "
+        "their answers\n  allowed: single texts or pairs of texts\n"
+        "  fix: use this task's data without augmentation"
     )
 
 
@@ -248,8 +248,8 @@ def test_a_tokenizer_without_words_is_told() -> None:
     with pytest.raises(DataError) as raised:
         whole_words(tokenizer)
     assert str(raised.value).endswith(
-        "of 8 pieces: none of its pieces is a word\n"
-        "  allowed: a tokenizer with whole words among its pieces"
+        "of 8 tokens: none of its tokens is a whole word\n"
+        "  allowed: a tokenizer with whole words in its vocabulary"
     )
 
 

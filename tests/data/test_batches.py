@@ -207,7 +207,7 @@ def test_examples_without_labels_are_not_trained_on() -> None:
     with pytest.raises(DataError) as raised:
         TaskFeed(encoded, 8, 0)
     assert str(raised.value) == (
-        "sentiment test: 1 examples have no label, the first is b\n  allowed: labelled examples"
+        "sentiment test: 1 examples have no label, first b\n  allowed: labelled examples"
     )
 
 

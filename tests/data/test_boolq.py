@@ -101,7 +101,7 @@ def test_a_broken_line_is_told_with_its_place(
 def test_an_empty_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = released(tmp_path, "")
     monkeypatch.setenv("ZOO_DATA", str(tmp_path))
-    with pytest.raises(DataError, match=f"{file}: holds no examples"):
+    with pytest.raises(DataError, match=f"{file}: contains no examples"):
         load_train(BOOLQ, TaskSettings(), SuiteData().of(BOOLQ))
 
 

@@ -90,7 +90,7 @@ def test_damaged_files_are_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         list(documents(TextFile(tmp_path / name)))
     assert str(error.value).startswith(f"{tmp_path / name}: cannot be read: {given}")
-    assert str(error.value).endswith("\n  fix: fetch the file again: it is cut off or damaged")
+    assert str(error.value).endswith("\n  fix: download the file again: it is truncated or damaged")
 
 
 def test_bytes_that_are_not_utf8_are_told_by_line(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_bytes_that_are_not_utf8_are_told_by_line(tmp_path: Path) -> None:
     [
         ("absent.txt", "there is no such file or folder"),
         ("a.zip", "a file of another kind"),
-        ("folder", "this folder holds no text"),
+        ("folder", "this folder contains no text files"),
     ],
 )
 def test_paths_without_text_are_told(name: str, given: str, tmp_path: Path) -> None:
@@ -144,15 +144,13 @@ def test_line_ends_and_separators(pack: str | None, end: str, tmp_path: Path) ->
 
 
 UTF8 = "allowed: UTF-8, with or without a byte order mark\n  fix: "
-NUL = (
-    f"a NUL character stands there\n  {UTF8}convert the file to UTF-8: it may be UTF-16, or no text"
-)
+NUL = f"contains a NUL character\n  {UTF8}convert the file to UTF-8: it may be UTF-16 or binary"
 PACKED = "\n  allowed: .txt, .txt.gz, .txt.xz\n  fix: "
 ENDED = (
     "FILE: cannot be read: Compressed file ended before the end-of-stream marker was reached\n"
-    "  fix: fetch the file again: it is cut off or damaged"
+    "  fix: download the file again: it is truncated or damaged"
 )
-LATIN = f"byte 0xe9 is not UTF-8\n  {UTF8}fetch the file again, or convert it to UTF-8"
+LATIN = f"byte 0xe9 is not UTF-8\n  {UTF8}download the file again, or convert it to UTF-8"
 GZIPPED, XZIPPED = gzip.compress(b"a b c\n" * 1000), lzma.compress(b"a b c\n" * 1000)
 
 

@@ -137,9 +137,9 @@ AGAIN = "fetch glue/{} of the official release again"
 HIDDEN = "  fix: use a split with public labels, or "
 BYTES = (
     "byte 0xe9 is not UTF-8\n  allowed: UTF-8, with or without a byte order mark\n"
-    "  fix: fetch the file again, or convert it to UTF-8"
+    "  fix: download the file again, or convert it to UTF-8"
 )
-NO_ROWS = "FILE: holds no examples\n  allowed: at least one row\n  fix: "
+NO_ROWS = "FILE: contains no examples\n  allowed: at least one row\n  fix: "
 BROKEN = {
     "header": (
         "mrpc",
@@ -225,9 +225,9 @@ def test_missing_file_says_what_the_folder_should_hold(tmp_path: Path) -> None:
         texts.read_split(TASKS["mnli"], "dev_matched", tmp_path)
     assert message(error, file) == (
         "FILE: there is no such file\n"
-        "  allowed: ZOO_DATA names a folder that holds MNLI/dev_matched.tsv in the layout of the "
-        "official release (glue/<TASK>/, squad/)\n"
-        "  fix: put the file there, or unset ZOO_DATA to fetch the data from the hub"
+        "  allowed: ZOO_DATA set to a folder that contains MNLI/dev_matched.tsv as in the official "
+        "release (glue/<TASK>/, squad/)\n"
+        "  fix: put the file there, or unset ZOO_DATA to download the data from the hub"
     )
 
 
@@ -251,7 +251,7 @@ HUB = "nyu-mll/glue (configuration 'rte', split 'validation', revision 'abc')"
             (
                 f"{HUB}: the labels are not_entailment, entailment\n"
                 "  allowed: entailment, not_entailment, in this order\n"
-                "  fix: check the revision: class ids would mean something else"
+                "  fix: check the revision: class ids would change meaning"
             ),
         ),
         (
@@ -266,7 +266,7 @@ HUB = "nyu-mll/glue (configuration 'rte', split 'validation', revision 'abc')"
             (
                 f"{HUB}: no column 'sentence2'; there are sentence1, hypothesis, label, idx\n"
                 "  allowed: the columns sentence1, sentence2, label\n"
-                "  fix: check the data set, its configuration and its revision"
+                "  fix: check the data set, configuration and revision"
             ),
         ),
     ],

@@ -102,15 +102,15 @@ def test_an_index_that_is_none_is_refused_with_its_lines(tmp_path: Path) -> None
     ))  # fmt: skip
     with pytest.raises(DataError) as told:
         read_test_split(TASKS["rte"], "test", tmp_path)
-    remedy = "give every row a number of its own, or leave the column out to count the rows"
+    remedy = "give every row its own number, or remove the column to number rows by position"
     none = [
         f"{path}:{line}: index: the index is {cells[line - 2]!r}\n"
         f"  allowed: a whole number from 0\n  fix: {remedy}"
         for line in (3, 4, 5, 6, 7, 8)
     ]
     twice = [
-        f"{path}:{line}: index: the index 4 stands in line 2 too\n"
-        f"  allowed: each number once\n  fix: {remedy}"
+        f"{path}:{line}: index: the index 4 appears in line 2 too\n"
+        f"  allowed: distinct numbers\n  fix: {remedy}"
         for line in (9, 10)
     ]
     assert [str(problem) for problem in told.value.problems] == none + twice

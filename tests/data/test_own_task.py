@@ -72,7 +72,7 @@ def test_every_scored_split_is_read(file: Path) -> None:
         (
             TONE,
             "text\ttone\ttext\na\tcalm\tb\n",
-            f"FILE:1: the column 'text' stands twice\n  allowed: each column once\n{MEND}",
+            f"FILE:1: the column 'text' appears twice\n  allowed: each column once\n{MEND}",
         ),
         (
             TONE,
@@ -84,8 +84,8 @@ def test_every_scored_split_is_read(file: Path) -> None:
             "text\ttone\na\n",
             f"FILE:2: a row of 1 columns\n  allowed: 2 columns: text, tone\n{MEND}",
         ),
-        (TONE, "text\ttone\n", f"FILE: holds no examples\n  allowed: at least one row\n{MEND}"),
-        (TONE, "", f"FILE: holds no examples\n  allowed: at least one row\n{MEND}"),
+        (TONE, "text\ttone\n", f"FILE: contains no examples\n  allowed: at least one row\n{MEND}"),
+        (TONE, "", f"FILE: contains no examples\n  allowed: at least one row\n{MEND}"),
         (
             PAIRS,
             "a\tb\t10.5\n",
@@ -108,7 +108,7 @@ def test_a_table_that_is_not_there(file: Path) -> None:
     assert str(told.value) == (
         f"{file}: there is no such file\n"
         "  allowed: what `files.train` of tasks/tone.yaml names, below ZOO_DATA\n"
-        "  fix: put the table there, or correct `files`"
+        "  fix: put the table there, or fix `files`"
     )
 
 
@@ -118,7 +118,7 @@ def test_it_lies_nowhere_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> No
         split_file(TONE.task("tone"), "train", TONE)
     assert str(told.value) == (
         "tone in mine/train.tsv: ZOO_DATA is not set\n"
-        "  fix: set ZOO_DATA to the folder that its files lie below"
+        "  fix: set ZOO_DATA to the folder that contains its files"
     )
 
 

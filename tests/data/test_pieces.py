@@ -17,7 +17,7 @@ def test_a_missing_role_is_told() -> None:
     with pytest.raises(DataError) as raised:
         special_id(tokenizer, "mask_token")
     assert str(raised.value) == (
-        f"tokenizer without a name of {len(tokenizer)} pieces: has no mask_token\n"
-        "  allowed: the special pieces that a stage on text needs\n"
+        f"tokenizer without a name of {len(tokenizer)} tokens: has no mask_token\n"
+        "  allowed: the special tokens that a stage on text needs\n"
         '  fix: state "mask_token" in its tokenizer_config.json'
     )

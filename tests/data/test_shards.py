@@ -108,9 +108,9 @@ def test_lengths_that_the_corpus_cannot_fill_are_refused(
     shards = write(tokenizer, tmp_path / "shards")
     special = 3 if pair else 2
     expected = (
-        f"{tmp_path / 'shards'}: 8 tokens of text cannot fill a block of {length}\n"
+        f"{tmp_path / 'shards'}: 8 tokens of text do not fill a block of {length}\n"
         f"  allowed: a length from {special + 2} to {special + 8}\n"
-        "  fix: give more text or another length"
+        "  fix: provide more text or a shorter length"
     )
     with pytest.raises(DataError, match=f"^{re.escape(expected)}$"):
         shards.blocks(length, pair)
@@ -143,8 +143,8 @@ def test_foreign_tokenizer_is_refused(tokenizer: BertTokenizer, tmp_path: Path) 
     other = BertTokenizer(vocab={word: place for place, word in enumerate([*SPECIAL, "x"])})
     expected = (
         f"{tmp_path / 'shards' / 'index.json'}: tokenizer: made by tokenizer "
-        f"{tokenizer_digest(tokenizer)[:12]} (16 pieces), read with "
-        f"{tokenizer_digest(other)[:12]} (6 pieces)\n"
+        f"{tokenizer_digest(tokenizer)[:12]} (16 tokens), read with "
+        f"{tokenizer_digest(other)[:12]} (6 tokens)\n"
         "  allowed: the tokenizer that made the shards\n  fix: tokenise the corpus again"
     )
     with pytest.raises(DataError, match=f"^{re.escape(expected)}$"):
@@ -184,7 +184,7 @@ def test_damaged_index_is_told(tokenizer: BertTokenizer, tmp_path: Path) -> None
     file = folder / "index.json"
     index = json.loads(file.read_text())
     file.write_text(json.dumps(index | {"tokens": 9}))
-    expected = "index.json: 9 tokens, which is not the sum of the shards\n  fix: tokenise"
+    expected = "index.json: 9 tokens, not the sum of the shards\n  fix: tokenise"
     with pytest.raises(DataError, match=expected):
         Shards.open(folder)
     file.write_text(json.dumps({**index, "dtype": None} | {"vocabulary": "many"}))
@@ -203,10 +203,10 @@ def test_tokenizer_that_knows_no_word_is_refused_and_leaves_nothing(
     with pytest.raises(DataError) as error:
         write(blind, tmp_path / "shards")
     assert str(error.value) == (
-        "tokenizer without a name of 5 pieces: 8 of 8 pieces are [UNK]\n"
+        "tokenizer without a name of 5 tokens: 8 of 8 tokens are [UNK]\n"
         "  allowed: a tokenizer whose vocabulary covers the text\n"
         "  fix: load it with from_pretrained(folder) or BertTokenizer(path); the argument "
-        "vocab_file= is ignored without a word"
+        "vocab_file= is silently ignored"
     )
     assert list(tmp_path.iterdir()) == []
     assert write(tokenizer, tmp_path / "shards", ["a zz zz zz zz zz zz zz zz"]).tokens == 9
@@ -216,9 +216,7 @@ def test_corpus_without_text_and_tokenizer_without_frame_are_refused(
     tokenizer: BertTokenizer, tmp_path: Path
 ) -> None:
     """Nothing is written for either."""
-    with pytest.raises(
-        DataError, match="shards: the corpus holds no text\n  allowed: at least one"
-    ):
+    with pytest.raises(DataError, match="shards: the corpus is empty\n  allowed: at least one"):
         write(tokenizer, tmp_path / "shards", [])
     tokenizer.sep_token = None
     with pytest.raises(DataError, match="without a name: it has no classifier token or no separ"):

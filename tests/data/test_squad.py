@@ -145,9 +145,9 @@ def broken(change: str) -> dict:
 
 KEYS = (
     "\n  allowed: data[].paragraphs[].context, .qas[].{id, question, answers[].{text, "
-    "answer_start}}\n  fix: fetch the official file again"
+    "answer_start}}\n  fix: download the official file again"
 )
-AWAY = "\n  fix: fetch the data again: context and answers do not belong together"
+AWAY = "\n  fix: download the data again: context and answers do not match"
 PLACE = "data[0].paragraphs[0].qas"
 MESSAGES = {
     "absent answer": (
@@ -168,9 +168,11 @@ MESSAGES = {
     ),
     "duplicate": (
         f"FILE: data[0].paragraphs[1].qas[0]: the id 'a' of {PLACE}[0] again\n"
-        "  allowed: an id of its own"
+        "  allowed: a unique id"
     ),
-    "no questions": "FILE: holds no questions\n  allowed: at least one\n  fix: fetch it again",
+    "no questions": (
+        "FILE: contains no questions\n  allowed: at least one\n  fix: download it again"
+    ),
 }
 
 
@@ -213,7 +215,7 @@ def test_text_that_is_not_json_or_utf8_is_told_by_line(tmp_path: Path) -> None:
         squad.read_split(V1, "dev", tmp_path)
     assert re.fullmatch(
         re.escape(str(file)) + r":\d+: column \d+: not JSON: [^\n]+\n"
-        r"  fix: fetch the file again: it is damaged",
+        r"  fix: download the file again: it is damaged",
         str(error.value),
     )
     write(tmp_path, b'{"data":\n"caf\xe9"}')

@@ -168,8 +168,8 @@ def test_moved_answers_are_told(
     for _again in range(2):
         sources.load_evaluation(V1, TaskSettings(max_length=32), SuiteData().of(V1))
     assert capsys.readouterr().err == (
-        "  squad-v1.1 dev: 1 answers do not stand at their offsets and were moved to their nearest"
-        " occurrence\n"
+        "  squad-v1.1 dev: 1 answers were not at their offsets and were moved to the nearest "
+        "occurrence\n"
     )
 
 

@@ -145,8 +145,8 @@ def test_every_context_token_lies_in_a_window(stride: int) -> None:
 def test_lengths_that_hold_no_text_are_refused() -> None:
     """The backend would silently not truncate at all."""
     expected = (
-        "max_length 3: no text fits beside 3 special tokens\n"
-        "  allowed: max_length > 3\n  fix: raise it"
+        "max_length 3: no text fits next to 3 special tokens\n"
+        "  allowed: max_length > 3\n  fix: increase it"
     )
     with pytest.raises(DataError, match=f"^{expected}$"):
         encode_texts([TextExample("a", "b", "c", 0)], bert(), 3)
@@ -156,9 +156,9 @@ def test_lengths_that_hold_no_text_are_refused() -> None:
 def test_questions_that_leave_no_room_are_refused(max_length: int, stride: int) -> None:
     """The question, the lengths and the way out are told."""
     expected = (
-        f"question q1: 3 tokens and the special ones leave no room in {max_length}, stride "
+        f"question q1: 3 tokens plus special tokens leave no room in {max_length}, stride "
         f"{stride}\n  allowed: max_length > max_query + special tokens, stride >= 1\n"
-        "  fix: raise max_length or lower max_query"
+        "  fix: increase max_length or reduce max_query"
     )
     with pytest.raises(DataError, match=f"^{re.escape(expected)}$"):
         windows(ask("k"), bert(), max_length, stride)
@@ -167,7 +167,7 @@ def test_questions_that_leave_no_room_are_refused(max_length: int, stride: int) 
 def test_tokenizers_that_know_no_word_are_refused() -> None:
     """Special tokens do not hide that all the rest is [UNK]."""
     blind = BertTokenizer(vocab_file="vocab.txt")
-    expected = "of 5 pieces: {} of {} pieces are \\[UNK\\]\n  allowed: a tokenizer whose"
+    expected = "of 5 tokens: {} of {} tokens are \\[UNK\\]\n  allowed: a tokenizer whose"
     with pytest.raises(DataError, match=expected.format(2, 2)):
         encode_texts([TextExample("a", "b", "c", 0)], blind, 8)
     with pytest.raises(DataError, match=expected.format(24, 24)):

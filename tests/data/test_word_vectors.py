@@ -45,9 +45,9 @@ def test_broken_lines_of_vectors_are_told_at_once(tmp_path: Path) -> None:
     places = [problem.where for problem in raised.value.problems]
     assert sorted(places) == sorted(f"{file}:{line}" for line in (2, 3, 4, 5, 6, 7, 8, 10))
     assert str(raised.value.problems[1]) == (
-        f"{file}:2: 'b 1' is no word vector\n"
-        "  allowed: a word and 2 numbers, not all of them 0, with one blank between each\n"
-        "  fix: mend or remove the line"
+        f"{file}:2: 'b 1' is not a word vector\n"
+        "  allowed: a word and 2 numbers, not all of them 0, separated by single spaces\n"
+        "  fix: fix or remove the line"
     )
 
 
@@ -58,7 +58,7 @@ def test_missing_and_empty_vectors_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError) as raised:
         vectors(tmp_path, "")
     assert str(raised.value) == (
-        f"{tmp_path}/vectors.txt: there are no word vectors\n  allowed: a word a line"
+        f"{tmp_path}/vectors.txt: there are no word vectors\n  allowed: one word per line"
     )
 
 
@@ -123,5 +123,5 @@ def test_a_line_that_is_none_among_good_ones(line: str, tmp_path: Path) -> None:
 
 def test_a_header_of_another_size_is_no_header(tmp_path: Path) -> None:
     """It is told, since the numbers of such a file cannot be trusted."""
-    with pytest.raises(DataError, match=r"vectors\.txt:1: '3 5' is no word vector"):
+    with pytest.raises(DataError, match=r"vectors\.txt:1: '3 5' is not a word vector"):
         vectors(tmp_path, "3 5\nthe 1 2\ncat 2 3\n")

@@ -38,7 +38,7 @@ def test_unequal_blocks_are_refused(student: int, teacher: int) -> None:
         bucketed("blocks", student, teacher)
     assert (caught.value.key, caught.value.given, caught.value.allowed) == (
         "layers",
-        f"{teacher} teacher layers cannot be cut into {student} equal blocks",
+        f"{teacher} teacher layers cannot be split into {student} equal blocks",
         "all, a list of teacher layers for each, or a depth that divides the teacher's",
     )
 

@@ -181,7 +181,7 @@ def test_squad_has_no_public_test_set(data: Path) -> None:
     with pytest.raises(DataError) as told:
         load_test(TASKS["squad-v1.1"], SuiteData().of(TASKS["squad-v1.1"]))
     assert str(told.value) == (
-        "squad-v1.1: there is no public test set\n  fix: answer the dev split: --split dev"
+        "squad-v1.1: there is no public test set\n  fix: use the dev split: --split dev"
     )
 
 
@@ -251,6 +251,6 @@ def test_a_submission_has_the_index_of_its_data(data: Path, tmp_path: Path, spli
     assert answered("turned", [5, 3, 0, 1, 4, 2]) == whole
     assert answered("part", [4, 2]) == {number: whole[number] for number in ("4", "2")}
     file.write_text("\n".join([head, rows[1], rows[1]]) + "\n")
-    with pytest.raises(DataError, match=f"{split}.tsv:3: index: the index 1 stands in line 2 too"):
+    with pytest.raises(DataError, match=f"{split}.tsv:3: index: the index 1 appears in line 2 too"):
         write_files(project, job, job.runs, split, tmp_path / "twice")
     assert not (tmp_path / "twice").exists()

@@ -77,7 +77,7 @@ def test_squad_alone_says_why_it_cannot_be_answered(project: Project) -> None:
     with pytest.raises(DataError) as told:
         submit("small/e", split="test", task="squad-v2.0", seed=None, out=None)
     assert str(told.value) == (
-        "squad-v2.0: there is no public test set\n  fix: answer the dev split: --split dev"
+        "squad-v2.0: there is no public test set\n  fix: use the dev split: --split dev"
     )
     assert not project.entry("small", "e").submission.exists()
 

@@ -145,4 +145,4 @@ def test_unequal_blocks_are_told() -> None:
     with pytest.raises(MisfitError) as caught:
         stage(at.with_(BERT6, layers=5), layers="blocks")
     assert caught.value.key == "layers"
-    assert caught.value.given == "12 teacher layers cannot be cut into 5 equal blocks"
+    assert caught.value.given == "12 teacher layers cannot be split into 5 equal blocks"

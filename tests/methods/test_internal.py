@@ -128,7 +128,9 @@ def test_without_a_threshold_budgets_decide(tmp_path: Path, schedule: str, epoch
     """Invariant 3: transitions after e, 2e, .., Me epochs, one stage at a time, never back."""
     phases = train(setup(tmp_path, epochs, schedule=schedule).work()).phases
     names = ["layer[0]", "layer[1]", "layer[2]", "classifier"]
-    assert told(list(phases)) == [(name, epochs * BATCHES, "its budget is used") for name in names]
+    assert told(list(phases)) == [
+        (name, epochs * BATCHES, "step budget exhausted") for name in names
+    ]
 
 
 @phased
@@ -138,10 +140,10 @@ def test_a_threshold_ends_a_stage_at_an_epochs_end(tmp_path: Path, schedule: str
     reasons = [f"cosine[{layer}] fell below 2.5" for layer in range(DEPTH)]
     assert told(list(phases)) == [
         *((f"layer[{layer}]", BATCHES, reason) for layer, reason in enumerate(reasons)),
-        ("classifier", 2 * BATCHES, "its budget is used"),
+        ("classifier", 2 * BATCHES, "step budget exhausted"),
     ]
     phases = train(setup(tmp_path, 2, schedule=schedule, threshold=1e-6).work()).phases
-    assert {phase.left for phase in phases} == {"its budget is used"}
+    assert {phase.left for phase in phases} == {"step budget exhausted"}
 
 
 @phased
@@ -156,10 +158,10 @@ def test_a_threshold_that_is_never_asked_is_refused(
     with pytest.raises(TrainingError) as raised:
         train(made.work())
     assert str(raised.value) == "\n".join(
-        f"stage 'layer[{layer}]': {BATCHES} steps are over before it is asked whether"
+        f"stage 'layer[{layer}]': {BATCHES} steps end before the check whether"
         f" cosine[{layer}] is below 2.5, at the end of an epoch of {BATCHES}\n"
         f"  allowed: more than {BATCHES} steps\n"
-        "  fix: give it more, or no threshold"
+        "  fix: set a longer budget, or no threshold"
         for layer in range(DEPTH)
     )
 

@@ -56,14 +56,14 @@ def test_variants_of_the_ablation(fields: dict[str, Any], families: list[str]) -
             {"hidden": 384},
             {},
             "cosine_weight",
-            "the cosine term compares widths 384 and 768",
+            "the cosine term compares hidden sizes 384 and 768",
             "0, or a student as wide as its teacher",
         ),
         (
             {},
             {"attention_weight": 0.0, "cosine_weight": 0.0},
             "attention_weight",
-            "cosine_weight is 0 too: no layer has a term",
+            "cosine_weight is 0 too: no layer would have a term",
             "more than 0 for one of them, or the method kd",
         ),
         (
@@ -77,7 +77,7 @@ def test_variants_of_the_ablation(fields: dict[str, Any], families: list[str]) -
             {},
             {"schedule": "all", "threshold": 0.1},
             "threshold",
-            "with schedule: all no layer is left early",
+            "with schedule: all no layer's stage ends early",
             "null",
         ),
         (

@@ -306,7 +306,7 @@ def test_layer_maps(layers: LayerMap, student: int, expected: tuple[int, ...]) -
         (
             "top",
             13,
-            "13 student layers cannot each have one of the teacher's 12",
+            "13 student layers cannot each map to one of the teacher's 12",
             "students of at most 12 layers",
         ),
         (
@@ -408,8 +408,8 @@ def test_samples_are_never_compared_in_parts(tmp_path: Path, parts: int) -> None
     with pytest.raises(TrainingError) as raised:
         train(setup.work())
     assert str(raised.value) == (
-        "stage 'samples': sample_relation and sample_contrast would compare the samples of a part"
-        " of a batch only\n"
+        "stage 'samples': sample_relation and sample_contrast would only compare samples within a "
+        "part of a batch\n"
         "  allowed: accumulate: 1"
     )
     setup.stages = table[:1]

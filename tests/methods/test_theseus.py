@@ -172,7 +172,7 @@ def test_other_shapes_are_refused(student: dict[str, Any], given: str) -> None:
         (
             {"schedule": "constant", "full_after": 0.5},
             "full_after",
-            "a constant rate does not reach 1",
+            "a constant rate never reaches 1",
         ),
         ({"slope": 0.1, "full_after": 0.5}, "full_after", "slope decides when the rate is full"),
     ],

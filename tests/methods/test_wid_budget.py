@@ -35,7 +35,7 @@ def told(error: MisfitError) -> tuple[str, str, str, str]:
 def test_a_schedule_longer_than_its_stage_is_refused() -> None:
     """At the window where one is stated, else at the method: no window is short enough."""
     four = MINI.model_copy(update={"steps": 4})
-    remedy = "give the stage more steps, leave window to them, or state allow_cut: true"
+    remedy = "give the stage more steps, leave window unset, or set allow_cut: true"
     assert told(refused(Wid(window=500), four)) == (
         "window",
         "the student's size is chosen at step 8000 of 4",
@@ -80,7 +80,7 @@ def test_a_pull_too_weak_for_its_stage_is_refused(method: Wid, key: str) -> None
     assert rest == f"{fitting.schedule.full_step} is left at step 240"
     assert error.allowed == "less than 0.1"
     assert error.remedy == (
-        f"give the stage more steps, leave window and {pull} to them, or state allow_cut: true"
+        f"give the stage more steps, leave window and {pull} unset, or set allow_cut: true"
     )
 
 
@@ -150,8 +150,8 @@ def test_a_merge_that_cuts_is_an_error(tmp_path: Path) -> None:
     assert float(where.split()[-5]) > 0.9
     assert allowed == "  allowed: less than 0.1"
     assert remedy == (
-        "  fix: give the stage more steps, a shorter window or a stronger pull, or state"
-        " allow_cut: true"
+        "  fix: give the stage more steps, a shorter window or a stronger pull, or set allow_cut: "
+        "true"
     )
 
 

@@ -129,8 +129,8 @@ def test_an_empty_capture_is_an_error(family: str, monkeypatch: pytest.MonkeyPat
     with Capture(model, [Tap(Site.VALUE, 0)]) as capture, pytest.raises(TrainingError) as raised:
         capture(batch)
     assert str(raised.value) == (
-        f"tap value[0] of a {family}: nothing was captured there; a loss on it would silently be"
-        " zero\n  fix: check the family's row in zoo/models/anatomy.py"
+        f"tap value[0] of a {family}: nothing was captured; a loss on it would silently be "
+        "zero\n  fix: check the family's row in zoo/models/anatomy.py"
     )
 
 

@@ -121,7 +121,7 @@ def test_a_damaged_identity_is_told(content: bytes, expected: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("head", "allowed"), [(Head(TASKS["span"]), "span"), (MASKED_LM, "masked pieces")]
+    ("head", "allowed"), [(Head(TASKS["span"]), "span"), (MASKED_LM, "masked tokens")]
 )
 def test_the_wrong_task_is_told(head: Head, allowed: str, tmp_path: Path) -> None:
     """A sentiment model is not quietly given another head."""
@@ -137,7 +137,7 @@ def test_a_missing_tokenizer_is_told(tmp_path: Path) -> None:
     """Weights alone are not a checkpoint; neither is a tokenizer that knows no words."""
     tiny.model().save_pretrained(tmp_path)
     with pytest.raises(
-        CheckpointError, match=r"there is no tokenizer here that can be |knows \d pieces"
+        CheckpointError, match=r"there is no tokenizer here that can be |knows \d tokens"
     ):
         load_tokenizer(tmp_path)
     save(tmp_path / "it")
@@ -148,7 +148,7 @@ def test_a_missing_tokenizer_is_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as raised:
         load_tokenizer(tmp_path / "it")
     assert str(raised.value) == (
-        f"{tmp_path}/it: this tokenizer knows 5 pieces\n  allowed: a vocabulary"
+        f"{tmp_path}/it: this tokenizer knows 5 tokens\n  allowed: a vocabulary"
     )
 
 
@@ -171,11 +171,11 @@ def test_weights_without_a_word_head_are_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
         require_word_head(tmp_path / "it", loaded)
     assert str(caught.value) == (
-        f"{tmp_path / 'it'}: these weights answer no masked pieces: there is no"
+        f"{tmp_path / 'it'}: these weights have no masked-language-model head: missing"
         " generator_predictions.dense.weight\n"
         "  allowed: a model with its masked-language-model head\n"
-        "  fix: take another teacher (of ELECTRA the generator), or a method that compares"
-        " no logits on text"
+        "  fix: use another teacher (for ELECTRA, the generator), or a method that compares "
+        "no logits on text"
     )
 
 
@@ -199,7 +199,7 @@ def test_classes_in_another_order_are_refused(
     assert str(refused.value) == (
         f"{folder}/config.json: id2label: the labels are {told}\n"
         "  allowed: negative, positive, in this order\n"
-        "  fix: build it again: its class ids would mean something else"
+        "  fix: build it again: its class ids would change meaning"
     )
 
 
@@ -309,5 +309,5 @@ def test_what_nobody_trained_is_not_written(family: str, tmp_path: Path) -> None
     theirs = dict(encoder_of(model).named_parameters())
     for name, parameter in encoder_of(loaded).named_parameters():
         assert torch.equal(parameter, theirs[name]), name
-    with pytest.raises(CheckpointError, match=r"these weights answer no masked pieces: there is"):
+    with pytest.raises(CheckpointError, match=r"these weights answer no masked tokens: there is"):
         require_word_head(tmp_path / "it", loaded)

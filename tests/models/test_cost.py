@@ -69,8 +69,8 @@ def test_a_foreign_file_is_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
         stored_parameters(file)
     assert str(caught.value) == (
-        f"{file}: no header of a safetensors file can be read here\n"
-        "  allowed: model.safetensors of a checkpoint\n"
+        f"{file}: not a safetensors file: the header is unreadable\n"
+        "  allowed: the model.safetensors of a checkpoint\n"
         "  fix: build the checkpoint again"
     )
 

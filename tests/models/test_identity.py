@@ -86,8 +86,8 @@ def test_other_bytes_are_refused(folder: Path, tamper: Callable[[Path], None], t
     with pytest.raises(CheckpointError) as refused:
         load_checkpoint(folder, Head(TASKS["sentiment"]), WANTED)
     assert str(refused.value) == (
-        f"{folder}: its files are not those it was saved with: {told}\n"
-        f"  allowed: the files whose sha256 stand in its zoo.json\n{REBUILD}"
+        f"{folder}: its files have changed since it was saved: {told}\n"
+        f"  allowed: the files whose sha256 are listed in its zoo.json\n{REBUILD}"
     )
 
 
@@ -115,10 +115,10 @@ def test_another_checkpoint_is_refused(
     with pytest.raises(CheckpointError) as refused:
         verified(folder, WANTED)
     assert str(refused.value) == (
-        f"{folder}: this is another checkpoint: {found}\n"
+        f"{folder}: this is a different checkpoint: {found}\n"
         f"  allowed: {wanted}\n"
-        "  fix: its spec has changed, or it was copied here; build it with `zoo run`, and where"
-        " DVC takes it for up to date with `dvc repro --force`"
+        "  fix: its spec has changed, or it was copied here; rebuild it with `zoo run`, or with "
+        "`dvc repro --force` if DVC considers it up to date"
     )
 
 
@@ -126,7 +126,9 @@ def test_a_whole_folder_of_another_entry_is_refused(folder: Path) -> None:
     """Its manifest is right; it is not the one that was asked for."""
     shutil.rmtree(folder)
     shutil.copytree(folder.parent / "other", folder)
-    with pytest.raises(CheckpointError, match="this is another checkpoint: entry other, seed 2"):
+    with pytest.raises(
+        CheckpointError, match="this is a different checkpoint: entry other, seed 2"
+    ):
         verified(folder, WANTED)
 
 

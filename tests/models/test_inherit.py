@@ -196,8 +196,8 @@ def test_positions_of_roberta_mean_others_than_berts() -> None:
     with pytest.raises(CheckpointError) as raised:
         inherit(student, teacher_of(of("roberta"), SENTIMENT, {}), (0, 1))
     assert str(raised.value) == (
-        "a student of bert with layers of roberta: RoBERTa counts positions from its padding piece,"
-        " and the other from 0\n"
+        "a student of bert with layers of roberta: RoBERTa numbers positions from its padding "
+        "token, the other from 0\n"
         "  allowed: a student of roberta\n"
         "  fix: set start: fresh, or family: roberta"
     )

@@ -53,7 +53,7 @@ def test_a_gap_in_the_encoder_is_an_error(folder: Path) -> None:
         f"{folder}: its weights lack 6 tensors of the encoder, the first is"
         " bert.encoder.layer.1.attention.self.key.bias\n"
         "  allowed: weights that fit config.json\n"
-        "  fix: fetch or build it again"
+        "  fix: download or build it again"
     )
 
 
@@ -61,10 +61,10 @@ def test_layers_beyond_the_configuration_are_an_error(folder: Path) -> None:
     """transformers would compute without them and only warn; heads may be left over."""
     state(folder, num_hidden_layers=1)
     assert refused(folder) == (
-        f"{folder}: its weights hold 16 tensors of an encoder that config.json does not describe,"
-        " the first is bert.encoder.layer.1.attention.output.LayerNorm.bias\n"
+        f"{folder}: its weights contain 16 encoder tensors that config.json does not describe, "
+        "first bert.encoder.layer.1.attention.output.LayerNorm.bias\n"
         "  allowed: weights that fit config.json\n"
-        "  fix: mend config.json"
+        "  fix: fix config.json"
     )
 
 
@@ -80,7 +80,7 @@ def test_layers_beyond_the_configuration_are_an_error(folder: Path) -> None:
 def test_any_more_of_an_encoder_is_an_error(folder: Path, more: str) -> None:
     """Relative positions, layers saved without a prefix, cross attention, other tables."""
     rewrite(folder, {**tensors_of(folder), more: torch.zeros(3)})
-    assert refused(folder).startswith(f"{folder}: its weights hold 1 tensors of an encoder that")
+    assert refused(folder).startswith(f"{folder}: its weights contain 1 tensors of an encoder that")
 
 
 def test_numbers_that_old_checkpoints_store_are_no_part_of_it(folder: Path) -> None:
@@ -108,14 +108,17 @@ def test_weights_of_any_float_are_computed_in_float32(folder: Path, dtype: torch
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("{", "is no JSON: Expecting property name enclosed in double quotes: line 1 column 2"),
-        ("[]", "holds a list\n  allowed: an object of settings\n  fix: fetch or build it again"),
-        ('"bert"', "holds a str\n  allowed: an object of settings\n  fix: fetch or build it again"),
+        ("{", "is not JSON: Expecting property name enclosed in double quotes: line 1 column 2"),
+        ("[]", "holds a list\n  allowed: an object of settings\n  fix: download or build it again"),
+        (
+            '"bert"',
+            "holds a str\n  allowed: an object of settings\n  fix: download or build it again",
+        ),
         (
             "{}",
             (
                 "model_type: is missing\n  allowed: bert, distilbert, electra, roberta\n"
-                "  fix: state the family of these weights"
+                "  fix: set the family of these weights"
             ),
         ),
         (
@@ -125,7 +128,7 @@ def test_weights_of_any_float_are_computed_in_float32(folder: Path, dtype: torch
                 "  allowed: bert, distilbert, electra, roberta"
             ),
         ),
-        (None, "there is no such file\n  fix: fetch or build it again"),
+        (None, "there is no such file\n  fix: download or build it again"),
     ],
 )
 def test_a_configuration_that_is_none_is_told(
@@ -148,20 +151,20 @@ def test_what_transformers_would_misread_is_refused_all_at_once(folder: Path) ->
         quantization_config={"quant_method": "x"},
         hidden_act="gleu",
     )
-    other = "take another model: the zoo computes no such layers"
+    other = "use another model: these layers are unsupported"
     assert refused(folder) == (
         f"{folder}/config.json: position_embedding_type: is 'relative_key'\n"
-        "  allowed: absolute: transformers reads these weights as such, and computes something"
-        f" else\n  fix: {other}\n"
+        "  allowed: absolute: transformers would load these weights as such, and compute something "
+        f"else\n  fix: {other}\n"
         f"{folder}/config.json: is_decoder: is True\n  allowed: false: an encoder\n  fix: {other}\n"
         f"{folder}/config.json: add_cross_attention: is True\n  allowed: false: an encoder\n"
         f"  fix: {other}\n"
         f"{folder}/config.json: quantization_config: is {{'quant_method': 'x'}}\n"
         "  allowed: weights of 16, 32 or 64 bits\n"
-        "  fix: take the model before it was quantised\n"
+        "  fix: use the model from before quantisation\n"
         f"{folder}/config.json: hidden_act: is 'gleu'\n"
-        "  allowed: an activation that transformers knows, as gelu, gelu_new, relu or silu\n"
-        "  fix: mend its name"
+        "  allowed: an activation of transformers, such as gelu, gelu_new, relu or silu\n"
+        "  fix: fix its name"
     )
 
 
@@ -179,7 +182,7 @@ def test_settings_that_fit_no_model_are_told(folder: Path, settings: dict[str, A
     """Whatever transformers raises."""
     state(folder, **settings)
     assert refused(folder).startswith(f"{folder}: this model cannot be loaded: ")
-    assert refused(folder).endswith("\n  fix: fetch or build it again")
+    assert refused(folder).endswith("\n  fix: download or build it again")
 
 
 def test_the_names_of_random_parameters_are_told(folder: Path) -> None:

@@ -59,15 +59,15 @@ def test_missing_files_are_told_all_at_once(sharded: Path) -> None:
         file.unlink()
     index = sharded / "model.safetensors.index.json"
     assert refused(sharded) == "\n".join(
-        f"{index}: it names {file.name}, which is not here\n"
-        f"  allowed: {ALLOWED}\n  fix: fetch or build it again"
+        f"{index}: it names {file.name}, which is missing\n"
+        f"  allowed: {ALLOWED}\n  fix: download or build it again"
         for file in files[:2]
     )
     index.unlink()
     left = ", ".join(file.name for file in files[2:])
     assert refused(sharded) == (
         f"{sharded}: there is no model.safetensors here and no model.safetensors.index.json for"
-        f" {left}\n  allowed: {ALLOWED}\n  fix: fetch the index too"
+        f" {left}\n  allowed: {ALLOWED}\n  fix: download the index too"
     )
 
 
@@ -76,18 +76,20 @@ def test_a_file_that_is_cut_off_is_named(sharded: Path, bytes_left: int) -> None
     """Of several, and the one of a model in one file."""
     file = weights_files(sharded)[1]
     file.write_bytes(file.read_bytes()[:bytes_left])
-    assert refused(sharded).startswith(f"{file}: no whole safetensors file: ")
-    assert refused(sharded).endswith("\n  fix: fetch or build it again")
+    assert refused(sharded).startswith(f"{file}: not a complete safetensors file: ")
+    assert refused(sharded).endswith("\n  fix: download or build it again")
     (sharded / "model.safetensors").write_bytes(b"x" * 9000)
-    assert refused(sharded).startswith(f"{sharded}/model.safetensors: no whole safetensors file: ")
+    assert refused(sharded).startswith(
+        f"{sharded}/model.safetensors: not a complete safetensors file: "
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"\xff", "no index of weights: UnicodeDecodeError"),
-        (b"[]", "no index of weights: TypeError"),
-        (b"{}", "no index of weights: KeyError"),
+        (b"\xff", "not an index of weights: UnicodeDecodeError"),
+        (b"[]", "not an index of weights: TypeError"),
+        (b"{}", "not an index of weights: KeyError"),
         (b'{"weight_map": {}}', "it names no files"),
         (b'{"weight_map": {"a": "../x.safetensors"}}', "it names '../x.safetensors'"),
         (b'{"weight_map": {"a": "model.bin"}}', "it names 'model.bin'"),
@@ -108,13 +110,13 @@ def test_an_index_that_is_none_is_told(sharded: Path, content: bytes, expected: 
             "; there is pytorch_model.bin",
             "no format is loaded that can",
         ),
-        (["tf_model.h5"], "; there is tf_model.h5", "no other format is loaded; open the model"),
+        (["tf_model.h5"], "; there is tf_model.h5", "other formats are not loaded; open the model"),
         (
             ["flax_model.msgpack", "bert_model.ckpt.index"],
             "; there is bert_model.ckpt.index, flax_model.msgpack",
-            "no other format is loaded; open the model",
+            "other formats are not loaded; open the model",
         ),
-        ([], "", "fetch or build it again"),
+        ([], "", "download or build it again"),
     ],
 )
 def test_other_formats_are_named(tmp_path: Path, names: list[str], told: str, remedy: str) -> None:

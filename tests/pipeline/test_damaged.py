@@ -18,7 +18,116 @@ PATH = "pipelines/tiny/kd/params.json"
 
 def conflict(text: str) -> str:
     lines = text.splitlines()
-    ours = ["    with pytest.raises(ZooError, match=f"^{PATH}:1: unresolved merge conflict"):
+    ours = ["<<<<<<< HEAD", *lines[1:2], "=======", *lines[1:2], ">>>>>>> other"]
+    return "\n".join([lines[0], *ours, *lines[2:]])
+
+
+def without(text: str, *path: str) -> str:
+    """Every job without one of its fields."""
+    whole = json.loads(text)
+    for job in whole["stages"].values():
+        inner = job
+        for key in path[:-1]:
+            inner = inner.get(key, {}) if isinstance(inner, dict) else {}
+        if isinstance(inner, dict):
+            inner.pop(path[-1], None)
+    return json.dumps(whole)
+
+
+def jobs_as(text: str, change: Callable[[Any], Any]) -> str:
+    """Every job changed in one way."""
+    whole = json.loads(text)
+    changed = {name: change(job) for name, job in whole["stages"].items()}
+    return json.dumps(whole | {"stages": changed})
+
+
+DAMAGE: dict[str, tuple[Callable[[str], str | bytes], str]] = {
+    "conflict": (conflict, ":2: unresolved merge conflict: <<<<<<<\n  allowed: JSON"),
+    "truncated": (lambda text: text[: len(text) // 2], ": not JSON: "),
+    "empty": (lambda _: "", ": the file is empty\n  allowed: JSON"),
+    "list": (lambda _: "[1]", ": the file holds a list\n  allowed: an object"),
+    "number": (lambda _: "7", ": the file holds a number\n  allowed: an object"),
+    "nan": (lambda _: '{"a": NaN}', ": the value is NaN\n  allowed: a finite number"),
+    "latin-1": (lambda text: b"\xe9" + text.encode(), ":1: byte 0xe9 is not UTF-8"),
+    "twice": (lambda _: '{"score": {}, "score": {}}', ": score: this key appears twice"),
+    "deep": (lambda _: '{"a": ' + "[" * 9999 + "]" * 9999 + "}", ": nested too deeply"),
+    "digits": (lambda _: '{"a": ' + "9" * 5000 + "}", ": a number of 5,000 digits"),
+    "no field": (lambda text: without(text, "runs"), ".runs: the key is missing"),
+    "jobs are lists": (
+        lambda text: jobs_as(text, lambda _: []),
+        ": this is no object\n  allowed: {...}",
+    ),
+    "jobs are null": (
+        lambda text: jobs_as(text, lambda _: None),
+        ": this is no object\n  allowed: {...}",
+    ),
+    "unknown field": (
+        lambda text: jobs_as(text, lambda job: job | {"new": 1}),
+        ".new: unknown key",
+    ),
+}
+VERBS: dict[str, Callable[[], Any]] = {
+    "stage": lambda: stage.stage("tiny/kd", "score"),
+    "train": lambda: stage.stage("tiny/kd", "train"),
+    "bench": lambda: bench.bench(
+        "tiny/kd", device="cpu", runtimes=(), shapes=(), samples=None, task=None, as_json=False
+    ),
+    "export": lambda: export.export(
+        "tiny/kd", task=None, precisions=(), route=None, out=None, as_json=False
+    ),
+    "submit": lambda: submit.submit("tiny/kd", split="dev", task=None, seed=None, out=None),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_verbs_tell_damaged_jobs(
+    verb: str, tiny_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the file, what was found and the remedy; never a traceback."""
+    monkeypatch.chdir(tiny_project.root)
+    path = tiny_project.root / PATH
+    whole = path.read_text()
+    for change, told in DAMAGE.values():
+        content = change(whole)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        with pytest.raises(ZooError) as caught:
+            VERBS[verb]()
+        assert str(caught.value).startswith(PATH)
+        assert told in str(caught.value)
+        assert str(caught.value).endswith(f"\n  fix: {SYNC}")
+
+
+def test_boards_and_progress_tell_damaged_jobs(
+    tiny_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the board of a suite is made of is read by whoever tells its stages, too."""
+    monkeypatch.chdir(tiny_project.root)
+    path = tiny_project.pipelines / "tiny/params.json"
+    whole = path.read_text()
+    for name, (change, told) in DAMAGE.items():
+        content = change(whole)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        if name in {"no field", "unknown field"}:
+            continue  # a stage of an entry needs neither
+        for verb in (
+            lambda: board.publish("tiny", dry_run=True),
+            lambda: board.board(board.Query("tiny", built=True), "table"),
+            lambda: stage.stage("tiny/kd", "score"),
+            lambda: stage.stage("tiny/board", "board"),
+        ):
+            with pytest.raises(ZooError) as caught:
+                verb()
+            assert str(caught.value).startswith("pipelines/tiny/params.json")
+            assert told in str(caught.value)
+
+
+def test_studies_tell_a_damaged_entry(
+    tiny_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any entry of the suite may be one."""
+    monkeypatch.chdir(tiny_project.root)
+    (tiny_project.root / PATH).write_text("<<<<<<< HEAD\n")
+    with pytest.raises(ZooError, match=f"^{PATH}:1: unresolved merge conflict"):
         study.study_board("tiny", "x", "table", built=True)
 
 

@@ -133,7 +133,7 @@ def test_what_cannot_be_reached_is_taken_as_unchanged(
     (project.root.parent / "data/glue/SST-2/train.tsv").unlink()
     assert changed_inputs(project, job) == []
     assert capsys.readouterr().err == (
-        "s: not to be reached, taken as unchanged: sst2/train (is ZOO_DATA set?)\n"
+        "s: not reachable, taken as unchanged: sst2/train (is ZOO_DATA set?)\n"
     )
     monkeypatch.delenv("ZOO_DATA")
     assert current_inputs(project, job) == before

@@ -16,10 +16,10 @@ def test_a_closed_gate_stops_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(TrainingError) as raised:
         refuse_ungated(tmp_path / "gate.json", "teacher-4l", "sentiment")
     assert str(raised.value) == (
-        "teacher teacher-4l on sentiment: it did not reach the score its spec declares under"
-        " `gates`\n"
-        "  allowed: a teacher that learnt its task\n"
-        "  fix: train it longer, or lower the gate if so weak a teacher is meant"
+        "teacher teacher-4l on sentiment: its score is below the one declared under `gates` in "
+        "its spec\n"
+        "  allowed: a teacher that passes its gate\n"
+        "  fix: train it longer, or lower the gate if a weak teacher is intended"
     )
 
 
@@ -48,5 +48,5 @@ def test_a_damaged_gate_is_told(content: bytes | None, told: str, tmp_path: Path
         path.write_bytes(content)
     with pytest.raises(TrainingError) as raised:
         refuse_ungated(path, "t", "span")
-    remedy = "build the teacher's gate again: `zoo run` does what is missing"
+    remedy = "build the teacher's gate again: `zoo run` builds what is missing"
     assert str(raised.value) == f"{path}{told}\n  fix: {remedy}"

@@ -81,8 +81,8 @@ def test_what_a_study_varies_in_vain_is_told(load: Load) -> None:
         "axes:\n  method.soft_weight: [0.5, 0]\n  method.temperature: [1, 2]\n"
     )
     assert refused(load, {"studies/grid.yaml": study}).startswith(
-        "specs/small/studies/grid.yaml:5: axes.method.temperature: it decides nothing here: with"
-        " any other value the same is trained\n  fix: remove it"
+        "specs/small/studies/grid.yaml:5: axes.method.temperature: no effect here: any other value "
+        "trains the same model\n  fix: remove it"
     )
 
 

@@ -138,7 +138,7 @@ def test_tokenizers_that_differ_by_their_size(load: Load, files: Files, lineage:
     started = lineage["started.yaml"].replace("teacher: t", "teacher: u")
     assert refused(load, lineage | {"teachers/u.yaml": other, "started.yaml": started}) == (
         "specs/small/started.yaml:7: student.start.entry: the tokenizers differ: entry 'distil'"
-        " reads 512 pieces and teacher 'u' 600\n"
+        " reads 512 tokens and teacher 'u' 600\n"
         "  allowed: an entry with the same tokenizer"
     )
 

@@ -231,7 +231,7 @@ def test_a_broken_declaration_is_told_alone(own: Callable[..., LoadedSuite]) -> 
 
 def test_settings_of_spans_decide_nothing_there(load: Load, files: dict[str, str]) -> None:
     suite = files["suite.yaml"].replace("  span:\n", "  tone:\n    stride: 8\n  span:\n")
-    with pytest.raises(SpecError, match=r"tasks\.tone\.stride: only span tasks are cut"):
+    with pytest.raises(SpecError, match=r"tasks\.tone\.stride: only span tasks are split"):
         load({"suite.yaml": suite, "tasks/tone.yaml": TONE})
 
 

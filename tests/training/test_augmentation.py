@@ -106,7 +106,7 @@ def test_a_teacher_without_a_word_head_makes_no_copies(
     brought = identity(TEACHER, "pretrained", suite="pocket", seed=0)
     folder = project.entry("pocket", TEACHER).pretrained
     save_checkpoint(folder, model, tiny.tokenizer(), brought, word_head(model))
-    with pytest.raises(CheckpointError, match=r"these weights answer no masked pieces: there is"):
+    with pytest.raises(CheckpointError, match=r"these weights answer no masked tokens: there is"):
         made(project, job_of(suite))
     assert kept(project) == []
 
@@ -168,7 +168,7 @@ def test_missing_word_vectors_are_told(
     job = job_of(suite, word_vectors="glove/small.txt")
     told = (
         "\n  allowed: a text file of word vectors below $ZOO_DATA"
-        "\n  fix: put the file there, or leave word_vectors out: words of several pieces then stay"
+        "\n  fix: put the file there, or remove word_vectors: words of several tokens are then kept"
     )
     monkeypatch.delenv("ZOO_DATA", raising=False)
     with pytest.raises(DataError) as raised:
@@ -198,12 +198,12 @@ def test_damaged_copies_are_told(suite: ResolvedSuite, project: Project) -> None
     with pytest.raises(DataError) as raised:
         made(project, job)
     assert [problem.where for problem in raised.value.problems] == [f"{file}:2"]
-    assert str(raised.value).endswith("  fix: remove this file: it is made again")
+    assert str(raised.value).endswith("  fix: remove this file: it will be rebuilt")
     file.write_text("".join(whole[:-1]))
     with pytest.raises(DataError) as raised:
         made(project, job)
     assert str(raised.value) == (
-        f"{file}: 19 copies\n  allowed: 20\n  fix: remove this file: it is made again"
+        f"{file}: 19 copies\n  allowed: 20\n  fix: remove this file: it will be rebuilt"
     )
 
 

@@ -80,7 +80,7 @@ def test_other_errors_are_named() -> None:
 
 def test_a_killed_piece_is_a_failure() -> None:
     """It told nothing, and is not taken for done."""
-    with pytest.raises(TrainingError, match="was killed by signal 9 and told nothing"):
+    with pytest.raises(TrainingError, match="was killed by signal 9 without an error message"):
         run_beside([partial(os._exit, 0), lambda: os.kill(os.getpid(), 9)], 2)
 
 

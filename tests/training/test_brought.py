@@ -25,7 +25,7 @@ ROLES = {
     "mask_token": "[MASK]",
 }
 SHAPE = tiny.STUDENT.model_copy(update={"vocabulary": 25})
-OTHER = "bring the tokenizer that these weights were trained with"
+OTHER = "use the tokenizer that these weights were trained with"
 
 
 @pytest.fixture
@@ -80,10 +80,10 @@ def test_pieces_beyond_the_embeddings_are_refused(folder: Path) -> None:
     tokenizer.add_tokens([f"superb{place}" for place in range(14)])
     tokenizer.save_pretrained(folder)
     assert refused(folder) == (
-        f"{folder}: 4 pieces of the tokenizer lie beyond the 25 embeddings: 'superb10' is 25,"
+        f"{folder}: 4 tokens of the tokenizer are outside the 25 embeddings: 'superb10' is 25,"
         " 'superb11' is 26, 'superb12' is 27, ...\n"
-        "  allowed: numbers from 0 to 24\n"
-        "  fix: remove the added pieces, or train the model with them (resize_token_embeddings of"
+        "  allowed: ids from 0 to 24\n"
+        "  fix: remove the added tokens, or train the model with them (resize_token_embeddings of"
         " transformers)"
     )
 
@@ -93,9 +93,9 @@ def test_a_missing_special_piece_is_refused(folder: Path, role: str) -> None:
     """The key that names it."""
     by_hand([*SPECIAL, *WORDS], **{role: None}).save_pretrained(folder)
     assert refused(folder) == (
-        f"{folder}/tokenizer_config.json: {role}: this tokenizer has none\n"
-        "  allowed: the piece that the model was trained with, as [PAD], [CLS] and [SEP]\n"
-        "  fix: name it there"
+        f"{folder}/tokenizer_config.json: {role}: not defined by this tokenizer\n"
+        "  allowed: the token that the model was trained with, such as [PAD], [CLS] and [SEP]\n"
+        "  fix: define it there"
     )
 
 
@@ -104,7 +104,7 @@ def test_a_tokenizer_that_puts_nothing_around_a_text_is_refused(folder: Path) ->
     by_hand([*SPECIAL, *WORDS], framed=False).save_pretrained(folder)
     assert refused(folder) == (
         f"{folder}/tokenizer.json: post_processor: reads two texts as a a\n"
-        "  allowed: special pieces around each: [CLS] a [SEP] a [SEP]\n"
+        "  allowed: special tokens around each: [CLS] a [SEP] a [SEP]\n"
         "  fix: add the post-processor that this model was trained with (BertProcessing,"
         " RobertaProcessing or TemplateProcessing of tokenizers)"
     )
@@ -140,7 +140,7 @@ def test_a_token_type_without_a_row_is_refused(folder: Path) -> None:
     assert refused(folder) == (
         f"{folder}/tokenizer.json: gives token type 2\n"
         "  allowed: 0 to 1\n"
-        "  fix: mend its post-processor"
+        "  fix: fix its post-processor"
     )
 
 
@@ -149,7 +149,7 @@ def test_pieces_in_another_order_are_told_by_the_padding(folder: Path) -> None:
     by_hand([*reversed([*SPECIAL, *WORDS])]).save_pretrained(folder)
     assert refused(folder) == (
         f"{folder}/config.json: pad_token_id: is 0, and the tokenizer's [PAD] is 14\n"
-        "  allowed: one number: the tokenizer may be another model's\n"
+        "  allowed: the same number: the tokenizer may belong to another model\n"
         f"  fix: {OTHER}; if it is this one, state 14"
     )
 
@@ -158,10 +158,10 @@ def test_pieces_in_another_order_are_told_by_the_vocabulary(folder: Path) -> Non
     """A vocab.txt beside tokenizer.json says which number is whose."""
     (folder / "vocab.txt").write_bytes(lines(*SPECIAL, *reversed(WORDS)))
     assert refused(folder) == (
-        f"{folder}/vocab.txt: 10 pieces have other numbers: 'it' is 5 there and 14 in the"
+        f"{folder}/vocab.txt: 10 tokens have different ids: 'it' is 5 there and 14 in the"
         " tokenizer, 'to' is 6 there and 13 in the tokenizer, 'ran' is 7 there and 12 in the"
         " tokenizer, ...\n"
-        "  allowed: the numbers of tokenizer.json\n"
+        "  allowed: the ids of tokenizer.json\n"
         f"  fix: {OTHER}"
     )
 
@@ -170,10 +170,10 @@ def test_a_cased_vocabulary_that_is_read_in_small_letters_is_refused(folder: Pat
     """vocab.txt alone says nothing of capitals, and transformers takes it as uncased."""
     vocabulary_only(folder, lines(*SPECIAL, *CASED, *WORDS))
     assert refused(folder) == (
-        f"{folder}: 10 of 20 pieces can never occur, as 'A', 'Cat', 'Dog', ...: the vocabulary is"
-        " cased, and this tokenizer turns all text into small letters\n"
-        "  allowed: a cased vocabulary with a tokenizer that keeps capitals\n"
-        '  fix: state "do_lower_case": false in tokenizer_config.json (beside a vocab.txt), or'
+        f"{folder}: 10 of 20 tokens can never occur, such as 'A', 'Cat', 'Dog', ...: the vocabulary is"
+        " cased, and this tokenizer lower-cases all text\n"
+        "  allowed: a cased vocabulary with a tokenizer that keeps case\n"
+        '  fix: set "do_lower_case": false in tokenizer_config.json (beside a vocab.txt), or'
         " lowercase: false in the normalizer of tokenizer.json"
     )
 
@@ -194,9 +194,9 @@ def test_a_tokenizer_that_is_read_otherwise_than_it_says_is_refused(folder: Path
     del stated["do_lower_case"]
     path.write_text(json.dumps(stated))
     assert refused(folder) == (
-        f"{folder}/tokenizer.json: normalizer.lowercase: is false, and tokenizer_config.json makes"
-        " it true\n"
-        "  allowed: files that agree\n"
+        f"{folder}/tokenizer.json: normalizer.lowercase: is false, but tokenizer_config.json sets it "
+        "to true\n"
+        "  allowed: consistent files\n"
         '  fix: state "do_lower_case" in tokenizer_config.json as the model was trained'
     )
 
@@ -205,8 +205,8 @@ def test_a_byte_order_mark_is_refused(folder: Path) -> None:
     """It would make [PAD] an unknown piece."""
     vocabulary_only(folder, b"\xef\xbb\xbf" + lines(*SPECIAL, *WORDS))
     assert (
-        f"{folder}/vocab.txt: begins with a byte order mark, which becomes a part of the first"
-        " piece\n  allowed: UTF-8 without one\n  fix: save the file again without it"
+        f"{folder}/vocab.txt: begins with a byte order mark, which becomes part of the first "
+        "token\n  allowed: UTF-8 without a byte order mark\n  fix: save the file without it"
     ) in refused(folder)
 
 
@@ -226,7 +226,7 @@ def test_blank_pieces_shift_no_number(folder: Path, end: str) -> None:
             lines(*SPECIAL, "the", "", "cat", "cat ", *WORDS[2:]),
             "'cat ' is 8 there and missing in",
         ),
-        (lines(*SPECIAL, *WORDS) + b"caf\xe9\n", "there is no tokenizer here that can be read: "),
+        (lines(*SPECIAL, *WORDS) + b"caf\xe9\n", "no readable tokenizer here: "),
         (b"", "this tokenizer knows "),
     ],
 )
@@ -243,10 +243,10 @@ def test_a_tokenizer_that_is_none_is_told(folder: Path, content: bytes) -> None:
     """Whatever the library raises."""
     (folder / "tokenizer.json").write_bytes(content)
     said = refused(folder)
-    assert said.startswith(f"{folder}: there is no tokenizer here that can be read: ")
+    assert said.startswith(f"{folder}: no readable tokenizer here: ")
     assert said.endswith(
         "\n  allowed: tokenizer.json, or the vocabulary files of the family, in UTF-8\n"
-        "  fix: bring the files that belong to these weights"
+        "  fix: add the tokenizer files that belong to these weights"
     )
 
 
@@ -263,12 +263,12 @@ def test_the_padding_of_roberta_counts_positions(folder: Path) -> None:
             load_declared(folder, shape, student=False)
         said.append(str(raised.value))
     assert said[0].startswith(
-        f"{path}: pad_token_id: is not stated, and positions are counted from it\n"
+        f"{path}: pad_token_id: is not set, and positions are numbered from it\n"
         "  allowed: a number\n  fix: state 0, if it was trained so"
     )
     assert said[1].endswith(
         f"{path}: pad_token_id: is 5, which leaves 60 of 64 positions\n"
-        "  allowed: 0 or 1\n  fix: take another model"
+        "  allowed: 0 or 1\n  fix: use another model"
     )
 
 

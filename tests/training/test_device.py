@@ -26,12 +26,12 @@ def test_the_named_device_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
             "ZOO_DEVICE: 'gpu 1' is no device\n  allowed: cpu, cuda, cuda:<number>",
         ),
         *(
-            (named, f"ZOO_DEVICE: {named!r} is no device\n  allowed: cpu, cuda, cuda:<number>")
+            (named, f"ZOO_DEVICE: {named!r} is not a device\n  allowed: cpu, cuda, cuda:<number>")
             for named in ("CPU", "meta", "cuda:-1", "cuda:1_0", "cpu:3", "mps")
         ),
         (
             "cuda",
-            "ZOO_DEVICE: there is no CUDA device here\n  allowed: cpu\n  fix: unset ZOO_DEVICE",
+            "ZOO_DEVICE: no CUDA device available\n  allowed: cpu\n  fix: unset ZOO_DEVICE",
         ),
     ],
 )
@@ -76,7 +76,7 @@ def test_peak_memory_on_a_gpu_is_the_most_that_was_held(monkeypatch: pytest.Monk
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device available")
 def test_peak_memory_on_a_gpu_is_that_of_its_tensors() -> None:
     device = torch.device("cuda")
     torch.cuda.reset_peak_memory_stats(device)

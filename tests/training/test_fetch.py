@@ -44,7 +44,7 @@ def test_other_bytes_are_refused(folder: Path) -> None:
     assert str(raised.value) == (
         f"{folder}/model.safetensors: its sha256 is {source(folder).sha256}\n"
         f"  allowed: {declared.sha256}\n"
-        "  fix: fetch the declared file again, or declare this one"
+        "  fix: download the declared file again, or declare this one"
     )
 
 
@@ -54,8 +54,8 @@ def test_another_shape_is_refused(folder: Path) -> None:
     with pytest.raises(CheckpointError) as raised:
         fetch_source(source(folder, declared))
     assert str(raised.value) == (
-        f"{folder}: its shape is not the declared one; layers: declared 3, found 2; positions:"
-        " declared 32, found 64\n  fix: mend `source.shape` in the teacher's spec"
+        f"{folder}: its shape differs from the declared one; layers: declared 3, found 2; positions:"
+        " declared 32, found 64\n  fix: fix `source.shape` in the teacher's spec"
     )
 
 
@@ -72,7 +72,7 @@ def test_several_files_are_named_by_what_sha256sum_prints(folder: Path) -> None:
         f"{folder}/model.safetensors.index.json: the sha256 of what `sha256sum"
         f" model-*.safetensors` prints is {declared.sha256}\n"
         f"  allowed: {'a' * 64}\n"
-        "  fix: fetch the declared file again, or declare this one"
+        "  fix: download the declared file again, or declare this one"
     )
 
 
@@ -102,12 +102,12 @@ def test_weights_that_are_no_numbers_are_refused(folder: Path) -> None:
     with pytest.raises(CheckpointError) as raised:
         fetch_source(source(folder, declared))
     assert str(raised.value) == (
-        f"{folder}: its shape is not the declared one; layers: declared 3, found 2\n"
-        "  fix: mend `source.shape` in the teacher's spec\n"
+        f"{folder}: its shape differs from the declared one; layers: declared 3, found 2\n"
+        "  fix: fix `source.shape` in the teacher's spec\n"
         f"{folder}: NaN or infinity in 2 tensors, the first is"
         " bert.encoder.layer.0.output.dense.weight\n"
         "  allowed: finite weights\n"
-        "  fix: fetch the weights again, or take a checkpoint from before they broke"
+        "  fix: download the weights again, or use an earlier checkpoint without them"
     )
 
 
@@ -119,8 +119,8 @@ def test_other_token_types_are_declared(folder: Path, types: int) -> None:
     with pytest.raises(CheckpointError) as raised:
         fetch_source(source(folder))
     assert str(raised.value) == (
-        f"{folder}: its shape is not the declared one; token_types: declared 2, found {types}\n"
-        "  fix: mend `source.shape` in the teacher's spec"
+        f"{folder}: its shape differs from the declared one; token_types: declared 2, found {types}\n"
+        "  fix: fix `source.shape` in the teacher's spec"
     )
     model = fetch_source(source(folder, shape)).model
     assert model.config.type_vocab_size == types
@@ -162,8 +162,8 @@ def test_offline_the_hub_is_given_up_at_once(
     with pytest.raises(CheckpointError) as raised:
         fetch_source(declared)
     message = str(raised.value)
-    assert message.startswith(f"nobody/nothing at {'0' * 40}: cannot be fetched from the hub: ")
+    assert message.startswith(f"nobody/nothing at {'0' * 40}: cannot be downloaded from the hub: ")
     assert message.endswith(
-        "  allowed: a model and revision that exist, and a way to reach the hub\n"
+        "  allowed: an existing model and revision, and access to the hub\n"
         "  fix: go online, or declare `kind: folder`"
     )

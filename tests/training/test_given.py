@@ -112,11 +112,11 @@ def test_a_teacher_without_a_word_head_is_asked_for_no_words(project: Project) -
     with pytest.raises(CheckpointError) as raised:
         stage(project, "words/transfer")
     assert str(raised.value) == (
-        f"{pretrained}: these weights answer no masked pieces: there is no"
+        f"{pretrained}: these weights have no masked-language-model head: missing"
         " cls.predictions.transform.dense.weight\n"
         "  allowed: a model with its masked-language-model head\n"
-        "  fix: take another teacher (of ELECTRA the generator), or a method that compares"
-        " no logits on text"
+        "  fix: use another teacher (for ELECTRA, the generator), or a method that compares "
+        "no logits on text"
     )
     assert not project.entry("small", "words").transferred.exists()
 

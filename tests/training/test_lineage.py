@@ -235,9 +235,9 @@ def test_given_weights_of_another_shape_are_refused(given: tuple[Project, Path])
     shape = "layers: 3, heads: 2, intermediate: 32"
     write(project, {"from-folder.yaml": folder_start(folder, shape=shape)})
     assert refused(project, "from-folder") == (
-        f"{folder}: its shape is not the declared one; layers: declared 3, found 1; intermediate:"
+        f"{folder}: its shape differs from the declared one; layers: declared 3, found 1; intermediate:"
         " declared 32, found 64\n"
-        "  fix: mend the shape in `student`, or take another `start`"
+        "  fix: fix the shape in `student`, or choose another `start`"
     )
 
 
@@ -250,12 +250,12 @@ def test_weights_with_another_tokenizer_are_refused(given: tuple[Project, Path])
     write(project, {"from-folder.yaml": folder_start(folder)})
     known = pieces_of(project)
     assert refused(project, "from-folder") == (
-        "small/from-folder: student.start: the tokenizer beside these weights is not that of"
-        f" teacher 'big': 4 of {len(known) + 1} pieces differ; {known[8]!r} is 7 here and 8 there;"
+        "small/from-folder: student.start: the tokenizer of these weights differs from that of "
+        f"teacher 'big': 4 of {len(known) + 1} tokens differ; {known[8]!r} is 7 here and 8 there;"
         f" {known[7]!r} is 8 here and 7 there; 'zebra' is {len(known) - 1} here and missing there;"
         " ...\n"
-        "  allowed: the same pieces with the same numbers, and the same special pieces\n"
-        "  fix: take another `start`, or a teacher with this tokenizer"
+        "  allowed: the same vocabulary with the same ids, and the same special tokens\n"
+        "  fix: choose another `start`, or a teacher with this tokenizer"
     )
 
 
@@ -265,8 +265,8 @@ def test_weights_with_other_special_pieces_are_refused(given: tuple[Project, Pat
     save_tokenizer(folder, pieces_of(project), {"mask_token": "[UNK]"})
     write(project, {"from-folder.yaml": folder_start(folder)})
     assert refused(project, "from-folder").startswith(
-        "small/from-folder: student.start: the tokenizer beside these weights is not that of"
-        " teacher 'big': mask_token is '[UNK]' here and '[MASK]' there\n"
+        "small/from-folder: student.start: the tokenizer of these weights differs from that of "
+        "teacher 'big': mask_token is '[UNK]' here and '[MASK]' there\n"
     )
 
 
@@ -291,9 +291,9 @@ def test_transferred_weights_that_are_not_the_declared_ones_are_refused(project:
         write(project, {"middle.yaml": TRANSFER})
     folder = project.entry("small", "middle").transferred
     assert said == (
-        f"{folder}: this is another checkpoint: declared {built[:12]}...\n"
+        f"{folder}: this is a different checkpoint: declared {built[:12]}...\n"
         f"  allowed: declared {declared_now[:12]}...\n"
-        "  fix: its spec has changed, or it was copied here; build it with `zoo run`, and where DVC"
-        " takes it for up to date with `dvc repro --force`"
+        "  fix: its spec has changed, or it was copied here; rebuild it with `zoo run`, or with "
+        "`dvc repro --force` if DVC considers it up to date"
     )
     assert re.fullmatch("[0-9a-f]{64}", declared_now)

@@ -115,7 +115,7 @@ def test_a_stage_is_left_at_an_epochs_end(threshold: float, steps: int, tmp_path
     (phase,) = outcome.phases
     assert phase.steps == steps
     early = f"labels fell below {threshold}"
-    assert phase.left == (early if steps < 12 else "its budget is used")
+    assert phase.left == (early if steps < 12 else "step budget exhausted")
     assert set(phase.losses) == {"labels"}
 
 
@@ -206,7 +206,7 @@ def test_a_loss_that_is_not_finite_stops_training(tmp_path: Path) -> None:
     assert str(raised.value) == (
         "stage 'stage', step 1 of 4: the loss of broken is not finite\n"
         "  allowed: finite losses\n"
-        "  fix: lower learning_rate, state a clip, or use precision: fp32"
+        "  fix: lower learning_rate, set a clip, or use precision: fp32"
     )
 
 
@@ -221,8 +221,8 @@ def test_a_teacher_that_could_learn_is_refused(fault: str, tmp_path: Path) -> No
     with pytest.raises(TrainingError) as raised:
         train(setup.work())
     assert str(raised.value) == (
-        "the teacher of stage 'stage': it is in training mode or its parameters ask for gradients\n"
-        "  allowed: a frozen teacher in evaluation mode, so that its targets carry no dropout"
+        "the teacher of stage 'stage': it is in training mode or its parameters require gradients\n"
+        "  allowed: a frozen teacher in evaluation mode, so that its targets have no dropout"
     )
 
 

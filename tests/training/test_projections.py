@@ -178,7 +178,7 @@ def test_those_of_other_weights_are_refused(project: Project, tmp_path: Path) ->
     with pytest.raises(CheckpointError) as raised:
         load_projections(tmp_path / "none")
     assert str(raised.value).startswith(
-        f"{tmp_path / 'none'}.projections.safetensors: no projections can be read here: "
+        f"{tmp_path / 'none'}.projections.safetensors: the projections are unreadable: "
     )
 
 

@@ -136,5 +136,5 @@ def test_the_state_of_another_training_is_told(tmp_path: Path) -> None:
     with pytest.raises(TrainingError) as raised:
         train(other.work(scratch=scratch))
     message = str(raised.value)
-    assert message.startswith(f"{tmp_path}/scratch: this saved state is of another training: ")
-    assert message.endswith("  fix: remove this folder to train from the beginning")
+    assert message.startswith(f"{tmp_path}/scratch: this saved state belongs to another training: ")
+    assert message.endswith("  fix: remove this folder to restart training")

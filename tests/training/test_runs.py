@@ -223,6 +223,6 @@ def test_a_record_tells_what_was_trained(project: Project) -> None:
     (record,) = read_records(project.entry("small", "kd").root)
     assert isinstance(record, TrainingRecord)
     assert (record.entry, record.task, record.seed, record.examples) == ("kd", "span", 1, 24)
-    assert [phase.left for phase in record.phases] == ["its budget is used"]
+    assert [phase.left for phase in record.phases] == ["step budget exhausted"]
     assert record.peak_memory_bytes is not None
     assert record.peak_memory_bytes > 50_000_000

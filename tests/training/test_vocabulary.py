@@ -77,9 +77,9 @@ def test_a_vocabulary_file_is_taken_as_it_is(
 @pytest.mark.parametrize(
     ("pieces", "size", "expected"),
     [
-        (None, 10, "there is no such vocabulary\n  allowed: a vocab.txt below $ZOO_DATA"),
+        (None, 10, "vocabulary not found\n  allowed: a vocab.txt below $ZOO_DATA"),
         (["[PAD]", "one"], 10, r"lacks [UNK], [CLS], [SEP], [MASK]" + "\n  allowed: at most 10"),
-        ([*SPECIAL, "one"], 5, "holds 6 pieces\n  allowed: at most 5 pieces with all of"),
+        ([*SPECIAL, "one"], 5, "holds 6 tokens\n  allowed: at most 5 tokens with all of"),
     ],
 )
 def test_an_unfit_vocabulary_file_is_told(
@@ -136,12 +136,12 @@ def test_lines_that_are_no_piece_are_told_all_at_once(
     assert str(raised.value) == (
         f"{file}:11: byte 0xe9 is not UTF-8\n"
         "  allowed: UTF-8, with or without a byte order mark\n"
-        "  fix: fetch the file again, or convert it to UTF-8\n"
-        f"{file}:7: is blank\n  allowed: one piece a line\n  fix: remove this line\n"
-        f"{file}:8: 'dog ' has blanks around it\n  allowed: one piece a line\n  fix: remove them\n"
-        f"{file}:9: 'cat' stands in line 6 too\n  allowed: each piece once\n"
+        "  fix: download the file again, or convert it to UTF-8\n"
+        f"{file}:7: is blank\n  allowed: one token per line\n  fix: remove this line\n"
+        f"{file}:8: 'dog ' has surrounding spaces\n  allowed: one token per line\n  fix: remove them\n"
+        f"{file}:9: 'cat' appears in line 6 too\n  allowed: each token once\n"
         "  fix: remove one of them\n"
-        f"{file}:10: '\\tsat' has blanks around it\n  allowed: one piece a line\n"
+        f"{file}:10: '\\tsat' has surrounding spaces\n  allowed: one token per line\n"
         "  fix: remove them"
     )
 
@@ -152,8 +152,8 @@ def test_a_cased_vocabulary_file_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(DataError) as raised:
         from_bytes(tmp_path, "\n".join([*SPECIAL, "Cat", "Dog", "cat"]).encode())
     assert str(raised.value) == (
-        f"{tmp_path}/vocab.txt: 2 of 8 pieces have capitals, as 'Cat', and can never occur:"
-        " teachers that are pretrained here read all text in small letters\n"
+        f"{tmp_path}/vocab.txt: 2 of 8 tokens have capitals, such as 'Cat', and can never occur:"
+        " teachers pretrained here lower-case all text\n"
         "  allowed: an uncased vocabulary\n"
-        "  fix: take another file, or kind: wordpiece"
+        "  fix: use another file, or kind: wordpiece"
     )

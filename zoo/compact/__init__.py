@@ -1,1 +1,1 @@
-"""Compactors: square maps around a teacher's linear maps, through which it shrinks to a student."""
+"""Compactors: square maps around a teacher's linear maps that shrink it to a student."""

@@ -74,7 +74,9 @@ class Compaction(Continue):
         chosen = f"the student's size is chosen at step {schedule.full_step}"
         fade = fading(fitting.fuse, schedule, budget)
         if fade.step is None:
-            return f"{chosen}, its weights are not reached: merging cuts {fade.left:.2g} of them"
+            return (
+                f"{chosen}, its weights are not reached: merging cuts off {fade.left:.2g} of them"
+            )
         return f"{chosen}, its weights are reached at step {fade.step}"
 
     def _fitted(self, budget: Budget) -> Compaction:
@@ -97,7 +99,7 @@ class Compaction(Continue):
             "window" if "window" in self.stated else "name",
             f"the student's size is chosen at step {schedule.full_step} of {budget.steps}",
             f"a window of up to {longest}" if longest else f"{schedule.updates} steps or more",
-            "give the stage more steps, leave window to them, or state allow_cut: true",
+            "give the stage more steps, leave window unset, or set allow_cut: true",
         )
 
     def _refuse_weak(self, fitting: Compaction, budget: Budget) -> None:
@@ -109,8 +111,8 @@ class Compaction(Continue):
             next((key for key in ("window", self._pull) if key in self.stated), "name"),
             f"{fade.left:.2g} of what is pruned at step {chosen} is left at step {budget.steps}",
             f"less than {NEAR_ZERO:g}",
-            f"give the stage more steps, leave window and {self._pull} to them, or state"
-            " allow_cut: true",
+            f"give the stage more steps, leave window and {self._pull} unset, or set allow_cut: "
+            "true",
         )
 
     def open(self, seat: Seat) -> PreTrainedModel:
@@ -150,8 +152,8 @@ class Compaction(Continue):
             "allow_cut",
             f"merging would cut away rows and columns of up to {seam.cut:.2g} of those it keeps",
             f"less than {seam.near_zero:g}",
-            "give the stage more steps, a shorter window or a stronger pull, or state"
-            " allow_cut: true",
+            "give the stage more steps, a shorter window or a stronger pull, or set allow_cut: "
+            "true",
         )
 
     def close(self, trainee: PreTrainedModel) -> PreTrainedModel:

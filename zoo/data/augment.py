@@ -21,7 +21,7 @@ _AT_ONCE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of a text: its characters `begin` to `end`, and what may stand there instead."""
+    """A word of a text: its characters `begin` to `end`, and its candidate replacements."""
 
     begin: int
     end: int
@@ -67,7 +67,7 @@ def augmented(
 
 
 def augmented_size(examples: int, augment: Augment) -> int:
-    """How many examples `augmented` makes of so many, the originals among them."""
+    """How many examples `augmented` makes of so many, originals included."""
     whole = examples * (1 + augment.copies)
     return whole if augment.most is None else min(whole, augment.most)
 
@@ -84,10 +84,10 @@ def _texts(split: Split) -> list[TextExample]:
         raise DataError(
             Problem(
                 f"split {split.name}",
-                f"{spans} examples are questions on a context: replaced words would move or lose "
+                f"{spans} examples are questions on a context: replacing words would move or lose "
                 "their answers",
-                "examples of one text or two",
-                "read this task's data as they are",
+                "single texts or pairs of texts",
+                "use this task's data without augmentation",
             )
         )
     return texts

@@ -48,7 +48,7 @@ class Feed(Protocol):
 
 @dataclass(frozen=True)
 class Encoded:
-    """One split in pieces: its features, and what is needed to label and score them."""
+    """One tokenised split: its features, and what is needed to label and score them."""
 
     task: Task
     split: Split
@@ -59,7 +59,7 @@ class Encoded:
 def encode(
     task: Task, split: Split, settings: TaskSettings, tokenizer: PreTrainedTokenizerBase
 ) -> Encoded:
-    """Cut a split into pieces; long contexts become several features.
+    """Tokenise a split; long contexts become several features.
 
     Raises:
         DataError: as `encode_texts` and `encode_spans`, or the tokenizer has no padding piece.
@@ -119,7 +119,7 @@ class TaskFeed:
             raise DataError(
                 Problem(
                     f"{encoded.task.name} {encoded.split.name}",
-                    f"{len(hidden)} examples have no label, the first is {hidden[0].id}",
+                    f"{len(hidden)} examples have no label, first {hidden[0].id}",
                     "labelled examples",
                 )
             )

@@ -52,7 +52,7 @@ def documents(source: TextFile | HubText) -> Iterator[str]:
     """The documents of a corpus, one after the other; their paragraphs are lines.
 
     In files a blank line ends a document, and so does the end of the file. The files of a folder
-    come in the order of their names; files of other kinds are passed over. Nothing is read ahead.
+    come in the order of their names; files of other kinds are skipped. Nothing is read ahead.
 
     Raises:
         DataError: a file is missing, of another kind, damaged or not UTF-8, or the hub fails.
@@ -89,15 +89,13 @@ def write_shards(
             if writer.tokens == max_tokens:
                 break
         if writer.tokens == 0:
-            raise DataError(
-                Problem(str(folder), "the corpus holds no text", "at least one document")
-            )
+            raise DataError(Problem(str(folder), "the corpus is empty", "at least one document"))
         writer.close()
     return Shards.open(folder, tokenizer)
 
 
 def text_files(path: Path) -> list[Path]:
-    """The files a corpus is read from, in the order of their names.
+    """The files of a corpus, in the order of their names.
 
     Raises:
         DataError: there are none.
@@ -108,7 +106,7 @@ def text_files(path: Path) -> list[Path]:
         return files
     given = "there is no such file or folder"
     if path.exists():
-        given = "this folder holds no text" if path.is_dir() else "a file of another kind"
+        given = "this folder contains no text files" if path.is_dir() else "a file of another kind"
     remedy = "name a text file or a folder of text files"
     raise DataError(Problem(str(path), given, ", ".join(_OPENERS), remedy))
 
@@ -134,7 +132,7 @@ def _lines(file: Path) -> Iterator[str]:
                     raise DataError(text)
                 yield text.strip()
     except _DAMAGE as error:
-        remedy = "fetch the file again: it is cut off or damaged"
+        remedy = "download the file again: it is truncated or damaged"
         raise DataError(Problem(at(file), f"cannot be read: {error}", remedy=remedy)) from error
 
 
@@ -146,5 +144,5 @@ def _refuse_other_packing(file: Path) -> None:
     found = next((packed for mark, packed in _MARKS.items() if begin.startswith(mark)), kind)
     if found != kind:
         given = f"is named {kind}, but packed as {found.rpartition('.')[2]}"
-        remedy = f"name it {found}" if found in _OPENERS else "unpack it"
+        remedy = f"rename it to {found}" if found in _OPENERS else "unpack it"
         raise DataError(Problem(at(file), given, ", ".join(_OPENERS), remedy))

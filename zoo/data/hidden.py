@@ -1,4 +1,4 @@
-"""The test sets of GLUE, whose labels only the server knows: to be answered, not to be scored."""
+"""The test sets of GLUE, whose labels only the server knows: predicted, not scored."""
 
 from pathlib import Path
 

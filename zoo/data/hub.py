@@ -87,7 +87,7 @@ def _require_columns(source: HubData, given: Iterable[str], wanted: Sequence[str
                 str(source),
                 f"no column {', '.join(map(repr, lacking))}; there are {', '.join(given)}",
                 f"the columns {', '.join(wanted)}",
-                "check the data set, its configuration and its revision",
+                "check the data set, configuration and revision",
             )
         )
 

@@ -41,11 +41,13 @@ class Index:
         seen: dict[int, int] = {}
         for line, cell in self.cells:
             number, where = whole_number(cell), at(self.file, line, self.column)
-            remedy = "give every row a number of its own, or leave the column out to count the rows"
+            remedy = (
+                "give every row its own number, or remove the column to number rows by position"
+            )
             if number is None:
                 yield Problem(where, f"the index is {cell!r}", "a whole number from 0", remedy)
             elif number in seen:
-                given = f"the index {number} stands in line {seen[number]} too"
-                yield Problem(where, given, "each number once", remedy)
+                given = f"the index {number} appears in line {seen[number]} too"
+                yield Problem(where, given, "distinct numbers", remedy)
             else:
                 seen[number] = line

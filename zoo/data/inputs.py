@@ -1,4 +1,4 @@
-"""What a suite reads and did not make, as its files lie: what DVC compares before it builds.
+"""A suite's external inputs, as their files are: what DVC compares before it builds.
 
 Text is compared, one line a file, `<sha256>  <path>`. A change of bytes makes stages run again;
 whether their digest changes is decided by what they read.
@@ -40,7 +40,7 @@ def look_at_inputs(project: Project, job: InputsJob) -> None:
 
 
 def changed_inputs(project: Project, job: InputsJob) -> list[str]:
-    """The inputs that are others than when a build last looked, or that none has looked at."""
+    """The inputs that have changed since the last build, or that none has read."""
     return [
         name
         for name, text in current_inputs(project, job).items()
@@ -64,7 +64,7 @@ def _completed(project: Project, job: InputsJob, found: Mapping[str, str | None]
     known = {name: _read(_known(project, job.suite, name)) for name in gone}
     kept = [name for name in gone if known[name] is not None]
     if kept:
-        told = f"not to be reached, taken as unchanged: {', '.join(kept)} (is ZOO_DATA set?)"
+        told = f"not reachable, taken as unchanged: {', '.join(kept)} (is ZOO_DATA set?)"
         print(f"{job.suite}: {told}", file=sys.stderr)  # noqa: T201
     return {
         name: text or known[name] or pinned_text(job.inputs[name]) or UNKNOWN
@@ -96,7 +96,7 @@ def files_text(given: Input) -> str | None:
 
 
 def model_sha256(folder: Path) -> str:
-    """Identity of a model that somebody else made: its weights, configuration and tokenizer."""
+    """Identity of a third-party model: its weights, configuration and tokenizer."""
     files = sorted({file for pattern in MODEL_FILES for file in folder.glob(pattern)})
     return digest({file.name: file_sha256(file) for file in files})
 

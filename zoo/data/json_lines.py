@@ -1,4 +1,4 @@
-"""Rows of files that hold a JSON object a line, as SuperGLUE is released in."""
+"""Rows of files with one JSON object per line, SuperGLUE's format."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -143,10 +143,10 @@ def whole_words(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
     if not words:
         raise DataError(
             Problem(
-                f"tokenizer {tokenizer.name_or_path or 'without a name'}"
-                f" of {len(tokenizer)} pieces",
-                "none of its pieces is a word",
-                "a tokenizer with whole words among its pieces",
+                f"tokenizer {tokenizer.name_or_path or 'without a name'} "
+                f"of {len(tokenizer)} tokens",
+                "none of its tokens is a whole word",
+                "a tokenizer with whole words in its vocabulary",
             )
         )
     return words

@@ -1,4 +1,4 @@
-"""Masking for masked language modelling: which pieces are hidden, and as what."""
+"""Masking for masked language modelling: which tokens are masked, and by what."""
 
 import math
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Texts cut into word pieces, in batches of bounded size."""
+"""Texts tokenised into word pieces, in batches of bounded size."""
 
 import hashlib
 import json
@@ -69,11 +69,11 @@ class UnknownPieces:
             raise DataError(
                 Problem(
                     f"tokenizer {self.tokenizer.name_or_path or 'without a name'}"
-                    f" of {len(self.tokenizer)} pieces",
-                    f"{self.unknown} of {self.total} pieces are {self.tokenizer.unk_token}",
+                    f" of {len(self.tokenizer)} tokens",
+                    f"{self.unknown} of {self.total} tokens are {self.tokenizer.unk_token}",
                     "a tokenizer whose vocabulary covers the text",
                     "load it with from_pretrained(folder) or BertTokenizer(path); the argument "
-                    "vocab_file= is ignored without a word",
+                    "vocab_file= is silently ignored",
                 )
             )
 
@@ -88,11 +88,11 @@ def special_id(tokenizer: PreTrainedTokenizerBase, role: str) -> int:
     if not isinstance(found, int):
         raise DataError(
             Problem(
-                f"tokenizer {tokenizer.name_or_path or 'without a name'}"
-                f" of {len(tokenizer)} pieces",
+                f"tokenizer {tokenizer.name_or_path or 'without a name'} "
+                f"of {len(tokenizer)} tokens",
                 f"has no {role}",
-                "the special pieces that a stage on text needs",
-                f'state "{role}" in its tokenizer_config.json',
+                "the special tokens that a stage on text needs",
+                f'set "{role}" in its tokenizer_config.json',
             )
         )
     return found

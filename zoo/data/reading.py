@@ -1,4 +1,4 @@
-"""Reading data files: lines as text, files that must be there, all problems of a file at once."""
+"""Reading data files: lines as text, required files, all problems of a file at once."""
 
 import math
 import re
@@ -59,9 +59,9 @@ def decoded(raw: bytes, file: Path, line: int) -> str | Problem:
     if "\0" in text:
         return Problem(
             at(file, line),
-            "a NUL character stands there",
+            "contains a NUL character",
             "UTF-8, with or without a byte order mark",
-            "convert the file to UTF-8: it may be UTF-16, or no text",
+            "convert the file to UTF-8: it may be UTF-16 or binary",
         )
     return text.removesuffix("\n").removesuffix("\r")
 
@@ -72,7 +72,7 @@ def not_utf8(raw: bytes, error: UnicodeDecodeError, where: str) -> Problem:
         where,
         f"byte 0x{raw[error.start]:02x} is not UTF-8",
         "UTF-8, with or without a byte order mark",
-        "fetch the file again, or convert it to UTF-8",
+        "download the file again, or convert it to UTF-8",
     )
 
 
@@ -95,7 +95,7 @@ def plain_number(cell: str) -> float | None:
 
 
 def required(file: Path) -> Path:
-    """`file`, which must be there.
+    """`file`, checked to exist.
 
     Raises:
         DataError: it is not.
@@ -106,9 +106,9 @@ def required(file: Path) -> Path:
         Problem(
             str(file),
             "there is no such file",
-            f"ZOO_DATA names a folder that holds {file.parent.name}/{file.name} in the "
-            "layout of the official release (glue/<TASK>/, squad/)",
-            "put the file there, or unset ZOO_DATA to fetch the data from the hub",
+            f"ZOO_DATA set to a folder that contains {file.parent.name}/{file.name} in "
+            "the layout of the official release (glue/<TASK>/, squad/)",
+            "put the file there, or unset ZOO_DATA to download the data from the hub",
         )
     )
 

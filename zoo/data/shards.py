@@ -136,7 +136,7 @@ class Shards:
         wanted.append(("documents.npy", "<i8", index.documents))
         arrays = [_mapped(folder / name, dtype, size, problems) for name, dtype, size in wanted]
         if sum(shard.tokens for shard in index.shards) != index.tokens:
-            given = f"{index.tokens} tokens, which is not the sum of the shards"
+            given = f"{index.tokens} tokens, not the sum of the shards"
             problems.append(Problem(at(folder / "index.json"), given, remedy=_REMEDY))
         refuse(problems, str(folder))
         *pieces, documents = arrays
@@ -165,10 +165,10 @@ class Shards:
             raise DataError(
                 Problem(
                     str(self.folder),
-                    f"{self.tokens} tokens of text cannot fill a block of {length}",
+                    f"{self.tokens} tokens of text do not fill a block of {length}",
                     f"a length from {length - blocks.body + 2} to "
                     f"{length - blocks.body + self.tokens}",
-                    "give more text or another length",
+                    "provide more text or a shorter length",
                 )
             )
         return blocks
@@ -227,7 +227,7 @@ def _frame_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
         raise DataError(
             Problem(
                 f"tokenizer {tokenizer.name_or_path or 'without a name'}",
-                "it has no classifier token or no separator",
+                "it has no classifier token or no separator token",
                 "a tokenizer of the BERT, RoBERTa, DistilBERT or ELECTRA family",
             )
         )
@@ -252,8 +252,8 @@ def _foreign(folder: Path, index: _Index, tokenizer: PreTrainedTokenizerBase) ->
     digest = tokenizer_digest(tokenizer)
     return Problem(
         at(folder / "index.json", key="tokenizer"),
-        f"made by tokenizer {index.tokenizer[:12]} ({index.vocabulary} pieces), "
-        f"read with {digest[:12]} ({len(tokenizer)} pieces)",
+        f"made by tokenizer {index.tokenizer[:12]} ({index.vocabulary} tokens), "
+        f"read with {digest[:12]} ({len(tokenizer)} tokens)",
         "the tokenizer that made the shards",
         _REMEDY,
     )

@@ -40,14 +40,14 @@ def load_evaluation(task: Task, settings: TaskSettings, source: DataSource) -> d
 
 
 def load_test(task: Task, source: DataSource) -> dict[str, Split]:
-    """The test splits of a task by name, whole and without labels.
+    """The test splits of a task by name, complete and without labels.
 
     Raises:
         DataError: they are not there, or the task has no public test set.
     """
     if not task.hidden or isinstance(source, FolderData):
         given = "there is no public test set"
-        raise DataError(Problem(task.name, given, remedy="answer the dev split: --split dev"))
+        raise DataError(Problem(task.name, given, remedy="use the dev split: --split dev"))
     root = data_folder()
     if root is not None:
         return {name: hidden.read_test_split(task, name, root) for name in task.hidden}
@@ -76,9 +76,9 @@ def split_file(task: Task, split: str, source: DataSource) -> Path | None:
         if isinstance(source, PinnedData):
             return None
         place = source.path if isinstance(source, FolderData) else source.files.train
-        remedy = "set ZOO_DATA to what holds this folder"
+        remedy = "set ZOO_DATA to the parent of this folder"
         if isinstance(source, OwnData):
-            remedy = "set ZOO_DATA to the folder that its files lie below"
+            remedy = "set ZOO_DATA to the folder that contains its files"
         raise DataError(Problem(f"{task.name} in {place}", "ZOO_DATA is not set", remedy=remedy))
     path = task.path(split)
     return root / (f"{source.path}/{Path(path).name}" if isinstance(source, FolderData) else path)
@@ -90,8 +90,8 @@ def _load(task: Task, name: str, settings: TaskSettings, source: DataSource) -> 
         return pocket.split(task.name, "train" if name == "train" else "dev", wanted, source.seed)
     reader, file = READERS[task.reader], split_file(task, name, source)
     if isinstance(source, OwnData) and file is not None and not file.is_file():
-        allowed = f"what `files.{name}` of tasks/{task.name}.yaml names, below ZOO_DATA"
-        remedy = "put the table there, or correct `files`"
+        allowed = f"the file set as `files.{name}` in tasks/{task.name}.yaml, below ZOO_DATA"
+        remedy = "put the table there, or fix `files`"
         raise DataError(Problem(str(file), "there is no such file", allowed, remedy))
     if file is not None:
         split = reader.read_file(task, name, file)
@@ -111,8 +111,8 @@ def _tell(text: str) -> None:
 def _tell_moved(task: Task, split: Split) -> None:
     if split.moved:
         _tell(
-            f"  {task.name} {split.name}: {split.moved} answers do not stand at their offsets and"
-            " were moved to their nearest occurrence"
+            f"  {task.name} {split.name}: {split.moved} answers were not at their offsets and were "
+            "moved to the nearest occurrence"
         )
 
 

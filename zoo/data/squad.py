@@ -79,12 +79,14 @@ def _split(task: Task, split: str, rows: Iterable[_Row], where: str) -> Split:
     for row in rows:
         if row.id in seen:
             given = f"the id {row.id!r} of {seen[row.id]} again"
-            problems.append(Problem(at(where, key=row.key), given, "an id of its own"))
+            problems.append(Problem(at(where, key=row.key), given, "a unique id"))
         seen[row.id] = row.key
         examples.append(_example(task, row, where, (aligner, problems)))
     refuse(problems, where)
     if not examples:
-        raise DataError(Problem(where, "holds no questions", "at least one", "fetch it again"))
+        raise DataError(
+            Problem(where, "contains no questions", "at least one", "download it again")
+        )
     return Split(split, tuple(examples), moved=aligner.moved)
 
 
@@ -111,7 +113,7 @@ def _example(
         aligned = aligner.aligned(text, start, row.context)
         if aligned is None:
             given = f"the answer {shortened(text)} does not occur in the context"
-            remedy = "fetch the data again: context and answers do not belong together"
+            remedy = "download the data again: context and answers do not match"
             problems.append(Problem(f"{place}[{number}]", given, remedy=remedy))
         else:
             found.append(aligned)
@@ -148,7 +150,7 @@ class _Official(_Node):
 
 
 def _parsed(file: Path) -> _Official:
-    remedy = "fetch the file again: it is damaged"
+    remedy = "download the file again: it is damaged"
     plain = read_json(file, dict, remedy=remedy, error=DataError)
     try:
         return _Official.model_validate(plain)

@@ -10,7 +10,7 @@ Written = tuple[tuple[str, int], ...]
 """Texts with their offsets in whatever unit the file counts."""
 
 LAYOUT = "data[].paragraphs[].context, .qas[].{id, question, answers[].{text, answer_start}}"
-AGAIN = "fetch the official file again"
+AGAIN = "download the official file again"
 
 _ENCODINGS = {"UTF-16 units": ("utf-16-le", 2), "bytes": ("utf-8", 1)}
 """How a unit is reached from characters, and its bytes."""
@@ -61,7 +61,7 @@ def _apart(answers: Any, where: str, problems: list[Problem]) -> Iterable[tuple[
             for number, (text, start) in enumerate(pairs)
         ]
     given = f"text is {shortened(texts)}, answer_start {shortened(starts)}"
-    problems.append(Problem(where, given, "two lists of one length", AGAIN))
+    problems.append(Problem(where, given, "two lists of equal length", AGAIN))
     return []
 
 

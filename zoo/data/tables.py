@@ -42,7 +42,7 @@ def cut_short(task: Task, where: str, cells: Sequence[str], columns: Sequence[st
     """A row that has not the columns of its file."""
     return Problem(
         where,
-        f"a row of {len(cells)} columns",
+        f"a row with {len(cells)} columns",
         f"{len(columns)} columns: {', '.join(columns)}",
         task.mend,
     )
@@ -50,7 +50,7 @@ def cut_short(task: Task, where: str, cells: Sequence[str], columns: Sequence[st
 
 def no_rows(task: Task, where: str) -> Problem:
     """A file, or a split of the hub, that is empty."""
-    return Problem(where, "holds no examples", "at least one row", task.mend)
+    return Problem(where, "contains no examples", "at least one row", task.mend)
 
 
 def _header(
@@ -69,7 +69,7 @@ def _header(
         raise DataError(no_rows(task, str(file)))
     twice = [name for name in wanted if columns.count(name) > 1]
     if twice:
-        given = f"the column {twice[0]!r} stands twice"
+        given = f"the column {twice[0]!r} appears twice"
         raise DataError(Problem(at(file, 1), given, "each column once", task.mend))
     if lacking:
         raise DataError(

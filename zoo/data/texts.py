@@ -140,7 +140,7 @@ def _check_label_order(task: Task, feature: object, where: str) -> None:
                 where,
                 f"the labels are {', '.join(names) or 'not classes'}",
                 f"{', '.join(task.labels) or 'numbers'}, in this order",
-                "check the revision: class ids would mean something else",
+                "check the revision: class ids would change meaning",
             )
         )
 

@@ -209,14 +209,14 @@ def _inputs(example: TextExample) -> str | tuple[str, str]:
 
 
 def _too_short(max_length: int, special: int) -> Problem:
-    given = f"no text fits beside {special} special tokens"
-    return Problem(f"max_length {max_length}", given, f"max_length > {special}", "raise it")
+    given = f"no text fits next to {special} special tokens"
+    return Problem(f"max_length {max_length}", given, f"max_length > {special}", "increase it")
 
 
 def _no_room(example: SpanExample, question: int, max_length: int, stride: int) -> Problem:
     return Problem(
         f"question {example.id}",
-        f"{question} tokens and the special ones leave no room in {max_length}, stride {stride}",
+        f"{question} tokens plus special tokens leave no room in {max_length}, stride {stride}",
         "max_length > max_query + special tokens, stride >= 1",
-        "raise max_length or lower max_query",
+        "increase max_length or reduce max_query",
     )

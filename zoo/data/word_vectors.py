@@ -1,4 +1,4 @@
-"""Word vectors in GloVe's text layout, and the nearest neighbours of words among them."""
+"""Word vectors in GloVe's text format, and the nearest neighbours of words among them."""
 
 import math
 import re
@@ -53,7 +53,7 @@ class WordVectors:
             found.setdefault(word, vector)
         refuse(problems, str(file))
         if not found:
-            raise DataError(Problem(at(file), "there are no word vectors", "a word a line"))
+            raise DataError(Problem(at(file), "there are no word vectors", "one word per line"))
         return cls(tuple(found), np.stack(list(found.values())))
 
     def neighbours(self, words: Iterable[str], count: int) -> dict[str, tuple[str, ...]]:
@@ -96,9 +96,9 @@ def _vectors(file: Path, problems: list[Problem]) -> Iterator[tuple[str, NDArray
         if vector is not None:
             yield " ".join(cells[:-size]), vector
         else:
-            allowed = f"a word and {size} numbers, not all of them 0, with one blank between each"
-            given = f"{shortened(' '.join(cells), 40)} is no word vector"
-            problems.append(Problem(at(file, line), given, allowed, "mend or remove the line"))
+            allowed = f"a word and {size} numbers, not all of them 0, separated by single spaces"
+            given = f"{shortened(' '.join(cells), 40)} is not a word vector"
+            problems.append(Problem(at(file, line), given, allowed, "fix or remove the line"))
 
 
 def _cells(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Settings of a method that decide nothing beside the others: no other value changes the plan."""
+"""Settings of a method without effect given the others: no other value changes the plan."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace

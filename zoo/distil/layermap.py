@@ -1,4 +1,4 @@
-"""Which teacher layer, or layers, each student layer learns from."""
+"""The teacher layer, or layers, each student layer learns from."""
 
 from typing import Annotated, Literal
 
@@ -33,8 +33,8 @@ def mapped(layers: LayerMap, student: int, teacher: int) -> tuple[int, ...]:
     if student > teacher:
         raise MisfitError(
             "layers",
-            f"{student} student layers cannot each have one of the teacher's {teacher}",
-            f"students of at most {teacher} layers",
+            f"{student} student layers cannot each map to one of the teacher's {teacher}",
+            f"a student of at most {teacher} layers",
         )
     if layers == "uniform":
         return _uniform(student, teacher)
@@ -57,7 +57,7 @@ def bucketed(layers: LayerBuckets, student: int, teacher: int) -> tuple[tuple[in
     if teacher % student:
         raise MisfitError(
             "layers",
-            f"{teacher} teacher layers cannot be cut into {student} equal blocks",
+            f"{teacher} teacher layers cannot be split into {student} equal blocks",
             "all, a list of teacher layers for each, or a depth that divides the teacher's",
         )
     size = teacher // student

@@ -1,4 +1,4 @@
-"""A method: hyper-parameters with the papers' values as defaults, and the stages they make."""
+"""A method: hyper-parameters with the papers' values as defaults, and the stages they define."""
 
 from typing import ClassVar, Literal, NamedTuple, Self
 
@@ -51,5 +51,5 @@ class Method(MethodSpec):
 
     @classmethod
     def example(cls, teacher: Shape) -> Shape:
-        """A student that suits this method beside `teacher`, to try it on."""
+        """A student of `teacher` that suits this method, to try it on."""
         return teacher.model_copy(update={"layers": max(1, teacher.layers // 2)})

@@ -1,4 +1,4 @@
-"""Soft labels on a task, stated with no more than decides on its kind."""
+"""Soft labels on a task, with only the settings that matter for its kind."""
 
 from functools import partial
 from typing import Literal

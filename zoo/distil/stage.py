@@ -23,7 +23,7 @@ class Below:
 
 @dataclass(frozen=True)
 class Masking:
-    """How a corpus stage hides pieces (BERT: 80 % [MASK], 10 % unchanged, 10 % random).
+    """How a corpus stage masks tokens (BERT: 80 % [MASK], 10 % unchanged, 10 % random).
 
     With `smoothing`, a piece is drawn with probability proportional to max(count, 1)^-smoothing,
     one draw over the whole batch (DistilBERT); without, all pieces are alike.

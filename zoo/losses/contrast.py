@@ -1,4 +1,4 @@
-"""Contrast between examples: those of one label come together, the others move apart."""
+"""Contrast between examples: those of one label attract, the others repel."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def row_kl(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def require_equal_heads(student: Tensor, teacher: Tensor) -> None:
-    """Let (B, A, S, S) scores pass that can be compared head by head.
+    """Check that (B, A, S, S) scores can be compared head by head.
 
     Raises:
         ValueError: head counts differ.

@@ -1,4 +1,4 @@
-"""Losses on relations: how alike the vectors of one network are, whatever their width.
+"""Losses on relations: how similar the vectors of one network are, whatever their width.
 
 Shapes: B batch, S length, H width, A heads, D head width. Padding never counts.
 """
@@ -56,7 +56,7 @@ def _in_heads(states: Tensor, heads: int | None) -> Tensor:
         return states if states.dim() == 4 else states.unsqueeze(1)
     merged = states.transpose(1, 2).flatten(2) if states.dim() == 4 else states
     if merged.shape[-1] % heads:
-        raise ValueError(f"a width of {merged.shape[-1]} cannot be cut into {heads} equal heads")
+        raise ValueError(f"a width of {merged.shape[-1]} cannot be split into {heads} equal heads")
     return merged.reshape(*merged.shape[:-1], heads, -1).transpose(1, 2)
 
 

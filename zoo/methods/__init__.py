@@ -87,13 +87,13 @@ class Methods:
     def idle(
         self, method: MethodSpec, student: Shape, teacher: Shape, tasks: list[Task]
     ) -> list[Finding]:
-        """Settings of the method that decide nothing on these tasks; paths are below `method`."""
+        """Settings of the method without effect on these tasks; paths are below `method`."""
         assert isinstance(method, Method)
         settings = [
             Setting(student, teacher, kind.value) for kind in sorted({t.kind for t in tasks})
         ]
         given = {
-            1: "it decides nothing here: with any other value the same is trained",
+            1: "no effect here: any other value trains the same model",
             2: "the method has no such term on the tasks of this entry",
         }
         return [
@@ -203,7 +203,7 @@ def _refuse_absent(stages: tuple[Stage, ...], setting: Setting) -> None:
         )
         for who, tap, depth in sides:
             if tap is not None and not set(tap.layers) <= set(range(depth)):
-                given = f"term {term.name} looks at {tap} of a {who} of {depth} layers"
+                given = f"term {term.name} reads {tap} of a {who} of {depth} layers"
                 raise MisfitError("name", given, f"layers from 0 to {depth - 1}")
 
 
@@ -225,16 +225,16 @@ def _refuse_gaps(whole: tuple[Stage, ...], kept: tuple[Stage, ...]) -> None:
     for stage in kept:
         rule = stage.leave
         if rule is not None and all(term.name != rule.term for term in stage.terms):
-            given = f"stage {stage.name!r} is left when {rule.term} is low, which is left out"
-            raise MisfitError("leave_out", given, "others, or a method without that rule")
+            given = f"stage {stage.name!r} ends early when {rule.term} is low, which is left out"
+            raise MisfitError("leave_out", given, "other terms, or a method without that rule")
     if any(stage.data == "corpus" for stage in whole) and kept[:1] and kept[0].data != "corpus":
-        raise MisfitError("leave_out", "no term is left on the corpus", "all but one of them")
+        raise MisfitError("leave_out", "no term remains on the corpus", "all but one of them")
     on_task = [term for stage in kept if stage.data != "corpus" for term in stage.terms]
     if not on_task:
-        raise MisfitError("leave_out", "no term is left on the task", "all but one of them")
+        raise MisfitError("leave_out", "no term remains on the task", "all but one of them")
     if all(term.student != LOGITS for term in on_task):
         raise MisfitError(
-            "leave_out", "nothing is left that trains the task's head", "soft or labels must stay"
+            "leave_out", "no remaining term trains the task's head", "soft or labels must stay"
         )
 
 

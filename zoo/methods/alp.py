@@ -46,7 +46,8 @@ class Alp(Method):
     normalise: bool = True
     """Whether vectors and mixtures are compared at length 1, as in PKD."""
     soft_over: Literal["rows", "elements"] = "rows"
-    """What the soft labels of classes are averaged over: examples, or classes too (PKD's code)."""
+    """What the soft-label loss of classes is averaged over: examples, or classes too (PKD's
+    code)."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:
         """One stage on the task."""

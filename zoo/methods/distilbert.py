@@ -32,13 +32,13 @@ class DistilBert(Method):
     soft_weight: float = Field(5.0, ge=0)
     """Weight of the soft labels; the README's command, the paper states none."""
     mlm_weight: float = Field(2.0, ge=0)
-    """Weight of masked language modelling."""
+    """Weight of the masked-language-modelling loss."""
     cosine_weight: float = Field(1.0, ge=0)
     """Weight of the cosine between last hidden states."""
     mask_fraction: float = Field(0.15, gt=0, lt=1)
-    """Share of real pieces that is masked, drawn over the whole batch."""
+    """Share of real tokens to mask, drawn over the whole batch."""
     mask_smoothing: float = Field(0.7, ge=0)
-    """Exponent by which frequent pieces are masked less often."""
+    """Exponent by which frequent tokens are masked less often."""
     freeze_positions: bool = True
     """Whether position embeddings stay the teacher's, as in the released recipe."""
     second_distillation: bool = False
@@ -55,13 +55,13 @@ class DistilBert(Method):
         if self.cosine_weight and student.hidden != teacher.hidden:
             raise MisfitError(
                 "cosine_weight",
-                f"the cosine term compares widths {student.hidden} and {teacher.hidden}",
+                f"the cosine term compares hidden sizes {student.hidden} and {teacher.hidden}",
                 "0, or a student as wide as its teacher",
             )
         if not (self.soft_weight or self.mlm_weight or self.cosine_weight):
             raise MisfitError(
                 "soft_weight",
-                "mlm_weight and cosine_weight are 0 too: nothing is learnt on the corpus",
+                "mlm_weight and cosine_weight are 0 too: nothing would be learnt on the corpus",
                 "more than 0 for one of them",
             )
         last = Tap(Site.HIDDEN, student.layers - 1), Tap(Site.HIDDEN, teacher.layers - 1)

@@ -114,7 +114,7 @@ class Internal(Method):
         if self.cosine_weight and student.hidden != teacher.hidden:
             raise MisfitError(
                 "cosine_weight",
-                f"the cosine term compares widths {student.hidden} and {teacher.hidden}",
+                f"the cosine term compares hidden sizes {student.hidden} and {teacher.hidden}",
                 "0, or a student as wide as its teacher",
             )
 
@@ -122,7 +122,7 @@ class Internal(Method):
         if not (self.attention_weight or self.cosine_weight):
             raise MisfitError(
                 "attention_weight",
-                "cosine_weight is 0 too: no layer has a term",
+                "cosine_weight is 0 too: no layer would have a term",
                 "more than 0 for one of them, or the method kd",
             )
         if self.threshold is not None and not self.cosine_weight:
@@ -130,6 +130,6 @@ class Internal(Method):
 
     def _refuse_phases(self) -> None:
         if self.threshold is not None:
-            raise MisfitError("threshold", "with schedule: all no layer is left early", "null")
+            raise MisfitError("threshold", "with schedule: all no layer's stage ends early", "null")
         if self.final_phase != "full":
             raise MisfitError("final_phase", "schedule: all has no final phase", "full")

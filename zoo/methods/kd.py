@@ -29,8 +29,8 @@ class Kd(Method):
     """a, the share of the soft labels; PKD's grid is 0.2, 0.5, 0.7."""
 
     soft_over: Literal["rows", "elements"] = "rows"
-    """What the soft labels of classes are averaged over: examples, or classes too. PKD's grid of T
-    and a belongs to the latter: over C classes, soft labels then weigh C times less."""
+    """What the soft-label loss of classes is averaged over: examples, or classes too. PKD's grid of
+    T and a belongs to the latter: over C classes, soft labels then weigh C times less."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:
         """One stage on the task."""

@@ -41,7 +41,7 @@ class MiniLm(Method):
     """Over all tokens of a batch, or over samples of each one's mean: the paper's |x| is one
     sample's, and its blocks are equally long, which makes both the same (a choice)."""
     mask_fraction: float = Field(0.0, ge=0, lt=1)
-    """Share of pieces masked in the text; the paper says nothing of masks."""
+    """Share of tokens masked in the text; the paper does not mention masking."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:
         """A stage on text, then one on the task."""

@@ -54,7 +54,7 @@ class MiniLm2(Method):
     value_weight: float = Field(1.0, gt=0)
     """alpha of the values' relations."""
     mask_fraction: float = Field(0.0, ge=0, lt=1)
-    """Share of pieces masked in the text."""
+    """Share of tokens masked in the text."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:
         """A stage on text, then one on the task."""

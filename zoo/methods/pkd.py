@@ -42,7 +42,7 @@ class Pkd(Method):
     normalise_patience: bool = True
     """Whether [CLS] vectors are compared at length 1; the paper's way, both in the code's grid."""
     soft_over: Literal["rows", "elements"] = "rows"
-    """What the soft labels of classes are averaged over: examples, or classes too (the code)."""
+    """What the soft-label loss of classes is averaged over: examples, or classes too (the code)."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:
         """One stage on the task."""
@@ -73,7 +73,7 @@ class Pkd(Method):
         if student.hidden != teacher.hidden:
             raise MisfitError(
                 "patience_weight",
-                f"patience compares widths {student.hidden} and {teacher.hidden}",
+                f"patience compares hidden sizes {student.hidden} and {teacher.hidden}",
                 "0, or a student as wide as its teacher",
             )
         loss = partial(first_mse, normalise=self.normalise_patience)

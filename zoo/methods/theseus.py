@@ -1,4 +1,4 @@
-"""BERT-of-Theseus: the teacher's layers are replaced by the student's while the task is learnt."""
+"""BERT-of-Theseus: the teacher's layers are replaced by the student's during training."""
 
 from typing import Literal, final
 
@@ -61,7 +61,7 @@ class Theseus(Method):
         if teacher.layers % student.layers:
             raise MisfitError(
                 "name",
-                f"{teacher.layers} layers cannot be cut into {student.layers} equal modules",
+                f"{teacher.layers} layers cannot be split into {student.layers} equal modules",
                 "a student whose depth divides its teacher's",
             )
         theirs = teacher.model_copy(update={"layers": student.layers})
@@ -87,6 +87,6 @@ class Theseus(Method):
         if self.schedule == "constant" and self.slope is not None:
             raise MisfitError("slope", "a constant rate does not grow", "null")
         if self.schedule == "constant" and self.full_after != 1.0:
-            raise MisfitError("full_after", "a constant rate does not reach 1", "1.0")
+            raise MisfitError("full_after", "a constant rate never reaches 1", "1.0")
         if self.slope is not None and self.full_after != 1.0:
             raise MisfitError("full_after", "slope decides when the rate is full", "1.0")

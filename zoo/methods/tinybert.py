@@ -52,7 +52,7 @@ class TinyBert(Method):
     stsb_target: Literal["teacher", "gold"] = "teacher"
     """What a regression's prediction is drawn to: the teacher's, or the label (the code)."""
     mask_fraction: float = Field(0.15, ge=0, lt=1)
-    """Share of pieces masked in the text of the stage "general"; the code reads BERT's data."""
+    """Share of tokens masked in the text of the stage "general"; the code reads BERT's data."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:
         """One stage on text, two on the task."""

@@ -75,16 +75,16 @@ class Wid(Method):
     """Learning rate of everything but compactors, relative to theirs; null: 0.02, the code's 1e-6
     beside 5e-5."""
     only_compactors: bool = False
-    """Whether nothing but compactors is trained, the code's `comp_only`."""
+    """Whether only compactors are trained, the code's `comp_only`."""
     rescale_query: bool = True
     """Whether merged queries make up for narrower heads; false as in the code, whose student then
     answers differently from what was trained."""
     allow_cut: bool = False
-    """Whether merging may cut away rows and columns that are not near 0. It is marked then."""
+    """Whether merging may cut away rows and columns that are not near 0. It is then marked."""
     mask_fraction: float = Field(0.15, gt=0, lt=1)
-    """Share of real pieces that is masked."""
+    """Share of real tokens to mask."""
     report_updates: PositiveInt = 64
-    """Updates that the report tells of one by one; later ones share the last place."""
+    """Updates that the report lists one by one; later ones share the last row."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:
         """The teacher made compact on the corpus, then a stage on the task."""
@@ -147,10 +147,10 @@ class Wid(Method):
         }
         for key, (without_effect, why) in idle.items():
             if without_effect and getattr(self, key) is not None:
-                raise MisfitError(key, f"it decides nothing: {why}", "null", "remove it")
+                raise MisfitError(key, f"no effect: {why}", "null", "remove it")
         if not self.rescale_query and len(set(widths)) == 1:
             why = "the student's heads are as wide as the teacher's"
-            raise MisfitError("rescale_query", f"it decides nothing: {why}", "true", "remove it")
+            raise MisfitError("rescale_query", f"no effect: {why}", "true", "remove it")
 
     def _refuse_shapes(self, setting: Setting) -> None:
         student, teacher = setting.student, setting.teacher
@@ -164,7 +164,7 @@ class Wid(Method):
         if student.hidden > teacher.hidden:
             raise MisfitError(
                 "name",
-                f"{student.hidden} hidden units cannot be cut out of {teacher.hidden}",
+                f"{student.hidden} hidden units cannot be selected from {teacher.hidden}",
                 f"up to {teacher.hidden}",
             )
         if student.intermediate * teacher.hidden != teacher.intermediate * student.hidden:

@@ -114,7 +114,7 @@ def anatomy_of(model: PreTrainedModel) -> Anatomy:
         raise CheckpointError(
             Problem(
                 f"a model of type {family!r}",
-                "the parts of this family are not known",
+                "unsupported family",
                 ", ".join(sorted(FAMILIES)),
                 "add a row to FAMILIES in zoo/models/anatomy.py",
             )

@@ -96,7 +96,7 @@ def _refuse_other_function(student: PretrainedConfig, teacher: PretrainedConfig)
             Problem(where, given, f"{EPSILON:g}, which DistilBERT's modules always add", remedy)
         )
     if "roberta" in (ours, theirs) and ours != theirs:
-        given = "RoBERTa counts positions from its padding piece, and the other from 0"
+        given = "RoBERTa numbers positions from its padding token, the other from 0"
         raise CheckpointError(Problem(where, given, f"a student of {theirs}", remedy))
 
 

@@ -1,4 +1,4 @@
-"""Capturing what a term looks at: forward hooks on the parts that the anatomy names."""
+"""Capturing what a term reads: forward hooks on the parts that the anatomy names."""
 
 import math
 from collections.abc import Callable, Collection, Mapping
@@ -18,7 +18,7 @@ Captured = Mapping[Tap, Tensor]
 
 
 class Capture:
-    """A model that returns, beside running, what stands at the wanted taps.
+    """A model that also returns the activations at the wanted taps.
 
     Attention kernels do not matter: queries, keys and values are read where they are made, scores
     are computed from them, and the context is the output projection's input.
@@ -117,7 +117,7 @@ class Capture:
             raise TrainingError(
                 Problem(
                     f"tap {tap} of a {self.model.config.model_type}",
-                    "nothing was captured there; a loss on it would silently be zero",
+                    "nothing was captured; a loss on it would silently be zero",
                     remedy="check the family's row in zoo/models/anatomy.py",
                 )
             )

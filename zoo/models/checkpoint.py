@@ -25,7 +25,7 @@ def save_checkpoint(
     identity: Identity,
     left_out: Collection[str] = (),
 ) -> None:
-    """Write a checkpoint with the hashes of its files: the whole folder appears, or nothing.
+    """Write a checkpoint with the hashes of its files, atomically.
 
     Parameters that are `left_out` are not written: nobody trained them.
     """
@@ -69,8 +69,8 @@ def load_checkpoint(
         raise CheckpointError(
             Problem(
                 str(folder),
-                f"this checkpoint answers {identity.task or 'masked pieces'}",
-                f"one for {answers or 'masked pieces'}",
+                f"this checkpoint predicts {identity.task or 'masked tokens'}",
+                f"one that predicts {answers or 'masked tokens'}",
             )
         )
     if head.task is not None:
@@ -95,7 +95,7 @@ def _refuse_other_labels(folder: Path, task: Task) -> None:
                 at(path, key="id2label"),
                 f"the labels are {', '.join(map(str, labels)) or 'not stated'}",
                 f"{', '.join(task.labels)}, in this order",
-                "build it again: its class ids would mean something else",
+                "build it again: its class ids would change meaning",
             )
         )
 
@@ -115,10 +115,10 @@ def require_word_head(folder: Path, model: PreTrainedModel) -> None:
         raise CheckpointError(
             Problem(
                 str(folder),
-                f"these weights answer no masked pieces: there is no {needed}",
+                f"these weights have no masked-language-model head: missing {needed}",
                 "a model with its masked-language-model head",
-                "take another teacher (of ELECTRA the generator), or a method that compares"
-                " no logits on text",
+                "use another teacher (for ELECTRA, the generator), or a method that compares "
+                "no logits on text",
             )
         )
 
@@ -140,18 +140,18 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         raise CheckpointError(
             Problem(
                 str(folder),
-                f"there is no tokenizer here that can be read: {reason}",
+                f"no readable tokenizer here: {reason}",
                 "tokenizer.json, or the vocabulary files of the family, in UTF-8",
-                "bring the files that belong to these weights",
+                "add the tokenizer files that belong to these weights",
             )
         ) from error
     assert isinstance(tokenizer, PreTrainedTokenizerBase)
     if not tokenizer.is_fast:
-        given = f"{type(tokenizer).__name__} is not one of the tokenizers library"
+        given = f"{type(tokenizer).__name__} is not backed by the tokenizers library"
         remedy = "save it as tokenizer.json with save_pretrained() of transformers"
         raise CheckpointError(Problem(str(folder), given, remedy=remedy))
     if len(tokenizer) < 10:
         raise CheckpointError(
-            Problem(str(folder), f"this tokenizer knows {len(tokenizer)} pieces", "a vocabulary")
+            Problem(str(folder), f"the vocabulary has {len(tokenizer)} tokens", "a vocabulary")
         )
     return tokenizer

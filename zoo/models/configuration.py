@@ -114,7 +114,7 @@ def configuration(
 
 
 def carried_settings(source: PretrainedConfig, family: str) -> dict[str, Any]:
-    """What a configuration says beside its shape and head, in the words of a family.
+    """What a configuration says besides its shape and head, in the keys of a family.
 
     Between two families these are the settings that both know.
     """
@@ -160,12 +160,12 @@ def shape_of(config: PretrainedConfig) -> Shape:
     family = str(config.model_type)
     width = getattr(config, "embedding_size", config.hidden_size)
     if family not in FAMILIES or width != config.hidden_size:
-        given = f"embeddings of width {width} beside hidden states of {config.hidden_size}"
+        given = f"an embedding size of {width} with a hidden size of {config.hidden_size}"
         raise CheckpointError(
             Problem(
                 f"a configuration of type {family!r}",
-                given if family in FAMILIES else "this family is not known",
-                f"{', '.join(sorted(FAMILIES))}, with embeddings as wide as hidden states",
+                given if family in FAMILIES else "unsupported family",
+                f"{', '.join(sorted(FAMILIES))}, with equal embedding and hidden sizes",
             )
         )
     inner = config.hidden_dim if family == "distilbert" else config.intermediate_size

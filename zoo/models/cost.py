@@ -48,7 +48,7 @@ def stored_parameters(path: Path) -> int:
     """How many numbers the safetensors file at `path` holds, read from its header alone.
 
     Raises:
-        CheckpointError: it is no safetensors file.
+        CheckpointError: it is not a safetensors file.
     """
     try:
         with path.open("rb") as file:
@@ -61,8 +61,8 @@ def stored_parameters(path: Path) -> int:
         raise CheckpointError(
             Problem(
                 at(path),
-                "no header of a safetensors file can be read here",
-                "model.safetensors of a checkpoint",
+                "not a safetensors file: the header is unreadable",
+                "the model.safetensors of a checkpoint",
                 "build the checkpoint again",
             )
         ) from error

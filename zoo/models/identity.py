@@ -1,4 +1,4 @@
-"""What a checkpoint is, and that its bytes are those it was saved with.
+"""What a checkpoint is, and whether its bytes are those it was saved with.
 
 Nothing here needs PyTorch.
 """
@@ -80,7 +80,7 @@ def verified(folder: Path, wanted: Wanted | None = None) -> Identity:
     _refuse_another(folder, identity, wanted)
     found = hashed_files(folder)
     differing = [
-        f"{name} {'is missing' if name not in found else 'is another file'}"
+        f"{name} {'is missing' if name not in found else 'has changed'}"
         for name, sha256 in identity.files.items()
         if found.get(name) != sha256
     ]
@@ -89,8 +89,8 @@ def verified(folder: Path, wanted: Wanted | None = None) -> Identity:
         raise CheckpointError(
             Problem(
                 str(folder),
-                f"its files are not those it was saved with: {', '.join((*differing, *added))}",
-                f"the files whose sha256 stand in its {IDENTITY_FILE}",
+                f"its files have changed since it was saved: {', '.join((*differing, *added))}",
+                f"the files whose sha256 are listed in its {IDENTITY_FILE}",
                 REBUILD,
             )
         )
@@ -108,11 +108,11 @@ def _refuse_another(folder: Path, identity: Identity, wanted: Wanted | None) -> 
         raise CheckpointError(
             Problem(
                 str(folder),
-                "this is another checkpoint: "
+                "this is a different checkpoint: "
                 + ", ".join(f"{name} {_short(getattr(identity, name))}" for name in differing),
                 ", ".join(f"{name} {_short(value)}" for name, value in differing.items()),
-                "its spec has changed, or it was copied here; build it with `zoo run`, and where"
-                " DVC takes it for up to date with `dvc repro --force`",
+                "its spec has changed, or it was copied here; rebuild it with `zoo run`, or with "
+                "`dvc repro --force` if DVC considers it up to date",
             )
         )
 

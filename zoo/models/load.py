@@ -1,4 +1,4 @@
-"""Loading model folders: what their files say, and nothing that is not in them but a head."""
+"""Loading model folders: exactly what their files hold; only a head may be added."""
 
 import json
 import re
@@ -29,7 +29,7 @@ _UNREADABLE = (
 
 
 class _Rule(NamedTuple):
-    """A key of config.json, which of its values pass, what they are, what to do about others."""
+    """A key of config.json, its accepted values, and how to fix others."""
 
     key: str
     passes: Callable[[Any], bool]
@@ -37,17 +37,17 @@ class _Rule(NamedTuple):
     remedy: str
 
 
-_OTHER_MODEL = "take another model: the zoo computes no such layers"
+_OTHER_MODEL = "use another model: these layers are unsupported"
 _ACTIVATION = (
     lambda stated: stated in ACT2FN,
-    "an activation that transformers knows, as gelu, gelu_new, relu or silu",
-    "mend its name",
+    "an activation of transformers, such as gelu, gelu_new, relu or silu",
+    "fix its name",
 )
 _RULES = (
     _Rule(
         "position_embedding_type",
         lambda stated: stated == "absolute",
-        "absolute: transformers reads these weights as such, and computes something else",
+        "absolute: transformers would load these weights as such, and compute something else",
         _OTHER_MODEL,
     ),
     _Rule("is_decoder", lambda stated: stated is False, "false: an encoder", _OTHER_MODEL),
@@ -56,7 +56,7 @@ _RULES = (
         "quantization_config",
         lambda _stated: False,
         "weights of 16, 32 or 64 bits",
-        "take the model before it was quantised",
+        "use the model from before quantisation",
     ),
     _Rule("hidden_act", *_ACTIVATION),
     _Rule("activation", *_ACTIVATION),
@@ -124,8 +124,8 @@ def _refuse_configuration(path: Path) -> None:
     family = stated.get("model_type")
     known = ", ".join(sorted(FAMILIES))
     if family not in FAMILIES:
-        given = "is missing" if family is None else f"is {family!r}, a family that is not known"
-        remedy = "state the family of these weights" if family is None else ""
+        given = "is missing" if family is None else f"is {family!r}, an unsupported family"
+        remedy = "set the family of these weights" if family is None else ""
         raise CheckpointError(Problem(at(path, key="model_type"), given, known, remedy))
     wrong = [
         Problem(at(path, key=rule.key), f"is {stated[rule.key]!r}", rule.allowed, rule.remedy)
@@ -143,7 +143,7 @@ def _read(path: Path) -> dict[str, Any]:
         given = "there is no such file" if not path.exists() else f"cannot be read: {error}"
         raise CheckpointError(Problem(at(path), given, remedy=FETCH)) from error
     except ValueError as error:
-        raise CheckpointError(Problem(at(path), f"is no JSON: {error}", remedy=FETCH)) from error
+        raise CheckpointError(Problem(at(path), f"is not JSON: {error}", remedy=FETCH)) from error
     if not isinstance(stated, dict):
         given = f"holds a {type(stated).__name__}"
         raise CheckpointError(Problem(at(path), given, "an object of settings", FETCH))
@@ -159,7 +159,7 @@ def _refuse_gaps(folder: Path, model: PreTrainedModel, missing: Collection[str])
         if name in missing and id(parameter) in body
     )
     if gaps:
-        given = f"its weights lack {len(gaps)} tensors of the encoder, the first is {gaps[0]}"
+        given = f"{len(gaps)} encoder tensors are missing from its weights, first {gaps[0]}"
         allowed = "weights that fit config.json"
         raise CheckpointError(Problem(str(folder), given, allowed, FETCH))
 
@@ -171,8 +171,8 @@ def _refuse_more(folder: Path, unexpected: Collection[str]) -> None:
     )
     if more:
         given = (
-            f"its weights hold {len(more)} tensors of an encoder that config.json does not"
-            f" describe, the first is {more[0]}"
+            f"its weights contain {len(more)} encoder tensors that config.json does not describe, "
+            f"first {more[0]}"
         )
         allowed = "weights that fit config.json"
-        raise CheckpointError(Problem(str(folder), given, allowed, "mend config.json"))
+        raise CheckpointError(Problem(str(folder), given, allowed, "fix config.json"))

@@ -1,4 +1,4 @@
-"""The places of a model that a loss can look at."""
+"""The activations of a model that a loss can read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weights in a model folder: one safetensors file, or several with an index beside them."""
+"""The weights in a model folder: one safetensors file, or several with an index."""
 
 import hashlib
 import json
@@ -11,20 +11,20 @@ from zoo.paths import file_sha256
 
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
-FETCH = "fetch or build it again"
+FETCH = "download or build it again"
 ALLOWED = f"{WEIGHTS_FILE}, or {INDEX_FILE} with the files that it names"
 _PICKLED = "pytorch_model*.bin"
 _OTHER_FORMATS = (_PICKLED, "*.pt", "*.pth", "*.h5", "*.msgpack", "*.ckpt*")
 _CONVERSION = (
-    "no format is loaded that can hold code; convert it in that folder with"
+    "formats that can contain code are not loaded; convert it in that folder with"
     ' `python -c "import glob, torch; from safetensors.torch import save_file; t = {};'
     f" [t.update(torch.load(f, weights_only=True)) for f in glob.glob('{_PICKLED}')];"
     " save_file({k: v.clone().contiguous() for k, v in t.items()}, 'model.safetensors',"
     " {'format': 'pt'})\"`"
 )
 _OTHER_CONVERSION = (
-    "no other format is loaded; open the model with the framework that wrote it, and save it with"
-    " save_pretrained() of transformers"
+    "other formats are not loaded; open the model with the framework that wrote it, and save it"
+    " with save_pretrained() of transformers"
 )
 
 
@@ -44,7 +44,7 @@ def weights_files(folder: Path) -> tuple[Path, ...]:
     if missing:
         raise CheckpointError(
             *(
-                Problem(at(index), f"it names {name}, which is not here", ALLOWED, FETCH)
+                Problem(at(index), f"it names {name}, which is missing", ALLOWED, FETCH)
                 for name in missing
             )
         )
@@ -80,7 +80,7 @@ def stored_names(folder: Path) -> frozenset[str]:
             with safe_open(file, framework="pt") as weights:
                 names.update(weights.keys())
         except (OSError, SafetensorError) as error:
-            given = f"no whole safetensors file: {str(error).splitlines()[0]}"
+            given = f"not a complete safetensors file: {str(error).splitlines()[0]}"
             raise CheckpointError(Problem(at(file), given, remedy=FETCH)) from error
     return frozenset(names)
 
@@ -91,7 +91,7 @@ def _indexed(index: Path) -> list[str]:
         content = json.loads(index.read_text(encoding="utf-8"))
         names = sorted(set(content["weight_map"].values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        given = f"no index of weights: {type(error).__name__}"
+        given = f"not an index of weights: {type(error).__name__}"
         allowed = 'JSON with a "weight_map" from tensors to files'
         raise CheckpointError(Problem(at(index), given, allowed, FETCH)) from error
     strange = [
@@ -111,7 +111,7 @@ def _nothing_to_load(folder: Path) -> Problem:
     shards = sorted(path.name for path in folder.glob("model-*.safetensors"))
     if shards:
         given += f" and no {INDEX_FILE} for {', '.join(shards)}"
-        return Problem(str(folder), given, ALLOWED, "fetch the index too")
+        return Problem(str(folder), given, ALLOWED, "download the index too")
     found = sorted({path.name for kind in _OTHER_FORMATS for path in folder.glob(kind)})
     if not found:
         return Problem(str(folder), given, ALLOWED, FETCH)

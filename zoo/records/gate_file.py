@@ -1,4 +1,4 @@
-"""The teacher's gate: nobody distils from a teacher that did not learn its task."""
+"""The teacher's gate: no distillation from a teacher that did not learn its task."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def refuse_ungated(path: Path, teacher: str, task: str) -> None:
     Raises:
         TrainingError: the gate of this task is closed, or its file is missing or damaged.
     """
-    remedy = "build the teacher's gate again: `zoo run` does what is missing"
+    remedy = "build the teacher's gate again: `zoo run` builds what is missing"
     passed: dict[str, Any] = read_json(path, dict, remedy=remedy, error=TrainingError)
     stated = passed.get(task, True)
     if not isinstance(stated, bool):
@@ -33,8 +33,8 @@ def refuse_ungated(path: Path, teacher: str, task: str) -> None:
         raise TrainingError(
             Problem(
                 f"teacher {teacher} on {task}",
-                "it did not reach the score its spec declares under `gates`",
-                "a teacher that learnt its task",
-                "train it longer, or lower the gate if so weak a teacher is meant",
+                "its score is below the one declared under `gates` in its spec",
+                "a teacher that passes its gate",
+                "train it longer, or lower the gate if a weak teacher is intended",
             )
         )

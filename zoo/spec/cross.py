@@ -240,8 +240,8 @@ def _tokenizer_findings(student: Shape, teacher: Shape) -> Iterator[Finding]:
         kin = sorted(family for family, pieces in _PIECES.items() if pieces == theirs)
         yield Finding(
             ("student", "family"),
-            f"the tokenizers differ: {student.family} reads {ours} tokens and {teacher.family} "
-            f"{theirs}, so they cannot be compared token by token",
+            f"the tokenizers differ: {student.family} uses {ours} and {teacher.family} {theirs}, "
+            "so their tokens cannot be compared",
             ", ".join(kin),
         )
 

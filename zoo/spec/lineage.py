@@ -156,7 +156,7 @@ class Lineage:
                 continue
             if field == "vocabulary":
                 given = (
-                    f"the tokenizers differ: entry {origin!r} reads {their} pieces and teacher"
+                    f"the tokenizers differ: entry {origin!r} reads {their} tokens and teacher"
                     f" {entry.teacher!r} {our}"
                 )
                 yield Finding(start, given, "an entry with the same tokenizer")

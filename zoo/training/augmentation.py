@@ -1,4 +1,4 @@
-"""Augmented task data: made once by the pretrained teacher, kept in scratch, fed like the task's.
+"""Augmented task data: made once by the pretrained teacher, cached in scratch.
 
 augmented/<task>-<digest>.jsonl    one copy a line: its id, first, second and label
 """
@@ -32,7 +32,7 @@ from zoo.spec.recipe import RunRecipe
 from zoo.training.device import training_device
 
 MAKING = 1
-"""Raised when the same inputs give other copies, so that old ones are not taken for new."""
+"""Incremented when the same inputs give other copies, so that old ones are not reused."""
 
 _LINE = TypeAdapter(TextExample)
 
@@ -122,7 +122,7 @@ def _vectors_file(augment: Augment) -> Path | None:
                 f"augment.word_vectors {file}",
                 given,
                 "a text file of word vectors below $ZOO_DATA",
-                "put the file there, or leave word_vectors out: words of several pieces then stay",
+                "put the file there, or remove word_vectors: words of several tokens are then kept",
             )
         )
     return file
@@ -143,13 +143,13 @@ def _write(file: Path, copies: tuple[Example, ...]) -> None:
 
 def _read(file: Path, expected: int) -> list[TextExample]:
     problems: list[Problem] = []
-    remedy = "remove this file: it is made again"
+    remedy = "remove this file: it will be rebuilt"
     copies: list[TextExample] = []
     for line, text in text_lines(file, problems):
         try:
             copies.append(_LINE.validate_json(text, strict=True))
         except ValidationError as error:
-            given = f"no example: {error.errors()[0]['msg']}"
+            given = f"not an example: {error.errors()[0]['msg']}"
             problems.append(Problem(at(file, line), given, remedy=remedy))
     if not problems and len(copies) != max(0, expected):
         problems.append(Problem(at(file), f"{len(copies)} copies", f"{expected}", remedy))

@@ -1,4 +1,4 @@
-"""Independent pieces of work beside each other: one process and one thread each."""
+"""Independent pieces of work in parallel: one process and one thread each."""
 
 import multiprocessing
 import os
@@ -72,6 +72,6 @@ def _problems(process: BaseProcess, told: Connection) -> tuple[Problem, ...]:
         except EOFError:
             problems = ()
     if process.exitcode and not problems:
-        given = f"{ending(process.exitcode)} and told nothing"
+        given = f"{ending(process.exitcode)} without an error message"
         return (Problem("a training process", given, remedy="it may have run out of memory"),)
     return problems

@@ -1,4 +1,4 @@
-"""What is held of models that somebody else made, before anything is trained."""
+"""Checks of third-party models, before anything is trained."""
 
 import codecs
 import json
@@ -25,7 +25,7 @@ _NORMALISES = {
 """Settings of BERT's normalizer, and their names in tokenizer_config.json."""
 _ROLE = re.compile(r"\[.+\]|<.+>")
 """How special pieces are written; they stand in no text."""
-_OTHER_TOKENIZER = "bring the tokenizer that these weights were trained with"
+_OTHER_TOKENIZER = "use the tokenizer that these weights were trained with"
 
 
 def shape_problems(
@@ -41,7 +41,7 @@ def shape_problems(
         != getattr(found, field)
     ]
     if differing:
-        given = f"its shape is not the declared one; {'; '.join(differing)}"
+        given = f"its shape differs from the declared one; {'; '.join(differing)}"
         yield Problem(str(folder), given, remedy=remedy)
 
 
@@ -53,8 +53,8 @@ def number_problems(folder: Path, model: PreTrainedModel) -> Iterator[Problem]:
         if not bool(torch.isfinite(parameter).all())
     ]
     if broken:
-        given = f"NaN or infinity in {len(broken)} tensors, the first is {broken[0]}"
-        remedy = "fetch the weights again, or take a checkpoint from before they broke"
+        given = f"NaN or infinity in {len(broken)} tensors, first {broken[0]}"
+        remedy = "download the weights again, or use an earlier checkpoint without them"
         yield Problem(str(folder), given, "finite weights", remedy)
 
 
@@ -68,9 +68,9 @@ def tokenizer_problems(
     for role in lacking:
         yield Problem(
             at(folder / "tokenizer_config.json", key=role),
-            "this tokenizer has none",
-            "the piece that the model was trained with, as [PAD], [CLS] and [SEP]",
-            "name it there",
+            "not defined by this tokenizer",
+            "the token that the model was trained with, such as [PAD], [CLS] and [SEP]",
+            "define it there",
         )
     if "pad_token" not in lacking:
         yield from _padding(folder, tokenizer, config)
@@ -96,10 +96,10 @@ def lost_pieces(where: str, tokenizer: PreTrainedTokenizerBase) -> Iterator[Prob
     if len(lost) > LOST_SHARE * len(pieces):
         yield Problem(
             where,
-            f"{len(lost)} of {len(pieces)} pieces can never occur, as {_few(lost)}: the"
-            " vocabulary is cased, and this tokenizer turns all text into small letters",
-            "a cased vocabulary with a tokenizer that keeps capitals",
-            'state "do_lower_case": false in tokenizer_config.json (beside a vocab.txt), or'
+            f"{len(lost)} of {len(pieces)} tokens can never occur, such as {_few(lost)}: the"
+            " vocabulary is cased, and this tokenizer lower-cases all text",
+            "a cased vocabulary with a tokenizer that keeps case",
+            'set "do_lower_case": false in tokenizer_config.json (beside a vocab.txt), or'
             " lowercase: false in the normalizer of tokenizer.json",
         )
 
@@ -112,20 +112,20 @@ def _padding(
     where = at(folder / "config.json", key="pad_token_id")
     if stated is None:
         if config.model_type == "roberta":
-            given = "is not stated, and positions are counted from it"
-            yield Problem(where, given, "a number", f"state {found}, if it was trained so")
+            given = "is not set, and positions are numbered from it"
+            yield Problem(where, given, "a number", f"set it to {found}, if it was trained so")
         return
     if stated != found:
         yield Problem(
             where,
             f"is {stated}, and the tokenizer's {tokenizer.pad_token} is {found}",
-            "one number: the tokenizer may be another model's",
-            f"{_OTHER_TOKENIZER}; if it is this one, state {found}",
+            "the same number: the tokenizer may belong to another model",
+            f"{_OTHER_TOKENIZER}; if it is this one, set {found}",
         )
     positions = shape_of(config).positions
     if longest_input(config) < positions:
         given = f"is {stated}, which leaves {longest_input(config)} of {positions} positions"
-        yield Problem(where, given, "0 or 1", "take another model")
+        yield Problem(where, given, "0 or 1", "use another model")
 
 
 def _frame(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Iterator[Problem]:
@@ -142,7 +142,7 @@ def _frame(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Iterator[Problem
         yield Problem(
             at(folder / "tokenizer.json", key="post_processor"),
             given,
-            f"special pieces around each: {cls} a {sep} a {sep}",
+            f"special tokens around each: {cls} a {sep} a {sep}",
             "add the post-processor that this model was trained with (BertProcessing,"
             " RobertaProcessing or TemplateProcessing of tokenizers)",
         )
@@ -155,7 +155,7 @@ def _segments(
     largest = max(tokenizer.backend_tokenizer.encode("a", "a").type_ids)
     if 1 < rows <= largest:
         given = f"gives token type {largest}"
-        remedy = "mend its post-processor"
+        remedy = "fix its post-processor"
         yield Problem(str(folder / "tokenizer.json"), given, f"0 to {rows - 1}", remedy)
 
 
@@ -167,9 +167,9 @@ def _beyond(folder: Path, tokenizer: PreTrainedTokenizerBase, rows: int) -> Iter
         told = _few([f"{piece!r} is {number}" for number, piece in beyond], quoted=False)
         yield Problem(
             str(folder),
-            f"{len(beyond)} pieces of the tokenizer lie beyond the {rows} embeddings: {told}",
-            f"numbers from 0 to {rows - 1}",
-            "remove the added pieces, or train the model with them"
+            f"{len(beyond)} tokens of the tokenizer are outside the {rows} embeddings: {told}",
+            f"ids from 0 to {rows - 1}",
+            "remove the added tokens, or train the model with them"
             " (resize_token_embeddings of transformers)",
         )
 
@@ -192,11 +192,13 @@ def _other_numbers(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Iterator
         if piece.strip() and known.get(piece) not in numbers
     ]
     if differing and content.startswith(codecs.BOM_UTF8):
-        given = "begins with a byte order mark, which becomes a part of the first piece"
-        yield Problem(str(file), given, "UTF-8 without one", "save the file again without it")
+        given = "begins with a byte order mark, which becomes part of the first token"
+        yield Problem(
+            str(file), given, "UTF-8 without a byte order mark", "save the file without it"
+        )
     elif differing:
-        given = f"{len(differing)} pieces have other numbers: {_few(differing, quoted=False)}"
-        yield Problem(str(file), given, "the numbers of tokenizer.json", _OTHER_TOKENIZER)
+        given = f"{len(differing)} tokens have different ids: {_few(differing, quoted=False)}"
+        yield Problem(str(file), given, "the ids of tokenizer.json", _OTHER_TOKENIZER)
 
 
 def _other_reading(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Iterator[Problem]:
@@ -210,10 +212,10 @@ def _other_reading(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Iterator
         if key in stated and key in found and stated[key] != found[key]:
             yield Problem(
                 at(file, key=f"normalizer.{key}"),
-                f"is {json.dumps(stated[key])}, and tokenizer_config.json makes it"
+                f"is {json.dumps(stated[key])}, but tokenizer_config.json sets it to"
                 f" {json.dumps(found[key])}",
-                "files that agree",
-                f'state "{setting}" in tokenizer_config.json as the model was trained',
+                "consistent files",
+                f'set "{setting}" in tokenizer_config.json as in training',
             )
 
 

@@ -14,7 +14,7 @@ HELD = 8
 
 @contextmanager
 def told(stage: str) -> Iterator[None]:
-    """Tell of what does not fit a stage's surgery as of an error of the training.
+    """Report what does not fit a stage's surgery as a training error.
 
     Raises:
         TrainingError: what the surgery says.
@@ -27,7 +27,7 @@ def told(stage: str) -> Iterator[None]:
 
 
 def summed(parts: Iterable[tuple[Mapping[str, Tensor], float]]) -> dict[str, float]:
-    """Each term over parts of data, each with its share."""
+    """Each term over weighted parts of data."""
     totals: dict[str, float] = {}
     for values, share in parts:
         for name, value in values.items():

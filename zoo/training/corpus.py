@@ -1,4 +1,4 @@
-"""A declared corpus as blocks of pieces: tokenised once per tokenizer, kept in scratch."""
+"""A declared corpus as blocks of tokens: tokenised once per tokenizer, cached in scratch."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -95,7 +95,7 @@ def _declared_path(declared: FolderCorpus) -> Path:
             Problem(
                 f"corpus {declared.path}",
                 "ZOO_DATA is not set",
-                remedy="set ZOO_DATA to the folder that holds it",
+                remedy="set ZOO_DATA to the folder that contains it",
             )
         )
     return folder / declared.path

@@ -13,7 +13,7 @@ _DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,3})?")
 
 
 def training_device() -> torch.device:
-    """`$ZOO_DEVICE` (cpu, cuda, cuda:1) if set, else CUDA where there is some, else the CPU.
+    """`$ZOO_DEVICE` (cpu, cuda, cuda:1) if set, else CUDA if available, else the CPU.
 
     Raises:
         UsageError: the named device is not there.
@@ -22,16 +22,16 @@ def training_device() -> torch.device:
     named = named or ("cuda" if torch.cuda.is_available() else "cpu")
     if not _DEVICE.fullmatch(named):
         raise UsageError(
-            Problem("ZOO_DEVICE", f"{named!r} is no device", "cpu, cuda, cuda:<number>")
+            Problem("ZOO_DEVICE", f"{named!r} is not a device", "cpu, cuda, cuda:<number>")
         )
     device = torch.device(named)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError(
-            Problem("ZOO_DEVICE", "there is no CUDA device here", "cpu", "unset ZOO_DEVICE")
+            Problem("ZOO_DEVICE", "no CUDA device available", "cpu", "unset ZOO_DEVICE")
         )
     if device.index and device.index >= torch.cuda.device_count():
         known = ", ".join(f"cuda:{number}" for number in range(torch.cuda.device_count()))
-        raise UsageError(Problem("ZOO_DEVICE", f"there is no {named} here", f"cpu, {known}"))
+        raise UsageError(Problem("ZOO_DEVICE", f"{named} is not available", f"cpu, {known}"))
     return device
 
 
@@ -58,7 +58,7 @@ def share_threads(hidden: int) -> int:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """The most memory this process held: on the GPU its tensors', else all of it."""
+    """Peak memory of this process: of its tensors on a GPU, else all of it."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

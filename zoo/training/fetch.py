@@ -1,4 +1,4 @@
-"""Bringing weights that somebody else made: from the hub or a folder, verified."""
+"""Fetching third-party weights: from the hub or a folder, verified."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ _WANTED = [
 class Brought:
     """A model and its tokenizer, and the names of parameters that its files do not hold.
 
-    transformers makes up what files lack; what nobody trained is not passed on.
+    transformers initialises what files lack; untrained parameters are not passed on.
     """
 
     model: PreTrainedModel
@@ -66,9 +66,9 @@ def load_declared(folder: Path, shape: Shape, *, student: bool) -> Brought:
     loaded = loaded_weights(folder, _head(folder), seed=0, heads=shape.heads if student else None)
     model, tokenizer = loaded.model, load_tokenizer(folder)
     remedy = (
-        "mend the shape in `student`, or take another `start`"
+        "fix the shape in `student`, or choose another `start`"
         if student
-        else "mend `source.shape` in the teacher's spec"
+        else "fix `source.shape` in the teacher's spec"
     )
     problems = [
         *shape_problems(folder, model.config, shape, remedy),
@@ -99,8 +99,8 @@ def _downloaded(source: HubSource) -> Path:
         raise CheckpointError(
             Problem(
                 f"{source.id} at {source.revision}",
-                f"cannot be fetched from the hub: {str(error).splitlines()[0]}",
-                "a model and revision that exist, and a way to reach the hub",
+                f"cannot be downloaded from the hub: {str(error).splitlines()[0]}",
+                "an existing model and revision, and access to the hub",
                 "go online, or declare `kind: folder`",
             )
         ) from error
@@ -129,7 +129,7 @@ def _local(source: FolderSource) -> Path:
                 if whole
                 else f"the sha256 of what `sha256sum model-*.safetensors` prints is {found}",
                 source.sha256,
-                "fetch the declared file again, or declare this one",
+                "download the declared file again, or declare this one",
             )
         )
     return folder

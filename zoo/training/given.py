@@ -1,4 +1,4 @@
-"""First weights that were made elsewhere, taken only as declared and with the right tokenizer."""
+"""Initial weights from elsewhere, accepted only as declared and with the right tokenizer."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -82,15 +82,15 @@ def _refuse_other_tokenizer(
     if not differing and not roles:
         return
     whole = len(ours.get_vocab().keys() | theirs.get_vocab().keys())
-    counted = [f"{len(differing)} of {whole} pieces differ"] if differing else []
+    counted = [f"{len(differing)} of {whole} tokens differ"] if differing else []
     more = ["..."] if len(differing) > _TOLD else []
     told = "; ".join([*counted, *differing[:_TOLD], *more, *roles])
     raise CheckpointError(
         Problem(
             at(f"{job.suite}/{job.entry}", key="student.start"),
-            f"the tokenizer beside these weights is not that of teacher {job.teacher!r}: {told}",
-            "the same pieces with the same numbers, and the same special pieces",
-            "take another `start`, or a teacher with this tokenizer",
+            f"the tokenizer of these weights differs from that of teacher {job.teacher!r}: {told}",
+            "the same vocabulary with the same ids, and the same special tokens",
+            "choose another `start`, or a teacher with this tokenizer",
         )
     )
 

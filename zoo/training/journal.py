@@ -1,4 +1,4 @@
-"""The journal of a stage: every event as a line of JSON, and a short progress line for people."""
+"""The journal of a stage: every event as a line of JSON, and a short progress line."""
 
 import json
 import sys
@@ -14,11 +14,11 @@ Reporter = Callable[[str], None]
 
 _JOURNAL = "the journal"
 PLAIN_SECONDS = 10.0
-"""How often progress is told where the output is not a terminal."""
+"""Interval of progress lines where the output is not a terminal."""
 
 
 class Journal:
-    """Appends events to a JSONL file and tells how a stage goes.
+    """Appends events to a JSONL file and reports a stage's progress.
 
     A disk that refuses the file ends no stage: it goes on without a journal.
     """
@@ -44,7 +44,7 @@ class Journal:
                 self._file = file
 
     def progress(self, label: str, step: int, steps: int, losses: Mapping[str, float]) -> None:
-        """Note a step, and tell it if enough time has gone by."""
+        """Note a step, and report it if enough time has passed."""
         self.write("step", {"label": label, "step": step, "steps": steps, **losses})
         now = time.monotonic()
         if self._quiet or (now - self._told < (0.5 if self._terminal else PLAIN_SECONDS)):
@@ -55,7 +55,7 @@ class Journal:
         self._say(f"  {label}: step {step} of {steps}, about {left:.0f} s left  {shown}")
 
     def tell(self, text: str) -> None:
-        """Tell a line that stays, and restart the clock of the next progress line."""
+        """Print a permanent line, and restart the clock of the next progress line."""
         self._started = self._told = time.monotonic()
         if not self._quiet:
             self._clear()

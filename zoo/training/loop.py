@@ -1,4 +1,4 @@
-"""The training of one student: its phases one after the other, resumed where they stood."""
+"""The training of one student: its phases in order, resumed where they stopped."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ __all__ = ["Outcome", "Work", "train"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training left: the model, how its phases went, and the seconds of all attempts.
+    """The result of a training: the model, how its phases went, and the seconds of all attempts.
 
     `projections` are what its terms learnt beside the model, as tensors on the CPU.
     """
@@ -32,7 +32,7 @@ class Outcome:
 
 
 def train_to_end(work: Work) -> Outcome:
-    """Train, and close the journal however it ends."""
+    """Train, and close the journal in any case."""
     try:
         return train(work)
     finally:
@@ -81,18 +81,20 @@ def _refuse_misfits(work: Work) -> None:
         stage, place = phase.stage, f"stage {phase.stage.name!r}"
         over = [term.name for term in stage.terms if term.over_samples]
         if over and phase.optimise.accumulate > 1:
-            given = f"{' and '.join(over)} would compare the samples of a part of a batch only"
+            given = f"{' and '.join(over)} would only compare samples within a part of a batch"
             problems.append(Problem(place, given, "accumulate: 1"))
         if stage.leave is not None:
             epoch = work.feed(phase).batches_per_epoch
             steps = phase.budget(epoch).steps
             if steps <= epoch:
                 given = (
-                    f"{steps} steps are over before it is asked whether {stage.leave.term} is below"
+                    f"{steps} steps end before the check whether {stage.leave.term} is below"
                     f" {stage.leave.threshold:g}, at the end of an epoch of {epoch}"
                 )
                 allowed = f"more than {epoch} steps"
-                problems.append(Problem(place, given, allowed, "give it more, or no threshold"))
+                problems.append(
+                    Problem(place, given, allowed, "set a longer budget, or no threshold")
+                )
     if problems:
         raise TrainingError(*problems)
 

@@ -242,7 +242,8 @@ class PhaseRun:
         }
 
     def _reason_to_end(self, values: Mapping[str, Tensor]) -> str | None:
-        """Why the phase ends after this step; rules to leave early are asked at an epoch's end."""
+        """Why the phase ends after this step; rules to leave early are checked at an epoch's
+        end."""
         rule, epoch = self._phase.stage.leave, self._feed.batches_per_epoch
         if rule is not None:
             # Summed on the device: reading a number at every step would wait for it.
@@ -252,7 +253,7 @@ class PhaseRun:
                 self._epoch_sum.zero_()
                 if mean < rule.threshold:
                     return f"{rule.term} fell below {rule.threshold}"
-        return "its budget is used" if self._done == self._steps else None
+        return "step budget exhausted" if self._done == self._steps else None
 
     def _checked(self, values: Mapping[str, Tensor]) -> dict[str, float]:
         losses = {name: float(value) for name, value in values.items()}
@@ -263,7 +264,7 @@ class PhaseRun:
                     f"stage {self._phase.stage.name!r}, step {self._done} of {self._steps}",
                     f"the loss of {', '.join(broken)} is not finite",
                     "finite losses",
-                    "lower learning_rate, state a clip, or use precision: fp32",
+                    "lower learning_rate, set a clip, or use precision: fp32",
                 )
             )
         return losses
@@ -297,8 +298,8 @@ def _teacher(work: Work, phase: Phase) -> PreTrainedModel:
         raise TrainingError(
             Problem(
                 f"the teacher of stage {phase.stage.name!r}",
-                "it is in training mode or its parameters ask for gradients",
-                "a frozen teacher in evaluation mode, so that its targets carry no dropout",
+                "it is in training mode or its parameters require gradients",
+                "a frozen teacher in evaluation mode, so that its targets have no dropout",
             )
         )
     return model

@@ -1,4 +1,4 @@
-"""The stage that brings first weights: somebody else's, or pretrained here."""
+"""The stage that provides initial weights: third-party ones, or pretrained here."""
 
 from transformers import PreTrainedModel
 

@@ -39,15 +39,15 @@ def load_projections(weights: Path) -> dict[str, Tensor]:
             made_with = (file.metadata() or {}).get("digest", "unknown weights")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        given = f"no projections can be read here: {str(error).splitlines()[0]}"
+        given = f"the projections are unreadable: {str(error).splitlines()[0]}"
         raise CheckpointError(Problem(str(path), given, remedy=remedy)) from error
     identity = read_identity(weights)
     if made_with != identity.digest:
         given = f"these projections were learnt with {made_with}"
         raise CheckpointError(Problem(str(path), given, f"those of {identity.digest}", remedy))
     if file_sha256(path) != identity.projections:
-        given = "these projections are not the file that was saved"
-        allowed = f"the one whose sha256 stands in {weights.name}/zoo.json"
+        given = "these projections have changed since they were saved"
+        allowed = f"the file whose sha256 is listed in {weights.name}/zoo.json"
         raise CheckpointError(Problem(str(path), given, allowed, remedy))
     return tensors
 

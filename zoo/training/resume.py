@@ -1,4 +1,4 @@
-"""State of an interrupted stage: kept apart from outputs, named by digest, exact to the bit."""
+"""State of an interrupted stage: separate from outputs, named by digest, bit-exact."""
 
 import shutil
 import time
@@ -63,7 +63,7 @@ class Scratch:
         # Tied tensors share memory, which safetensors refuses: each is stored on its own.
         apart = {key: value.detach().cpu().clone() for key, value in tensors.items()}
         with (
-            spared("the state that an interrupted training goes on from"),
+            spared("the state to resume an interrupted training from"),
             new_folder(self._folder) as fresh,
         ):
             save_file(apart, fresh / _STATE)
@@ -97,9 +97,9 @@ class Scratch:
             raise TrainingError(
                 Problem(
                     str(self._folder.parent),
-                    f"this saved state is of another training: {str(error).splitlines()[0]}",
-                    "a state that the same plan saved",
-                    "remove this folder to train from the beginning",
+                    f"this saved state belongs to another training: {str(error).splitlines()[0]}",
+                    "a state saved by the same plan",
+                    "remove this folder to restart training",
                 )
             ) from error
         torch.set_rng_state(tensors["rng/cpu"])

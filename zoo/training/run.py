@@ -1,4 +1,4 @@
-"""The stages that train students and teachers: on the corpus once, on a task for each run."""
+"""The stages that train students and teachers: once on the corpus, per run on a task."""
 
 from collections.abc import Callable
 from functools import cache, partial

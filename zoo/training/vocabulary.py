@@ -47,9 +47,7 @@ def vocabulary_file(path: str) -> Path:
     folder = data_folder()
     file = (folder or Path()) / path
     if folder is None or not file.is_file():
-        raise DataError(
-            Problem(str(file), "there is no such vocabulary", "a vocab.txt below $ZOO_DATA")
-        )
+        raise DataError(Problem(str(file), "vocabulary not found", "a vocab.txt below $ZOO_DATA"))
     return file
 
 
@@ -68,27 +66,29 @@ def _from_file(path: str, size: int) -> list[str]:
 
 def _line_problems(where: str, piece: str, first: int, line: int) -> Iterator[Problem]:
     if not piece:
-        yield Problem(where, "is blank", "one piece a line", "remove this line")
+        yield Problem(where, "is blank", "one token per line", "remove this line")
     elif piece.strip(_BLANKS) != piece:
-        yield Problem(where, f"{piece!r} has blanks around it", "one piece a line", "remove them")
+        yield Problem(
+            where, f"{piece!r} has surrounding spaces", "one token per line", "remove them"
+        )
     elif first != line:
-        given = f"{piece!r} stands in line {first} too"
-        yield Problem(where, given, "each piece once", "remove one of them")
+        given = f"{piece!r} appears in line {first} too"
+        yield Problem(where, given, "each token once", "remove one of them")
 
 
 def _vocabulary_problems(file: Path, pieces: list[str], size: int) -> Iterator[Problem]:
     missing = [piece for piece in SPECIAL if piece not in pieces]
     if missing or len(pieces) > size:
-        given = f"lacks {', '.join(missing)}" if missing else f"holds {len(pieces)} pieces"
-        yield Problem(str(file), given, f"at most {size} pieces with all of {SPECIAL}")
+        given = f"lacks {', '.join(missing)}" if missing else f"contains {len(pieces)} tokens"
+        yield Problem(str(file), given, f"at most {size} tokens with all of {SPECIAL}")
     lost = [piece for piece in pieces if piece not in SPECIAL and piece.lower() != piece]
     if len(lost) > LOST_SHARE * len(pieces):
         yield Problem(
             str(file),
-            f"{len(lost)} of {len(pieces)} pieces have capitals, as {lost[0]!r}, and can never"
-            " occur: teachers that are pretrained here read all text in small letters",
+            f"{len(lost)} of {len(pieces)} tokens have capitals, such as {lost[0]!r}, and can never"
+            " occur: teachers pretrained here lower-case all text",
             "an uncased vocabulary",
-            "take another file, or kind: wordpiece",
+            "use another file, or kind: wordpiece",
         )
 
 
