@@ -22,7 +22,7 @@ PAIRS = OwnData(
     range=(-10.0, 10.0),
     metrics=("pearson",),
 )
-MEND = "  fix: correct the file, or what tasks/tone.yaml says of it"
+MEND = "  fix: correct the file, or its description in tasks/tone.yaml"
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_table_that_is_not_there(file: Path) -> None:
     assert str(told.value) == (
         f"{file}: there is no such file\n"
         "  allowed: what `files.train` of tasks/tone.yaml names, below ZOO_DATA\n"
-        "  fix: put the table there, or fix `files`"
+        "  fix: put the table there, or correct `files`"
     )
 
 

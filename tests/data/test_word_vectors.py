@@ -47,7 +47,7 @@ def test_broken_lines_of_vectors_are_told_at_once(tmp_path: Path) -> None:
     assert str(raised.value.problems[1]) == (
         f"{file}:2: 'b 1' is not a word vector\n"
         "  allowed: a word and 2 numbers, not all of them 0, separated by single spaces\n"
-        "  fix: fix or remove the line"
+        "  fix: correct or remove the line"
     )
 
 

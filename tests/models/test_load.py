@@ -64,7 +64,7 @@ def test_layers_beyond_the_configuration_are_an_error(folder: Path) -> None:
         f"{folder}: its weights contain 16 encoder tensors that config.json does not describe, "
         "first bert.encoder.layer.1.attention.output.LayerNorm.bias\n"
         "  allowed: weights that fit config.json\n"
-        "  fix: fix config.json"
+        "  fix: correct config.json"
     )
 
 
@@ -164,7 +164,7 @@ def test_what_transformers_would_misread_is_refused_all_at_once(folder: Path) ->
         "  fix: use the model from before quantisation\n"
         f"{folder}/config.json: hidden_act: is 'gleu'\n"
         "  allowed: an activation of transformers, such as gelu, gelu_new, relu or silu\n"
-        "  fix: fix its name"
+        "  fix: correct its name"
     )
 
 

@@ -131,7 +131,8 @@ def test_an_empty_file_has_no_content(tmp_path: Path, text: str) -> None:
             (
                 "a.yaml:2: a: duplicate of the key at line 1\n  fix: keep one\n"
                 "a.yaml:3: this is not YAML: did not find expected node content, while parsing a"
-                " flow node\n  fix: fix the indentation, quotes or brackets at or above this line"
+                " flow node\n"
+                "  fix: correct the indentation, quotes or brackets at or above this line"
             ),
         ),
         (
@@ -144,7 +145,7 @@ def test_an_empty_file_has_no_content(tmp_path: Path, text: str) -> None:
             "%YAML 9.9\n---\na: 1\n",
             (
                 "a.yaml:1: this is not YAML: found incompatible YAML document\n"
-                "  fix: fix the indentation, quotes or brackets at or above this line"
+                "  fix: correct the indentation, quotes or brackets at or above this line"
             ),
         ),
     ],

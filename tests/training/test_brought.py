@@ -140,7 +140,7 @@ def test_a_token_type_without_a_row_is_refused(folder: Path) -> None:
     assert refused(folder) == (
         f"{folder}/tokenizer.json: gives token type 2\n"
         "  allowed: 0 to 1\n"
-        "  fix: fix its post-processor"
+        "  fix: correct its post-processor"
     )
 
 
@@ -170,8 +170,8 @@ def test_a_cased_vocabulary_that_is_read_in_small_letters_is_refused(folder: Pat
     """vocab.txt alone says nothing of capitals, and transformers takes it as uncased."""
     vocabulary_only(folder, lines(*SPECIAL, *CASED, *WORDS))
     assert refused(folder) == (
-        f"{folder}: 10 of 20 tokens can never occur, such as 'A', 'Cat', 'Dog', ...: the vocabulary is"
-        " cased, and this tokenizer lower-cases all text\n"
+        f"{folder}: 10 of 20 tokens can never occur, such as 'A', 'Cat', 'Dog', ...: the vocabulary"
+        " is cased, and this tokenizer lower-cases all text\n"
         "  allowed: a cased vocabulary with a tokenizer that keeps case\n"
         '  fix: set "do_lower_case": false in tokenizer_config.json (beside a vocab.txt), or'
         " lowercase: false in the normalizer of tokenizer.json"
@@ -194,8 +194,8 @@ def test_a_tokenizer_that_is_read_otherwise_than_it_says_is_refused(folder: Path
     del stated["do_lower_case"]
     path.write_text(json.dumps(stated))
     assert refused(folder) == (
-        f"{folder}/tokenizer.json: normalizer.lowercase: is false, but tokenizer_config.json sets it "
-        "to true\n"
+        f"{folder}/tokenizer.json: normalizer.lowercase: is false, but tokenizer_config.json sets "
+        "it to true\n"
         "  allowed: consistent files\n"
         '  fix: state "do_lower_case" in tokenizer_config.json as the model was trained'
     )

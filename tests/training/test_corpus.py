@@ -80,5 +80,6 @@ def test_a_folder_corpus_needs_its_folder(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(DataError) as raised:
         list(corpus_documents(FolderCorpus(path="text/all.txt")))
     assert str(raised.value) == (
-        "corpus text/all.txt: ZOO_DATA is not set\n  fix: set ZOO_DATA to the folder that contains it"
+        "corpus text/all.txt: ZOO_DATA is not set\n"
+        "  fix: set ZOO_DATA to the folder that contains it"
     )

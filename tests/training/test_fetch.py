@@ -54,8 +54,8 @@ def test_another_shape_is_refused(folder: Path) -> None:
     with pytest.raises(CheckpointError) as raised:
         fetch_source(source(folder, declared))
     assert str(raised.value) == (
-        f"{folder}: its shape differs from the declared one; layers: declared 3, found 2; positions:"
-        " declared 32, found 64\n  fix: fix `source.shape` in the teacher's spec"
+        f"{folder}: its shape differs from the declared one; layers: declared 3, found 2; "
+        "positions: declared 32, found 64\n  fix: correct `source.shape` in the teacher's spec"
     )
 
 
@@ -103,7 +103,7 @@ def test_weights_that_are_no_numbers_are_refused(folder: Path) -> None:
         fetch_source(source(folder, declared))
     assert str(raised.value) == (
         f"{folder}: its shape differs from the declared one; layers: declared 3, found 2\n"
-        "  fix: fix `source.shape` in the teacher's spec\n"
+        "  fix: correct `source.shape` in the teacher's spec\n"
         f"{folder}: NaN or infinity in 2 tensors, the first is"
         " bert.encoder.layer.0.output.dense.weight\n"
         "  allowed: finite weights\n"
@@ -119,8 +119,9 @@ def test_other_token_types_are_declared(folder: Path, types: int) -> None:
     with pytest.raises(CheckpointError) as raised:
         fetch_source(source(folder))
     assert str(raised.value) == (
-        f"{folder}: its shape differs from the declared one; token_types: declared 2, found {types}\n"
-        "  fix: fix `source.shape` in the teacher's spec"
+        f"{folder}: its shape differs from the declared one; token_types: declared 2, "
+        f"found {types}\n"
+        "  fix: correct `source.shape` in the teacher's spec"
     )
     model = fetch_source(source(folder, shape)).model
     assert model.config.type_vocab_size == types

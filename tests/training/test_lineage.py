@@ -235,9 +235,9 @@ def test_given_weights_of_another_shape_are_refused(given: tuple[Project, Path])
     shape = "layers: 3, heads: 2, intermediate: 32"
     write(project, {"from-folder.yaml": folder_start(folder, shape=shape)})
     assert refused(project, "from-folder") == (
-        f"{folder}: its shape differs from the declared one; layers: declared 3, found 1; intermediate:"
-        " declared 32, found 64\n"
-        "  fix: fix the shape in `student`, or choose another `start`"
+        f"{folder}: its shape differs from the declared one; layers: declared 3, found 1; "
+        "intermediate: declared 32, found 64\n"
+        "  fix: correct the shape in `student`, or choose another `start`"
     )
 
 

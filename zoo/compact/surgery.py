@@ -74,9 +74,7 @@ class Compaction(Continue):
         chosen = f"the student's size is chosen at step {schedule.full_step}"
         fade = fading(fitting.fuse, schedule, budget)
         if fade.step is None:
-            return (
-                f"{chosen}, its weights are not reached: merging cuts off {fade.left:.2g} of them"
-            )
+            return f"{chosen}, its weights are not reached: merging cuts {fade.left:.2g} of them"
         return f"{chosen}, its weights are reached at step {fade.step}"
 
     def _fitted(self, budget: Budget) -> Compaction:

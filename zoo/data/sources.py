@@ -91,7 +91,7 @@ def _load(task: Task, name: str, settings: TaskSettings, source: DataSource) -> 
     reader, file = READERS[task.reader], split_file(task, name, source)
     if isinstance(source, OwnData) and file is not None and not file.is_file():
         allowed = f"the file set as `files.{name}` in tasks/{task.name}.yaml, below ZOO_DATA"
-        remedy = "put the table there, or fix `files`"
+        remedy = "put the table there, or correct `files`"
         raise DataError(Problem(str(file), "there is no such file", allowed, remedy))
     if file is not None:
         split = reader.read_file(task, name, file)

@@ -98,7 +98,7 @@ def _vectors(file: Path, problems: list[Problem]) -> Iterator[tuple[str, NDArray
         else:
             allowed = f"a word and {size} numbers, not all of them 0, separated by single spaces"
             given = f"{shortened(' '.join(cells), 40)} is not a word vector"
-            problems.append(Problem(at(file, line), given, allowed, "fix or remove the line"))
+            problems.append(Problem(at(file, line), given, allowed, "correct or remove the line"))
 
 
 def _cells(text: str) -> list[str]:

@@ -41,7 +41,7 @@ _OTHER_MODEL = "use another model: these layers are unsupported"
 _ACTIVATION = (
     lambda stated: stated in ACT2FN,
     "an activation of transformers, such as gelu, gelu_new, relu or silu",
-    "fix its name",
+    "correct its name",
 )
 _RULES = (
     _Rule(
@@ -175,4 +175,4 @@ def _refuse_more(folder: Path, unexpected: Collection[str]) -> None:
             f"first {more[0]}"
         )
         allowed = "weights that fit config.json"
-        raise CheckpointError(Problem(str(folder), given, allowed, "fix config.json"))
+        raise CheckpointError(Problem(str(folder), given, allowed, "correct config.json"))

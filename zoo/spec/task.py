@@ -142,7 +142,7 @@ class Task:
         """How to fix a damaged file of it."""
         if self.home:
             return f"download {self.home} of the official release again"
-        return f"fix the file, or its description in tasks/{self.name}.yaml"
+        return f"correct the file, or its description in tasks/{self.name}.yaml"
 
     def path(self, split: str) -> str:
         """The file of a split, from `$ZOO_DATA`."""

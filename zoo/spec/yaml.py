@@ -100,7 +100,7 @@ def _syntax_problem(shown: str, text: str, error: yaml.YAMLError) -> Problem:
     return Problem(
         at(shown, line),
         f"this is not YAML: {said}",
-        remedy="fix the indentation, quotes or brackets at or above this line",
+        remedy="correct the indentation, quotes or brackets at or above this line",
     )
 
 

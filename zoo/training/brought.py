@@ -155,7 +155,7 @@ def _segments(
     largest = max(tokenizer.backend_tokenizer.encode("a", "a").type_ids)
     if 1 < rows <= largest:
         given = f"gives token type {largest}"
-        remedy = "fix its post-processor"
+        remedy = "correct its post-processor"
         yield Problem(str(folder / "tokenizer.json"), given, f"0 to {rows - 1}", remedy)
 
 

@@ -66,9 +66,9 @@ def load_declared(folder: Path, shape: Shape, *, student: bool) -> Brought:
     loaded = loaded_weights(folder, _head(folder), seed=0, heads=shape.heads if student else None)
     model, tokenizer = loaded.model, load_tokenizer(folder)
     remedy = (
-        "fix the shape in `student`, or choose another `start`"
+        "correct the shape in `student`, or choose another `start`"
         if student
-        else "fix `source.shape` in the teacher's spec"
+        else "correct `source.shape` in the teacher's spec"
     )
     problems = [
         *shape_problems(folder, model.config, shape, remedy),

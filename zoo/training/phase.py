@@ -242,8 +242,7 @@ class PhaseRun:
         }
 
     def _reason_to_end(self, values: Mapping[str, Tensor]) -> str | None:
-        """Why the phase ends after this step; rules to leave early are checked at an epoch's
-        end."""
+        """Why the phase ends after this step; early-exit rules are checked at an epoch's end."""
         rule, epoch = self._phase.stage.leave, self._feed.batches_per_epoch
         if rule is not None:
             # Summed on the device: reading a number at every step would wait for it.
