@@ -18,7 +18,7 @@ from zoo.paths import (
     write_file,
 )
 
-FULL = "cannot be written: No space left on device\n  fix: free space or mend the permissions"
+FULL = "cannot be written: No space left on device\n  fix: free some space or fix the permissions"
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_links_cannot_leave_the_project(tmp_path: Path) -> None:
     """What a link points to counts, not where it lies."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in/link").symlink_to(tmp_path)
-    with pytest.raises(UsageError, match="leaves the project"):
+    with pytest.raises(UsageError, match="outside the project"):
         Project(tmp_path / "in").inside("link/x")
     assert Project(tmp_path / "in").inside("a/../b") == tmp_path / "in/b"
 

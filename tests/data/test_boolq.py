@@ -73,17 +73,17 @@ def test_release_and_hub_give_the_same_examples(
             (
                 "FILE:2: passage: this key is missing\n"
                 "  allowed: a text; the keys are passage, question, label\n"
-                "  fix: fetch superglue/BoolQ of the official release again\n"
+                "  fix: download superglue/BoolQ of the official release again\n"
                 "FILE:2: question: given null\n"
                 "  allowed: a text; the keys are passage, question, label\n"
-                "  fix: fetch superglue/BoolQ of the official release again"
+                "  fix: download superglue/BoolQ of the official release again"
             ),
         ),
         (
             '{"question": "q", ',
             (
                 "FILE:2:1: column 19: not JSON: Expecting property name enclosed in double quotes\n"
-                "  fix: fetch superglue/BoolQ of the official release again"
+                "  fix: download superglue/BoolQ of the official release again"
             ),
         ),
     ],

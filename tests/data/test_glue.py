@@ -133,7 +133,7 @@ def test_short_rows_of_qqp_are_skipped_and_counted(tmp_path: Path) -> None:
     assert (split.skipped, [example.id for example in split.examples]) == (2, ["qqp-dev-0"])
 
 
-AGAIN = "fetch glue/{} of the official release again"
+AGAIN = "download glue/{} of the official release again"
 HIDDEN = "  fix: use a split with public labels, or "
 BYTES = (
     "byte 0xe9 is not UTF-8\n  allowed: UTF-8, with or without a byte order mark\n"
@@ -147,14 +147,14 @@ BROKEN = {
         (
             "FILE:1: no column '#1 String', '#2 String'; there are Quality, #1 ID, #2 ID, one, b\n"
             "  allowed: a header with #1 String, #2 String, Quality\n"
-            "  fix: fetch glue/MRPC of the official release again"
+            "  fix: download glue/MRPC of the official release again"
         ),
     ),
     "truncated": (
         "wnli",
         b"index\tsentence1\tsentence2\tlabel\n0\ta\tb\t1\n1\tcut o",
         (
-            "FILE:3: a row of 2 columns\n"
+            "FILE:3: a row with 2 columns\n"
             "  allowed: 4 columns: index, sentence1, sentence2, label\n"
             f"  fix: {AGAIN.format('WNLI')}"
         ),
@@ -163,7 +163,7 @@ BROKEN = {
         "cola",
         b"gj04\t1\t\tA.\tB.\n",
         (
-            "FILE:1: a row of 5 columns\n"
+            "FILE:1: a row with 5 columns\n"
             f"  allowed: 4 columns: source, label, mark, sentence\n  fix: {AGAIN.format('CoLA')}"
         ),
     ),

@@ -137,7 +137,7 @@ def test_a_test_set_without_its_columns_is_refused(tmp_path: Path) -> None:
     assert str(told.value) == (
         f"{path}:1: no column 'sentence2'; there are index, sentence1\n"
         "  allowed: a header with sentence1, sentence2\n"
-        "  fix: fetch glue/RTE of the official release again"
+        "  fix: download glue/RTE of the official release again"
     )
 
 

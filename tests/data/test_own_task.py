@@ -82,7 +82,7 @@ def test_every_scored_split_is_read(file: Path) -> None:
         (
             TONE,
             "text\ttone\na\n",
-            f"FILE:2: a row of 1 columns\n  allowed: 2 columns: text, tone\n{MEND}",
+            f"FILE:2: a row with 1 columns\n  allowed: 2 columns: text, tone\n{MEND}",
         ),
         (TONE, "text\ttone\n", f"FILE: contains no examples\n  allowed: at least one row\n{MEND}"),
         (TONE, "", f"FILE: contains no examples\n  allowed: at least one row\n{MEND}"),
@@ -107,7 +107,7 @@ def test_a_table_that_is_not_there(file: Path) -> None:
         train(TONE)
     assert str(told.value) == (
         f"{file}: there is no such file\n"
-        "  allowed: what `files.train` of tasks/tone.yaml names, below ZOO_DATA\n"
+        "  allowed: the file set as `files.train` in tasks/tone.yaml, below ZOO_DATA\n"
         "  fix: put the table there, or correct `files`"
     )
 

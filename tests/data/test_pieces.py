@@ -19,5 +19,5 @@ def test_a_missing_role_is_told() -> None:
     assert str(raised.value) == (
         f"tokenizer without a name of {len(tokenizer)} tokens: has no mask_token\n"
         "  allowed: the special tokens that a stage on text needs\n"
-        '  fix: state "mask_token" in its tokenizer_config.json'
+        '  fix: set "mask_token" in its tokenizer_config.json'
     )

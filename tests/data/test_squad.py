@@ -225,7 +225,7 @@ def test_text_that_is_not_json_or_utf8_is_told_by_line(tmp_path: Path) -> None:
 
 def test_missing_file_and_unknown_split_are_told(tmp_path: Path) -> None:
     """The path and the layout are in the message; so are the known splits."""
-    expected = r"train-v2\.0\.json: there is no such file\n  allowed: ZOO_DATA names .*squad/train"
+    expected = r"train-v2\.0\.json: there is no such file\n  allowed: ZOO_DATA set to .*squad/train"
     with pytest.raises(DataError, match=expected):
         squad.read_split(V2, "train", tmp_path)
     with pytest.raises(

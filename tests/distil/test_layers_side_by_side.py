@@ -97,17 +97,17 @@ def test_gradients_reach_every_layer_that_is_named() -> None:
     [
         (
             {"teacher_layers": (1, 4)},
-            "term states looks at hidden[1, 4] of a teacher of 4 layers",
+            "term states reads hidden[1, 4] of a teacher of 4 layers",
             "layers from 0 to 3",
         ),
         (
             {"student_layers": (0, 1, 2)},
-            "term states looks at hidden[0..2] of a student of 2 layers",
+            "term states reads hidden[0..2] of a student of 2 layers",
             "layers from 0 to 1",
         ),
         (
             {"teacher_layers": (-1, 0)},
-            "term states looks at hidden[-1, 0] of a teacher of 4 layers",
+            "term states reads hidden[-1, 0] of a teacher of 4 layers",
             "layers from 0 to 3",
         ),
     ],

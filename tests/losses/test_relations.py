@@ -103,7 +103,7 @@ def test_heads_that_cannot_be_compared_are_named() -> None:
     at = sides(HEADS, SIZE)
     with pytest.raises(ValueError, match="student of 3 heads and a teacher of 12 heads"):
         relation_kl(at.student, at.teacher, at.batch)
-    with pytest.raises(ValueError, match="width of 12 cannot be cut into 5 equal heads"):
+    with pytest.raises(ValueError, match="width of 12 cannot be split into 5 equal heads"):
         relation_kl(at.student, at.teacher, at.batch, heads=5)
 
 

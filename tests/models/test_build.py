@@ -202,7 +202,7 @@ def test_unknown_families_and_narrow_embeddings_are_refused() -> None:
     with pytest.raises(CheckpointError, match=r"of type 'gpt2': unsupported family\n"):
         shape_of(GPT2Config())
     narrow = ElectraConfig(hidden_size=256, embedding_size=128, num_attention_heads=4)
-    with pytest.raises(CheckpointError, match=r"embeddings of width 128 beside hidden states of 2"):
+    with pytest.raises(CheckpointError, match=r"an embedding size of 128 with a hidden size of 2"):
         shape_of(narrow)
     model = tiny.model()
     model.config.model_type = "mamba"

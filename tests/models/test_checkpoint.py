@@ -129,16 +129,14 @@ def test_the_wrong_task_is_told(head: Head, allowed: str, tmp_path: Path) -> Non
     with pytest.raises(CheckpointError) as raised:
         load_checkpoint(tmp_path / "it", head)
     assert str(raised.value) == (
-        f"{tmp_path}/it: this checkpoint answers sentiment\n  allowed: one for {allowed}"
+        f"{tmp_path}/it: this checkpoint predicts sentiment\n  allowed: one that predicts {allowed}"
     )
 
 
 def test_a_missing_tokenizer_is_told(tmp_path: Path) -> None:
     """Weights alone are not a checkpoint; neither is a tokenizer that knows no words."""
     tiny.model().save_pretrained(tmp_path)
-    with pytest.raises(
-        CheckpointError, match=r"there is no tokenizer here that can be |knows \d tokens"
-    ):
+    with pytest.raises(CheckpointError, match=r"no readable tokenizer here: |has \d tokens"):
         load_tokenizer(tmp_path)
     save(tmp_path / "it")
     stated = json.loads((tmp_path / "it" / "tokenizer.json").read_text())
@@ -148,7 +146,7 @@ def test_a_missing_tokenizer_is_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as raised:
         load_tokenizer(tmp_path / "it")
     assert str(raised.value) == (
-        f"{tmp_path}/it: this tokenizer knows 5 tokens\n  allowed: a vocabulary"
+        f"{tmp_path}/it: the vocabulary has 5 tokens\n  allowed: a vocabulary"
     )
 
 
@@ -309,5 +307,7 @@ def test_what_nobody_trained_is_not_written(family: str, tmp_path: Path) -> None
     theirs = dict(encoder_of(model).named_parameters())
     for name, parameter in encoder_of(loaded).named_parameters():
         assert torch.equal(parameter, theirs[name]), name
-    with pytest.raises(CheckpointError, match=r"these weights answer no masked tokens: there is"):
+    with pytest.raises(
+        CheckpointError, match=r"these weights have no masked-language-model head: missing"
+    ):
         require_word_head(tmp_path / "it", loaded)

@@ -70,11 +70,11 @@ def add_a_template(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("tamper", "told"),
     [
-        (take_weights, "model.safetensors is another file"),
-        (lose_numbers, "model.safetensors is another file"),
-        (reverse_tokenizer, "tokenizer.json is another file"),
-        (configure(layer_norm_eps=0.5), "config.json is another file"),
-        (configure(num_attention_heads=2), "config.json is another file"),
+        (take_weights, "model.safetensors has changed"),
+        (lose_numbers, "model.safetensors has changed"),
+        (reverse_tokenizer, "tokenizer.json has changed"),
+        (configure(layer_norm_eps=0.5), "config.json has changed"),
+        (configure(num_attention_heads=2), "config.json has changed"),
         (lose_tokenizer, "tokenizer.json is missing"),
         (add_a_template, "added_tokens.json was added"),
     ],

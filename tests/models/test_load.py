@@ -50,7 +50,7 @@ def test_a_gap_in_the_encoder_is_an_error(folder: Path) -> None:
         {name: t for name, t in tensors.items() if ".layer.1.attention.self." not in name},
     )
     assert refused(folder) == (
-        f"{folder}: its weights lack 6 tensors of the encoder, the first is"
+        f"{folder}: 6 encoder tensors are missing from its weights, first"
         " bert.encoder.layer.1.attention.self.key.bias\n"
         "  allowed: weights that fit config.json\n"
         "  fix: download or build it again"
@@ -80,7 +80,7 @@ def test_layers_beyond_the_configuration_are_an_error(folder: Path) -> None:
 def test_any_more_of_an_encoder_is_an_error(folder: Path, more: str) -> None:
     """Relative positions, layers saved without a prefix, cross attention, other tables."""
     rewrite(folder, {**tensors_of(folder), more: torch.zeros(3)})
-    assert refused(folder).startswith(f"{folder}: its weights contain 1 tensors of an encoder that")
+    assert refused(folder).startswith(f"{folder}: its weights contain 1 encoder tensors that")
 
 
 def test_numbers_that_old_checkpoints_store_are_no_part_of_it(folder: Path) -> None:
@@ -124,7 +124,7 @@ def test_weights_of_any_float_are_computed_in_float32(folder: Path, dtype: torch
         (
             '{"model_type": "gpt2"}',
             (
-                "model_type: is 'gpt2', a family that is not known\n"
+                "model_type: is 'gpt2', an unsupported family\n"
                 "  allowed: bert, distilbert, electra, roberta"
             ),
         ),

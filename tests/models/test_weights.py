@@ -108,7 +108,7 @@ def test_an_index_that_is_none_is_told(sharded: Path, content: bytes, expected: 
         (
             ["pytorch_model.bin"],
             "; there is pytorch_model.bin",
-            "no format is loaded that can",
+            "formats that can contain",
         ),
         (["tf_model.h5"], "; there is tf_model.h5", "other formats are not loaded; open the model"),
         (

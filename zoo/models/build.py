@@ -89,7 +89,7 @@ def _refuse_other_function(student: PretrainedConfig, teacher: PretrainedConfig)
     """What no setting of the student's family can say."""
     ours, theirs = str(student.model_type), str(teacher.model_type)
     where = f"a student of {ours} with layers of {theirs}"
-    remedy = f"state start: fresh, or family: {theirs}"
+    remedy = f"set start: fresh, or family: {theirs}"
     if ours == "distilbert" and epsilon_of(teacher) != EPSILON:
         given = f"the teacher's layer norms add {epsilon_of(teacher):g} (layer_norm_eps)"
         raise CheckpointError(
@@ -145,7 +145,7 @@ def _copy_tensor(target: Tensor, source: Tensor, name: str) -> None:
             Problem(
                 f"{name} of the teacher",
                 f"{tuple(source.shape)} does not fit the student's {tuple(target.shape)}",
-                remedy="state start: fresh",
+                remedy="set start: fresh",
             )
         )
     target.copy_(source)
