@@ -65,9 +65,9 @@ def test_all_problems_of_the_labels_come_at_once(tmp_path: Path) -> None:
     assert str(told.value) == (
         f"{data}:2: Label: the label 'maybe'\n"
         "  allowed: entailment, neutral, contradiction\n"
-        f"{data}:4: a row of 2 columns\n"
+        f"{data}:4: a row with 2 columns\n"
         "  allowed: 3 columns: Premise, Hypothesis, Label\n"
-        "  fix: fetch glue/diagnostic of the official release again"
+        "  fix: download glue/diagnostic of the official release again"
     )
 
 

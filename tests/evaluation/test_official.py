@@ -191,9 +191,9 @@ def test_rows_of_a_test_set_that_are_cut_short_are_named(data: Path) -> None:
     with pytest.raises(DataError) as told:
         read_test_split(TASKS["sst2"], "test", data)
     assert str(told.value) == (
-        f"{path}:3: a row of 1 columns\n"
+        f"{path}:3: a row with 1 columns\n"
         "  allowed: 2 columns: index, sentence\n"
-        "  fix: fetch glue/SST-2 of the official release again"
+        "  fix: download glue/SST-2 of the official release again"
     )
 
 

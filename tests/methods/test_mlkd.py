@@ -307,7 +307,7 @@ def test_layer_maps(layers: LayerMap, student: int, expected: tuple[int, ...]) -
             "top",
             13,
             "13 student layers cannot each map to one of the teacher's 12",
-            "students of at most 12 layers",
+            "a student of at most 12 layers",
         ),
         (
             (0, 12),

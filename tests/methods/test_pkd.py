@@ -164,7 +164,7 @@ def test_the_codes_reduction_divides_by_the_classes(kind: Kind) -> None:
             {"layers": "last"},
             "layers",
             "24 student layers cannot each map to one of the teacher's 12",
-            "students of at most 12 layers",
+            "a student of at most 12 layers",
         ),
         (
             {"layers": 6, "hidden": 384, "heads": 12},

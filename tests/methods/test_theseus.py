@@ -145,8 +145,8 @@ def test_resuming_is_exact_in_both_stages(tmp_path: Path, killed_at: int) -> Non
 @pytest.mark.parametrize(
     ("student", "given"),
     [
-        ({"layers": 5}, "12 layers cannot be cut into 5 equal modules"),
-        ({"layers": 24}, "12 layers cannot be cut into 24 equal modules"),
+        ({"layers": 5}, "12 layers cannot be split into 5 equal modules"),
+        ({"layers": 24}, "12 layers cannot be split into 24 equal modules"),
         (
             {"heads": 6},
             "successors stand in for the teacher's layers; heads 6 beside 12",

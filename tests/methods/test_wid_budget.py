@@ -229,4 +229,4 @@ def test_a_setting_that_decides_nothing_is_refused(
     budgets = Budgets(MINI, MINI, {})
     tasks = [TASKS["sentiment"], TASKS["span"]]
     (finding,) = METHODS.misfits(Wid(**fields), student, tiny.TEACHER, tasks, budgets)
-    assert finding == ((key,), f"it decides nothing: {given}", allowed, "remove it")
+    assert finding == ((key,), f"no effect: {given}", allowed, "remove it")

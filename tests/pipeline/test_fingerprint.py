@@ -204,7 +204,7 @@ def test_a_reworded_error_changes_no_fingerprint(package: Path) -> None:
     path = package / "training/given.py"
     text = path.read_text()
     assert "the tokenizer of these weights differs from that of teacher" in text
-    path.write_text(text.replace("the tokenizer beside these weights", "their tokenizer"))
+    path.write_text(text.replace("the tokenizer of these weights", "their tokenizer"))
     assert fingerprints() == before
 
 

@@ -150,7 +150,7 @@ def test_pieces_in_another_order_are_told_by_the_padding(folder: Path) -> None:
     assert refused(folder) == (
         f"{folder}/config.json: pad_token_id: is 0, and the tokenizer's [PAD] is 14\n"
         "  allowed: the same number: the tokenizer may belong to another model\n"
-        f"  fix: {OTHER}; if it is this one, state 14"
+        f"  fix: {OTHER}; if it is this one, set 14"
     )
 
 
@@ -197,7 +197,7 @@ def test_a_tokenizer_that_is_read_otherwise_than_it_says_is_refused(folder: Path
         f"{folder}/tokenizer.json: normalizer.lowercase: is false, but tokenizer_config.json sets "
         "it to true\n"
         "  allowed: consistent files\n"
-        '  fix: state "do_lower_case" in tokenizer_config.json as the model was trained'
+        '  fix: set "do_lower_case" in tokenizer_config.json as in training'
     )
 
 

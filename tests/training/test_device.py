@@ -23,7 +23,7 @@ def test_the_named_device_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (
             "gpu 1",
-            "ZOO_DEVICE: 'gpu 1' is no device\n  allowed: cpu, cuda, cuda:<number>",
+            "ZOO_DEVICE: 'gpu 1' is not a device\n  allowed: cpu, cuda, cuda:<number>",
         ),
         *(
             (named, f"ZOO_DEVICE: {named!r} is not a device\n  allowed: cpu, cuda, cuda:<number>")
@@ -56,7 +56,7 @@ def test_a_card_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError) as raised:
         training_device()
     assert (
-        str(raised.value) == "ZOO_DEVICE: there is no cuda:2 here\n  allowed: cpu, cuda:0, cuda:1"
+        str(raised.value) == "ZOO_DEVICE: cuda:2 is not available\n  allowed: cpu, cuda:0, cuda:1"
     )
 
 

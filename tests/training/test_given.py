@@ -202,6 +202,6 @@ def test_a_tokenizer_that_fits_nothing_is_told_before_any_training(project: Proj
     tokenizer = load_tokenizer(folder)
     tokenizer.add_tokens([f"more{place}" for place in range(600)])
     tokenizer.save_pretrained(folder)
-    with pytest.raises(CheckpointError, match=re.escape("lie beyond the 600 embeddings")):
+    with pytest.raises(CheckpointError, match=re.escape("outside the 600 embeddings")):
         stage(project, "big/pretrain")
     assert not project.entry("small", "big").pretrained.exists()
