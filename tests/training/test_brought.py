@@ -264,7 +264,7 @@ def test_the_padding_of_roberta_counts_positions(folder: Path) -> None:
         said.append(str(raised.value))
     assert said[0].startswith(
         f"{path}: pad_token_id: is not set, and positions are numbered from it\n"
-        "  allowed: a number\n  fix: state 0, if it was trained so"
+        "  allowed: a number\n  fix: set it to 0 if the model was trained so"
     )
     assert said[1].endswith(
         f"{path}: pad_token_id: is 5, which leaves 60 of 64 positions\n"

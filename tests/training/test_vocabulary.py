@@ -79,7 +79,7 @@ def test_a_vocabulary_file_is_taken_as_it_is(
     [
         (None, 10, "vocabulary not found\n  allowed: a vocab.txt below $ZOO_DATA"),
         (["[PAD]", "one"], 10, r"lacks [UNK], [CLS], [SEP], [MASK]" + "\n  allowed: at most 10"),
-        ([*SPECIAL, "one"], 5, "holds 6 tokens\n  allowed: at most 5 tokens with all of"),
+        ([*SPECIAL, "one"], 5, "contains 6 tokens\n  allowed: at most 5 tokens with all of"),
     ],
 )
 def test_an_unfit_vocabulary_file_is_told(

@@ -113,7 +113,9 @@ def _padding(
     if stated is None:
         if config.model_type == "roberta":
             given = "is not set, and positions are numbered from it"
-            yield Problem(where, given, "a number", f"set it to {found}, if it was trained so")
+            yield Problem(
+                where, given, "a number", f"set it to {found} if the model was trained so"
+            )
         return
     if stated != found:
         yield Problem(
