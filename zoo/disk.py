@@ -13,7 +13,7 @@ from zoo.errors import Problem, ZooError, at
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 """What whoever fills a folder meets because of the folder; other errors are its own."""
 _TOLD_ROOM = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]")
-"""How libraries written in Rust, and those that quote Python, tell the number of an error."""
+"""How libraries written in Rust, and those that quote Python, report the number of an error."""
 _CUT_SHORT = re.compile(r"\d+ requested and \d+ written|file write failed|iostream error")
 """How numpy and torch tell that a disk took only a part; they drop the number."""
 
@@ -67,7 +67,7 @@ def reported(path: Path, *, only_room: bool = False) -> Iterator[None]:
 
 
 _SPARED: set[str] = set()
-"""What was told already."""
+"""What was already reported."""
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def read_json(  # noqa: PLR0913  (what a caller may expect of a file)
     endless: bool = False,
     most_bytes: int = MOST_BYTES,
 ) -> Any:
-    """The value of a JSON file; a byte order mark is passed over.
+    """The value of a JSON file; a byte order mark is skipped.
 
     Args:
         path: the file.

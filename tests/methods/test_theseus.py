@@ -149,11 +149,11 @@ def test_resuming_is_exact_in_both_stages(tmp_path: Path, killed_at: int) -> Non
         ({"layers": 24}, "12 layers cannot be split into 24 equal modules"),
         (
             {"heads": 6},
-            "successors stand in for the teacher's layers; heads 6 beside 12",
+            "successors replace the teacher's layers; heads 6 instead of 12",
         ),
         (
             {"family": "distilbert"},
-            "successors stand in for the teacher's layers; family distilbert beside bert",
+            "successors replace the teacher's layers; family distilbert instead of bert",
         ),
     ],
 )

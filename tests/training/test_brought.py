@@ -173,7 +173,7 @@ def test_a_cased_vocabulary_that_is_read_in_small_letters_is_refused(folder: Pat
         f"{folder}: 10 of 20 tokens can never occur, such as 'A', 'Cat', 'Dog', ...: the vocabulary"
         " is cased, and this tokenizer lower-cases all text\n"
         "  allowed: a cased vocabulary with a tokenizer that keeps case\n"
-        '  fix: set "do_lower_case": false in tokenizer_config.json (beside a vocab.txt), or'
+        '  fix: set "do_lower_case": false in tokenizer_config.json (next to a vocab.txt), or'
         " lowercase: false in the normalizer of tokenizer.json"
     )
 

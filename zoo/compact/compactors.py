@@ -27,7 +27,7 @@ class Compactor(nn.Module):
 
 
 class Compacted(nn.Module):
-    """Stands where a linear map stands: a compactor before it, and one after it where wanted."""
+    """Replaces a linear map: a compactor before it, and one after it where wanted."""
 
     def __init__(self, linear: nn.Linear, *, right: bool = True) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class MaskedNorm(nn.Module):
 
 
 class CompactedNorm(nn.Module):
-    """Stands where the embeddings' layer norm stands: a compactor of their sum, then the norm."""
+    """Replaces the embeddings' layer norm: a compactor of their sum, then the norm."""
 
     def __init__(self, norm: nn.LayerNorm) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class CompactedNorm(nn.Module):
 
 
 def insert(model: PreTrainedModel, places: Places) -> None:
-    """Put compactors into a model, and give its decoder a weight of its own."""
+    """Put compactors into a model, and give its decoder its own weight."""
     decoder = model.get_submodule(places.decoder)
     assert isinstance(decoder, nn.Linear)
     # Each is merged with a compactor of its own, so that they could not stay one tensor.

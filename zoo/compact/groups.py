@@ -43,7 +43,7 @@ class Group:
 
     @property
     def key(self) -> str:
-        """What tells it from others."""
+        """What distinguishes it from others."""
         return self.name if self.layer is None else f"{self.name}_{self.layer}"
 
 

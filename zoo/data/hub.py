@@ -33,7 +33,7 @@ class HubData:
 
 
 def split_of(task: Task, split: str, revision: str) -> HubData:
-    """Where a split of a task lies on the hub."""
+    """Where a split of a task is on the hub."""
     assert task.hub is not None
     return HubData(task.hub.id, task.hub.config, task.hub.split(split), revision)
 

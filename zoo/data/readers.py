@@ -1,4 +1,4 @@
-"""The readers of tasks that lie in files or on the hub."""
+"""The readers of tasks in files or on the hub."""
 
 from collections.abc import Callable
 from pathlib import Path

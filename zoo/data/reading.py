@@ -67,7 +67,7 @@ def decoded(raw: bytes, file: Path, line: int) -> str | Problem:
 
 
 def not_utf8(raw: bytes, error: UnicodeDecodeError, where: str) -> Problem:
-    """The problem of a byte of `raw` that is no UTF-8."""
+    """The problem of a byte of `raw` that is not UTF-8."""
     return Problem(
         where,
         f"byte 0x{raw[error.start]:02x} is not UTF-8",

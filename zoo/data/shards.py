@@ -1,4 +1,4 @@
-"""A tokenised corpus on disk: memory-mapped shards of piece ids, and packed blocks of them.
+"""A tokenised corpus on disk: memory-mapped shards of token ids, and packed blocks of them.
 
 index.json         what the shards hold, and which tokenizer made them
 documents.npy      int64: where each document begins in the stream of all tokens

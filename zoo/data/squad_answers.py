@@ -79,7 +79,7 @@ def _whole(value: Any) -> int | None:
 
 
 class Aligner:
-    """Puts answers where they stand; which unit the offsets of a file count is told by all of them.
+    """Locates answers; the unit of a file's offsets is inferred from all of them.
 
     Browsers and Java count UTF-16 units, C and Go bytes of UTF-8.
     """

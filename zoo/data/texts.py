@@ -89,7 +89,7 @@ ROWS = {Reader.TSV: tsv_rows, Reader.JSON_LINES: json_rows}
 def _labelled(
     task: Task, split: str, number: int, file: Path, row: TableRow
 ) -> TextExample | Problem:
-    """The example that stands in a row, or what is wrong with its label."""
+    """The example of a row, or what is wrong with its label."""
     label = _file_label(task, row.cells[task.columns.label].strip())
     if label is None:
         where = at(file, row.line, task.columns.label)

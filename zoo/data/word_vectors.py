@@ -16,10 +16,10 @@ from zoo.errors import DataError, Problem, at
 from zoo.json_files import shortened
 
 MOST_VECTORS = 400_000
-"""Vectors that are read of a file; such files begin with the most frequent words."""
+"""Maximum vectors read from a file; such files begin with the most frequent words."""
 
 _FIRST = 100
-"""Lines that tell how many numbers a vector has."""
+"""Lines that determine the size of a vector."""
 _BETWEEN = re.compile("[ \t]+")
 _MEANT = frozenset({"nan", "inf", "-inf"})
 """What is meant as a number, though it is none."""
@@ -84,7 +84,7 @@ class WordVectors:
 
 
 def _vectors(file: Path, problems: list[Problem]) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """The words of `file` with their vectors, in its order; what is no such line joins problems."""
+    """The words of `file` with their vectors, in its order; malformed lines join problems."""
     rows = text_lines(file, problems)
     first = [(line, _cells(text)) for line, text in islice(rows, _FIRST)]
     size = _size([cells for _line, cells in first[1:] or first])

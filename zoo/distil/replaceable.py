@@ -12,7 +12,7 @@ from zoo.models.anatomy import layers_of
 
 
 class Replaceable(nn.Module):
-    """Stands where a layer stands; in training it uses the successor with probability `rate`.
+    """Takes the place of a layer; in training it uses the successor with probability `rate`.
 
     In evaluation it always does. Every forward draws anew from torch's CPU generator. `rate` is
     extra state: it is saved with the weights, and reading it never waits for a device.
@@ -51,7 +51,7 @@ class Replaceable(nn.Module):
 def with_modules(
     teacher: PreTrainedModel, depth: int, student: PreTrainedModel | None = None
 ) -> PreTrainedModel:
-    """A copy of the teacher in `depth` modules; nothing but the successors asks for gradients.
+    """A copy of the teacher in `depth` modules; only the successors require gradients.
 
     Successors start as the student's layers, or as the teacher's first ones without a student.
     """

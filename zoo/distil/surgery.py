@@ -60,7 +60,7 @@ class Surgery(Protocol):
 
     @property
     def reads_teacher(self) -> bool:
-        """Whether `open` asks for the teacher."""
+        """Whether `open` needs the teacher."""
         ...
 
     @property
@@ -77,7 +77,7 @@ class Surgery(Protocol):
         ...
 
     def note(self, budget: Budget | None) -> str:
-        """When it does what, for people; empty where there is nothing to tell."""
+        """Its schedule in words; empty where there is nothing to report."""
         ...
 
     def open(self, seat: Seat) -> PreTrainedModel:
@@ -105,7 +105,7 @@ class Surgery(Protocol):
         ...
 
     def report(self, trainee: PreTrainedModel) -> ReportColumns | None:
-        """What happened to the structure, as a table of columns to be kept beside the weights."""
+        """What happened to the structure, as a table of columns stored next to the weights."""
         ...
 
 
@@ -128,7 +128,7 @@ class Continue:
         return self
 
     def note(self, budget: Budget | None) -> str:  # noqa: ARG002
-        """Nothing to tell."""
+        """Nothing to report."""
         return ""
 
     def open(self, seat: Seat) -> PreTrainedModel:
@@ -151,5 +151,5 @@ class Continue:
         return 1.0
 
     def report(self, trainee: PreTrainedModel) -> ReportColumns | None:  # noqa: ARG002
-        """Nothing to tell."""
+        """Nothing to report."""
         return None

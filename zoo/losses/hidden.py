@@ -1,4 +1,4 @@
-"""Losses on hidden states; padding never counts unless that is asked for.
+"""Losses on hidden states; padding is ignored unless requested.
 
 Shapes: B batch, S length, H width; the first token is [CLS].
 """

@@ -30,7 +30,7 @@ class DistilBert(Method):
     temperature: float = Field(2.0, gt=0)
     """T of the soft labels; the README's command."""
     soft_weight: float = Field(5.0, ge=0)
-    """Weight of the soft labels; the README's command, the paper states none."""
+    """Weight of the soft labels; the README's command, the paper gives none."""
     mlm_weight: float = Field(2.0, ge=0)
     """Weight of the masked-language-modelling loss."""
     cosine_weight: float = Field(1.0, ge=0)

@@ -1,4 +1,4 @@
-"""Vanilla knowledge distillation: the teacher's soft labels beside the hard ones."""
+"""Vanilla knowledge distillation: the teacher's soft labels alongside the hard ones."""
 
 from typing import Literal, final
 

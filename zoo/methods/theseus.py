@@ -66,14 +66,14 @@ class Theseus(Method):
             )
         theirs = teacher.model_copy(update={"layers": student.layers})
         differing = [
-            f"{key} {value} beside {getattr(theirs, key)}"
+            f"{key} {value} instead of {getattr(theirs, key)}"
             for key, value in student
             if value != getattr(theirs, key)
         ]
         if differing:
             raise MisfitError(
                 "name",
-                f"successors stand in for the teacher's layers; {', '.join(differing)}",
+                f"successors replace the teacher's layers; {', '.join(differing)}",
                 "a student that differs from its teacher in depth only",
             )
 

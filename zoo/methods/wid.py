@@ -16,7 +16,7 @@ from zoo.spec.base import PositiveInt
 from zoo.spec.shape import Shape
 
 _BY_BUDGET = ("window", "l2_lambda", "decay")
-"""Settings that the budget of the corpus stage decides where they are not stated."""
+"""Settings that the budget of the corpus stage decides where they are not set."""
 
 
 @final
@@ -135,7 +135,7 @@ class Wid(Method):
         )
 
     def _refuse_idle(self, setting: Setting) -> None:
-        """Refuse what is stated and decides nothing beside the other settings."""
+        """Refuse what is set without effect given the other settings."""
         student, teacher = setting.student, setting.teacher
         widths = student.hidden // student.heads, teacher.hidden // teacher.heads
         idle = {
@@ -171,7 +171,8 @@ class Wid(Method):
             fitting = teacher.intermediate * student.hidden / teacher.hidden
             raise MisfitError(
                 "name",
-                f"feed-forward networks shrink as hidden states do, not to {student.intermediate}",
+                "feed-forward networks shrink in proportion to hidden states,"
+                f" not to {student.intermediate}",
                 f"intermediate: {fitting:g}",
             )
         self._refuse_heads(student, teacher)

@@ -1,4 +1,4 @@
-"""Where the parts lie in each Hugging Face family: a table, and the few questions asked of it."""
+"""Names of the parts in each Hugging Face family: a table and a few queries."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -141,7 +141,7 @@ def layers_of(model: PreTrainedModel) -> nn.ModuleList:
 
 
 def word_head(model: PreTrainedModel) -> frozenset[str]:
-    """The names of what only answers masked pieces, in a model that does."""
+    """The names of what only predicts masked tokens, in a model that does."""
     anatomy = anatomy_of(model)
     around = anatomy.decoder.rpartition(".")[0]
     roots = (*anatomy.head, anatomy.decoder, *([around] if around else []))

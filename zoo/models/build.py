@@ -86,7 +86,7 @@ def inherit(student: PreTrainedModel, teacher: PreTrainedModel, layers: tuple[in
 
 
 def _refuse_other_function(student: PretrainedConfig, teacher: PretrainedConfig) -> None:
-    """What no setting of the student's family can say."""
+    """What no setting of the student's family can express."""
     ours, theirs = str(student.model_type), str(teacher.model_type)
     where = f"a student of {ours} with layers of {theirs}"
     remedy = f"set start: fresh, or family: {theirs}"

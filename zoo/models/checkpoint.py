@@ -1,4 +1,4 @@
-"""Checkpoints: plain transformers folders plus a small zoo.json that says what they are."""
+"""Checkpoints: plain transformers folders plus a small zoo.json that identifies them."""
 
 import copy
 import json
@@ -39,7 +39,7 @@ def save_checkpoint(
 
 
 def fitted(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> PreTrainedTokenizerBase:
-    """The tokenizer with what transformers must know of the model beside it.
+    """The tokenizer with what transformers must know of its model.
 
     Its pipelines cut texts to `model_max_length` and give a model what `model_input_names` lists.
     """
@@ -101,7 +101,7 @@ def _refuse_other_labels(folder: Path, task: Task) -> None:
 
 
 def require_word_head(folder: Path, model: PreTrainedModel) -> None:
-    """Let a checkpoint pass whose weights hold the head that answers masked pieces.
+    """Check that a checkpoint's weights contain the masked-language-model head.
 
     transformers gives a model without one a random head, from which nothing could be learnt.
 

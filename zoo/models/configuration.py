@@ -56,7 +56,7 @@ _ACROSS = (
     *("hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range"),
     *("layer_norm_eps", "pad_token_id", "tie_word_embeddings"),
 )
-"""What families have in common beside their shapes, by BERT's names."""
+"""What families have in common besides their shapes, by BERT's names."""
 _RENAMED = {
     "distilbert": {
         "hidden_act": "activation",
@@ -68,7 +68,7 @@ _RENAMED = {
 
 @dataclass(frozen=True)
 class Head:
-    """What a model answers: masked pieces when `task` is None, a task otherwise.
+    """What a model predicts: masked tokens when `task` is None, a task otherwise.
 
     `pooled` keeps a pretrained pooler beside the masked-piece head, for tasks to come.
     """
@@ -138,7 +138,7 @@ def epsilon_of(config: PretrainedConfig) -> float:
 
 
 def longest_input(config: PretrainedConfig) -> int:
-    """How many pieces a model of `config` has positions for."""
+    """How many tokens a model of `config` has positions for."""
     positions = int(config.max_position_embeddings)
     if config.model_type == "roberta":
         return positions - int(config.pad_token_id) - 1

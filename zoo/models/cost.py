@@ -69,7 +69,7 @@ def stored_parameters(path: Path) -> int:
 
 
 def forward_flops(model: PreTrainedModel, length: int) -> int:
-    """Floating-point operations of one forward pass over one sequence of `length` pieces.
+    """Floating-point operations of one forward pass over one sequence of `length` tokens.
 
     Products of matrices count 2 per multiply-add, as PyTorch counts them; norms, activations and
     additions of biases are left out. Nothing is computed: the pass runs on the meta device.

@@ -22,7 +22,7 @@ TrainingStage = Literal["pretrained", "transferred", "trained"]
 
 
 class Identity(Spec):
-    """What a checkpoint is: where it stands in the zoo, what made it, its bytes."""
+    """What a checkpoint is: its place in the zoo, what made it, its bytes."""
 
     schema_version: Literal[2] = 2
     suite: str
@@ -54,7 +54,7 @@ class Identity(Spec):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What whoever reads a checkpoint takes it for."""
+    """What the reader of a checkpoint expects."""
 
     suite: str
     entry: str
@@ -124,7 +124,7 @@ def _short(value: object) -> str:
 
 
 def hashed_files(folder: Path) -> dict[str, str]:
-    """sha256 of every file of a checkpoint but the one that holds them; hidden ones are no part."""
+    """sha256 of every file of a checkpoint but the one that holds them; hidden files excluded."""
     return {
         path.name: file_sha256(path)
         for path in sorted(folder.glob("[!.]*"))

@@ -20,7 +20,7 @@ from zoo.models.weights import FETCH, stored_names
 
 _BODY = re.compile(r"(^|\.)(embeddings\.|embeddings_project\.|(encoder|transformer)\.layer\.)")
 _NOT_LEARNT = ("position_ids", "token_type_ids")
-"""Numbers that old checkpoints store beside their tables."""
+"""Numbers that old checkpoints store besides their tables."""
 _UNREADABLE = (
     *(OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, AssertionError),
     *(ImportError, SafetensorError, StrictDataclassError),
@@ -119,7 +119,7 @@ def loaded_weights(folder: Path, head: Head, *, seed: int, heads: int | None = N
 
 
 def _refuse_configuration(path: Path) -> None:
-    """Refuse what transformers would read otherwise than the writer meant, all at once."""
+    """Refuse what transformers would misread, all at once."""
     stated = _read(path)
     family = stated.get("model_type")
     known = ", ".join(sorted(FAMILIES))

@@ -1,4 +1,4 @@
-"""The neighbour start: heads of the first layers begin by looking beside them and at echoes.
+"""The neighbour start: heads of the first layers start out attending to neighbours and echoes.
 
 A randomly started BERT spends most of a small pretraining budget on discovering positions: its
 loss stays at word frequencies. Here positions are waves in the first quarter of the dimensions,

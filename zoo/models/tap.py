@@ -46,7 +46,7 @@ class Tap:
     layer: int | tuple[int, ...] = 0
 
     def __post_init__(self) -> None:
-        """Refuse what is no place in any model."""
+        """Refuse what no model has."""
         if not self.layers:
             raise ValueError(f"a tap of {self.site} names no layer")
         if self.site in LAYERLESS and self.layer != 0:

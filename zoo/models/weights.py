@@ -86,7 +86,7 @@ def stored_names(folder: Path) -> frozenset[str]:
 
 
 def _indexed(index: Path) -> list[str]:
-    """The files an index names, sorted; they must lie beside it."""
+    """The files an index names, sorted; they must be in its folder."""
     try:
         content = json.loads(index.read_text(encoding="utf-8"))
         names = sorted(set(content["weight_map"].values()))

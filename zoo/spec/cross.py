@@ -22,7 +22,7 @@ from zoo.spec.teacher import PretrainedSource, Teacher
 
 
 class Catalogue(Protocol):
-    """The methods there are, and what they say of shapes; the folder `zoo/methods/` is the one."""
+    """The available methods and their checks on shapes, as `zoo/methods/` provides them."""
 
     @property
     def classes(self) -> Mapping[str, type[MethodSpec]]:

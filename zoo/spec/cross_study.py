@@ -32,7 +32,7 @@ _NOT_VARIED = {
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What a study stands beside: its suite, and the names and entries that are there.
+    """The context of a study: its suite, and the names and entries there.
 
     `sound` are the entries of whose files nothing is wrong; `entries` are the names of all,
     and `taken` all names that a study and its variants may not have. `tasks` are those that the
@@ -50,7 +50,7 @@ class Neighbours:
 
 
 def study_findings(name: str, study: Study, beside: Neighbours) -> list[Finding]:
-    """What in a study's file does not fit; nothing where its entry has errors of its own."""
+    """What in a study's file does not fit; nothing where its entry has errors itself."""
     if name in beside.taken:
         given = f"{name!r} is already the name of an entry, a teacher or a variant"
         return [Finding((), given, remedy="rename one")]

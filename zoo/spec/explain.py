@@ -52,7 +52,7 @@ def _is_above(path: KeyPath, other: KeyPath) -> bool:
 
 
 def _meant(details: ErrorDetails, schema: Schema) -> KeyPath:
-    """The key that an unknown one was meant to be: that it is missing need not be said again."""
+    """The key that an unknown one was meant to be: it need not be reported as missing too."""
     path, _ = schema.locate(details["loc"])
     if details["type"] != "extra_forbidden":
         return ()
@@ -120,7 +120,7 @@ _TELLERS: dict[str, Callable[[ErrorDetails, KeyPath, Node, Schema], Finding]] = 
 
 
 def _shown(value: Any) -> str:
-    """A value as it might stand in the file, cut short."""
+    """A value as it might appear in the file, shortened."""
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, float) and not math.isfinite(value):

@@ -64,7 +64,7 @@ class CorpusInput(Spec):
 
 
 class ModelInput(Spec):
-    """The files of a model that somebody else made."""
+    """The files of a third-party model."""
 
     kind: Literal["model"] = "model"
     source: HubSource | FolderSource = Field(discriminator="kind")
@@ -89,7 +89,7 @@ class InputsJob(Job):
 
 
 class PretrainJob(Job):
-    """Bring first weights: from the hub, a folder, another entry, or by pretraining."""
+    """Provide initial weights: from the hub, a folder, another entry, or by pretraining."""
 
     schema_version: Literal[3] = RECIPE_SCHEMA
     source: ResolvedSource
@@ -106,7 +106,7 @@ class PretrainJob(Job):
         return weights_declared(self.source)
 
     def digest(self, inputs: Inputs) -> str:
-        """Identity of the weights, brought or made of these inputs."""
+        """Identity of the weights, fetched or made from these inputs."""
         return digest({"recipe": [self.schema_version, content(self.source)], "inputs": inputs})
 
 
@@ -132,7 +132,7 @@ class TransferJob(Job):
 
     @property
     def declared(self) -> str:
-        """sha256 of what is declared of the transfer: where it stands plays no part.
+        """sha256 of what is declared of the transfer: its location plays no part.
 
         Whether projections are taken up follows from the student's start and the source.
         """

@@ -27,7 +27,7 @@ class Level(NamedTuple):
 
     @property
     def keys(self) -> set[str]:
-        """The keys that somebody wrote and that have a value."""
+        """The keys that are set to a value."""
         keys = self.stated.model_fields_set - {"stages"}
         return {key for key in keys if self.is_whole or getattr(self.stated, key) is not None}
 

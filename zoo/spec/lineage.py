@@ -32,7 +32,7 @@ def build_needs(
 
 
 def build_waves(teachers: Mapping[str, Teacher], entries: Mapping[str, Entry]) -> list[list[str]]:
-    """All names by name, in waves: what a name needs stands in earlier waves.
+    """All names by name, in waves: what a name needs is in earlier waves.
 
     Where nobody is made of another entry's weights, these are the teachers and the entries.
     """
@@ -136,7 +136,7 @@ class Lineage:
         return []
 
     def _student_shape(self, name: str) -> Shape | None:
-        """None where the entry or its teacher has errors that are told elsewhere."""
+        """None where the entry or its teacher has errors reported elsewhere."""
         entry = self.entries.get(name)
         teacher = self.teachers.get(entry.teacher) if entry else None
         if entry is None or teacher is None:

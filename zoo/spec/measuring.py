@@ -37,7 +37,7 @@ class ExportJob(Job):
 
 
 class LatencyJob(Job):
-    """Time one run of each task beside its teacher's."""
+    """Time one run of each task alongside its teacher's."""
 
     run_fields: ClassVar[tuple[str, ...]] = ("runs", "beside")
 

@@ -12,7 +12,7 @@ class Outline(NamedTuple):
     share: float
     """Its part of the budget of its kind of data."""
     asks_teacher: bool
-    """Whether a frozen teacher runs beside the student."""
+    """Whether a frozen teacher runs alongside the student."""
     over_samples: tuple[str, ...]
     """Families of its terms that compare the samples of a batch with each other."""
     watches: str | None

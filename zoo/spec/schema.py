@@ -1,4 +1,4 @@
-"""JSON Schema of the spec files: for editors, and to say in messages what is allowed."""
+"""JSON Schema of the spec files: for editors, and for the allowed values in messages."""
 
 import re
 from collections.abc import Mapping

@@ -12,7 +12,7 @@ Depth = Annotated[int, Field(gt=0, le=1_000)]
 Size = Annotated[int, Field(gt=0, le=10_000_000)]
 
 _SEGMENTS = {"bert": 2, "distilbert": 0, "roberta": 1, "electra": 2}
-"""Rows of a family's token type table, where nobody says otherwise."""
+"""Default number of token types per family."""
 _PIECES_BEFORE_POSITIONS = 2
 """RoBERTa counts positions from its padding id + 1, so its table has two rows more."""
 
@@ -40,7 +40,7 @@ class Shape(Spec):
     @field_validator("token_types")
     @classmethod
     def _usual_token_types(cls, stated: int | None, fields: ValidationInfo) -> int | None:
-        """The family's own number is the same shape, stated or not."""
+        """The family's own number is the same shape, set or not."""
         family = fields.data.get("family", "bert")
         if stated is not None and not _SEGMENTS[family]:
             raise misfit("", f"{family} has no token types", "remove this key")

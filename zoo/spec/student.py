@@ -38,7 +38,7 @@ class Student(Spec):
         return None if isinstance(start, str | tuple) else start
 
     def shape(self, teacher: Shape) -> Shape:
-        """The student's full shape beside this teacher."""
+        """The student's full shape for this teacher."""
         family = self.family or teacher.family
         return Shape(
             family=family,

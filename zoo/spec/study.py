@@ -9,7 +9,7 @@ from zoo.spec.jobs import Job
 from zoo.spec.teacher import TaskName
 
 TRAIN_AXIS = "train"
-"""The axis that is no key of an entry: training examples of every task."""
+"""The axis that is not a key of an entry: training examples of every task."""
 BASE = "base"
 """The name of the entry itself among its variants."""
 

@@ -1,4 +1,4 @@
-"""The tasks the zoo knows, each with all that others ask of it.
+"""The tasks of the zoo, each with its full definition.
 
 Kind, labels in official order and metrics; where its files lie, how they are laid out and which
 reader reads them; and what an official server takes.
@@ -29,7 +29,7 @@ class Reader(StrEnum):
 
 @dataclass(frozen=True)
 class Columns:
-    """Where the texts and the label of an example stand.
+    """Where the texts and the label of an example are.
 
     `named` are the columns of files without a header. `written` is how files write the classes, in
     the order of their ids, where not by their names. `ragged` says that the release is known to

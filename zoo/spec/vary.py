@@ -1,4 +1,4 @@
-"""Variants of an entry: the points of a study, their names, and the entries that stand there."""
+"""Variants of an entry: the points of a study, their names and their entries."""
 
 import itertools
 import json
@@ -18,12 +18,12 @@ Point = Mapping[str, int]
 """Axis -> place of its value; an axis that is absent stays as in the base."""
 
 FROM_SUITE = ("optimise", "corpus_optimise", "augment")
-"""What an entry takes from its suite where it says nothing."""
+"""What an entry takes from its suite by default."""
 
 
 @dataclass(frozen=True)
 class Base:
-    """The entry that is varied, and what it stands beside; `model` is the class of its file."""
+    """The entry to vary and its context; `model` is the class of its file."""
 
     entry: Entry
     suite: Suite
@@ -168,7 +168,7 @@ def _put(plain: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 
 
 def _short(axes: tuple[str, ...]) -> dict[str, str]:
-    """Each axis by its last key, or by as many as tell it from the others."""
+    """Each axis by its last key, or by as many as distinguish it from the others."""
     longest = max(len(axis_path(axis)) for axis in axes)
     for keys in range(1, longest + 1):
         short = {axis: _word("-".join(axis_path(axis)[-keys:])) for axis in axes}

@@ -99,7 +99,7 @@ def augmented_task(project: Project, job: TrainJob, run: RunRecipe, split: Split
 
 
 def augmentation_inputs(project: Project, job: TrainJob, augment: Augment) -> Inputs:
-    """What the copies of a run's examples are made of beside the examples.
+    """What the copies of a run's examples are made of besides the examples.
 
     Raises:
         DataError, CheckpointError: as `augmented_task`.

@@ -40,7 +40,7 @@ def run_beside(pieces: Sequence[PieceOfWork], workers: int) -> None:
 
 
 def _started(piece: PieceOfWork) -> tuple[BaseProcess, Connection]:
-    """A process that runs a piece, and where it tells what went wrong."""
+    """A process that runs a piece, and where it reports its errors."""
     context = multiprocessing.get_context("fork")
     told, telling = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(piece, telling, os.getpid()))

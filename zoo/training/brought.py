@@ -61,7 +61,7 @@ def number_problems(folder: Path, model: PreTrainedModel) -> Iterator[Problem]:
 def tokenizer_problems(
     folder: Path, tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig
 ) -> Iterator[Problem]:
-    """What of a tokenizer does not fit the model beside it."""
+    """What in a tokenizer does not fit its model."""
     lacking = [
         role for role in ("pad_token", "cls_token", "sep_token") if getattr(tokenizer, role) is None
     ]
@@ -84,7 +84,7 @@ def tokenizer_problems(
 
 
 def lost_pieces(where: str, tokenizer: PreTrainedTokenizerBase) -> Iterator[Problem]:
-    """A cased vocabulary whose tokenizer reads all text in small letters."""
+    """A cased vocabulary whose tokenizer lower-cases all text."""
     normalizer = tokenizer.backend_tokenizer.normalizer
     if normalizer is None:
         return
@@ -99,7 +99,7 @@ def lost_pieces(where: str, tokenizer: PreTrainedTokenizerBase) -> Iterator[Prob
             f"{len(lost)} of {len(pieces)} tokens can never occur, such as {_few(lost)}: the"
             " vocabulary is cased, and this tokenizer lower-cases all text",
             "a cased vocabulary with a tokenizer that keeps case",
-            'set "do_lower_case": false in tokenizer_config.json (beside a vocab.txt), or'
+            'set "do_lower_case": false in tokenizer_config.json (next to a vocab.txt), or'
             " lowercase: false in the normalizer of tokenizer.json",
         )
 
@@ -107,7 +107,7 @@ def lost_pieces(where: str, tokenizer: PreTrainedTokenizerBase) -> Iterator[Prob
 def _padding(
     folder: Path, tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig
 ) -> Iterator[Problem]:
-    """Both must name one piece: RoBERTa counts positions from it, and it tells a foreign order."""
+    """Both must name one token: RoBERTa numbers positions from it, and it reveals another order."""
     stated, found = config.pad_token_id, tokenizer.pad_token_id
     where = at(folder / "config.json", key="pad_token_id")
     if stated is None:
@@ -131,7 +131,7 @@ def _padding(
 
 
 def _frame(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Iterator[Problem]:
-    """Special pieces around a text and between two."""
+    """Special tokens around a text and between two."""
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
@@ -162,7 +162,7 @@ def _segments(
 
 
 def _beyond(folder: Path, tokenizer: PreTrainedTokenizerBase, rows: int) -> Iterator[Problem]:
-    """Pieces that the embeddings have no row for."""
+    """Tokens that the embeddings have no row for."""
     known = tokenizer.get_vocab()
     beyond = sorted((number, piece) for piece, number in known.items() if number >= rows)
     if beyond:
@@ -177,7 +177,7 @@ def _beyond(folder: Path, tokenizer: PreTrainedTokenizerBase, rows: int) -> Iter
 
 
 def _other_numbers(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Iterator[Problem]:
-    """A vocab.txt that numbers pieces otherwise than the tokenizer that was loaded."""
+    """A vocab.txt with other ids than the loaded tokenizer."""
     file = folder / "vocab.txt"
     if not file.is_file():
         return

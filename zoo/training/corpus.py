@@ -42,7 +42,7 @@ def corpus_blocks(
     length: int,
     pair: bool,
 ) -> Blocks | Documents:
-    """The corpus in blocks of `length` pieces; `pair` cuts each into two segments.
+    """The corpus in blocks of `length` tokens; `pair` splits each into two segments.
 
     Packed blocks without `pair` have no separator within; documents keep those of their sentences.
     """

@@ -48,7 +48,7 @@ def fetch_source(source: HubSource | FolderSource, *, student: bool = False) -> 
 
 
 def source_folder(source: HubSource | FolderSource) -> Path:
-    """Where the files of a source lie on this machine.
+    """Where the files of a source are on this machine.
 
     Raises:
         CheckpointError: it cannot be had, or its bytes are others than declared.
@@ -85,7 +85,7 @@ def load_declared(folder: Path, shape: Shape, *, student: bool) -> Brought:
 
 
 def _head(folder: Path) -> Head:
-    """The masked-piece head, with the pooler where one was pretrained: tasks start from it."""
+    """The masked-language-model head, with the pooler where one was pretrained."""
     return Head(pooled=any(".pooler." in f".{name}" for name in stored_names(folder)))
 
 

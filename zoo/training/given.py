@@ -72,7 +72,7 @@ def _transferred(project: Project, job: PretrainJob, source: TransferredSource) 
 def _refuse_other_tokenizer(
     job: PretrainJob, ours: PreTrainedTokenizerBase, theirs: PreTrainedTokenizerBase
 ) -> None:
-    """Weights know pieces by their numbers: both tokenizers must number the same pieces alike."""
+    """Weights know tokens by id: both tokenizers must assign the same ids."""
     differing = _differing_pieces(ours.get_vocab(), theirs.get_vocab())
     roles = [
         f"{role} is {getattr(ours, role)!r} here and {getattr(theirs, role)!r} there"
@@ -96,7 +96,7 @@ def _refuse_other_tokenizer(
 
 
 def _differing_pieces(ours: dict[str, int], theirs: dict[str, int]) -> list[str]:
-    """Pieces that are numbered otherwise or missing on one side, in the order of our numbers."""
+    """Tokens with different ids or missing on one side, in the order of our ids."""
     pieces = [*sorted(ours, key=ours.__getitem__), *sorted(theirs.keys() - ours.keys())]
     return [
         f"{piece!r} is {ours.get(piece, 'missing')} here and {theirs.get(piece, 'missing')} there"

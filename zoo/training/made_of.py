@@ -23,7 +23,7 @@ from zoo.training.vocabulary import vocabulary_file
 
 
 def pretraining_inputs(project: Project, job: PretrainJob) -> Inputs:
-    """What first weights are made of, or brought from."""
+    """What initial weights are made of, or fetched from."""
     source = job.source
     if not isinstance(source, PretrainedSource):
         return given_inputs(project, job)

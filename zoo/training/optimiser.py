@@ -13,7 +13,7 @@ ParameterRates = Iterable[tuple[nn.Parameter, float]]
 
 
 def make_optimiser(parameters: ParameterRates, optimise: Optimise) -> AdamW:
-    """AdamW on the parameters that ask for gradients; biases and layer norms do not decay.
+    """AdamW on the parameters that require gradients; biases and layer norms do not decay.
 
     A group's `pace` multiplies the learning rate of its parameters.
     """

@@ -1,4 +1,4 @@
-"""Projections that corpus stages learnt: kept beside the weights, never inside a student."""
+"""Projections learnt by corpus stages: stored next to the weights, never inside a student."""
 
 import hashlib
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from zoo.paths import file_sha256, projections_beside, write_file
 
 
 def save_projections(weights: Path, learnt: Mapping[str, Tensor], digest: str) -> str:
-    """Save projections beside the weights that they were learnt with, `digest` being theirs.
+    """Save projections next to the weights that they were learnt with, `digest` being theirs.
 
     Keys are `<projection>.weight` (teacher's width, student's width) and `<projection>.bias`.
     Returns the sha256 of the file, which the weights' checkpoint names.
@@ -26,7 +26,7 @@ def save_projections(weights: Path, learnt: Mapping[str, Tensor], digest: str) -
 
 
 def load_projections(weights: Path) -> dict[str, Tensor]:
-    """The projections that lie beside some weights.
+    """The projections stored next to some weights.
 
     Raises:
         CheckpointError: they are missing, other bytes than were saved, or were learnt with other

@@ -71,7 +71,7 @@ class Scratch:
         self._saved = time.monotonic()
 
     def place(self) -> Place | None:
-        """Where an earlier attempt stood, or None; a damaged state counts as none."""
+        """The state of an earlier attempt, or None; a damaged one counts as none."""
         try:
             place = Place.model_validate_json((self._folder / _PLACE).read_bytes())
             with safe_open(self._folder / _STATE, framework="pt") as state:
@@ -81,7 +81,7 @@ class Scratch:
         return place
 
     def restore(self, modules: dict[str, nn.Module], optimiser: Optimizer | None) -> None:
-        """Put the saved state back into freshly made modules and their optimiser.
+        """Load the saved state into newly built modules and their optimiser.
 
         Raises:
             TrainingError: it was saved by a training of another structure.

@@ -46,7 +46,7 @@ from zoo.training.resume import Scratch
 
 
 def transfer(project: Project, job: TransferJob) -> None:
-    """Train a student on the corpus, beside the pretrained teacher."""
+    """Train a student on the corpus, with the pretrained teacher."""
     folder = project.entry(job.suite, job.entry)
     pretrained = project.entry(job.suite, job.teacher).pretrained
     inputs = transfer_inputs(project, job)
@@ -109,7 +109,7 @@ def transfer(project: Project, job: TransferJob) -> None:
 
 
 def train_runs(project: Project, job: TrainJob) -> None:
-    """Train the runs of a job: narrow models beside each other, others in turn.
+    """Train the runs of a job: narrow models in parallel, others in turn.
 
     What a killed attempt trained is kept in scratch until all runs are done: DVC removes a stage's
     outputs before it starts the stage again.
@@ -193,7 +193,7 @@ def _learnt(project: Project, job: TrainJob, run: RunRecipe) -> dict[str, Tensor
 def _started(
     student: StudentRecipe, head: Head, teacher: PreTrainedModel, seed: int
 ) -> PreTrainedModel:
-    """A student with the first weights its spec declares, where nobody gave it any."""
+    """A student with the initial weights its spec declares, where none are given."""
     assert isinstance(student.start, str | tuple)
     model = build(student.shape, head, seed=seed, like=teacher.config)
     depth = int(teacher.config.num_hidden_layers)

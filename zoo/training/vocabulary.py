@@ -21,7 +21,7 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 def make_tokenizer(
     vocabulary: Vocabulary, size: int, documents: Iterable[str], max_length: int
 ) -> PreTrainedTokenizerBase:
-    """A lower-case BERT tokenizer of at most `size` pieces.
+    """A lower-case BERT tokenizer of at most `size` tokens.
 
     Raises:
         DataError: the vocabulary file is missing, too large, no UTF-8, cased, lacks a special
