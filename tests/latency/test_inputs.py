@@ -145,9 +145,9 @@ import sys
 import zoo.latency.engine, zoo.latency.onnx_runner
 from pathlib import Path
 from zoo.latency.inputs import drawn_inputs
-from zoo.latency.report import Shape
+from zoo.latency.report import InputShape
 from zoo.spec.bench import RUNTIMES
-inputs = [drawn_inputs(Path({str(student.folder)!r}), Shape(batch=1, length=8), 0)]
+inputs = [drawn_inputs(Path({str(student.folder)!r}), InputShape(batch=1, length=8), 0)]
 file = Path({str(student.onnx["fp32"])!r})
 zoo.latency.onnx_runner.OnnxRunner(RUNTIMES["onnx-fp32"], file, inputs, "cpu", 1)(0)
 print({{"torch", "transformers", "scipy", "datasets"}} & set(sys.modules))
