@@ -64,7 +64,7 @@ def test_release_and_hub_give_the_same_examples(
             '{"question": "q", "passage": "p", "label": 2}',
             (
                 "FILE:2: label: the label '2'\n  allowed: false, true\n"
-                "  fix: use a split with public labels, or fetch superglue/BoolQ of the official"
+                "  fix: use a split with public labels, or download superglue/BoolQ of the official"
                 " release again"
             ),
         ),

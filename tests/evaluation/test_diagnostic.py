@@ -75,7 +75,7 @@ def test_a_table_without_rows_and_no_table_are_refused(tmp_path: Path) -> None:
     empty = table(tmp_path / "full.tsv", AUTHORS, [])
     with pytest.raises(DataError) as told:
         read_diagnostic_labels(empty)
-    assert str(told.value) == f"{empty}: contains no examples\n  allowed: at least one row"
+    assert str(told.value) == f"{empty}: holds no examples\n  allowed: at least one row"
     absent = tmp_path / "absent.tsv"
     with pytest.raises(DataError) as told:
         score_file(AX, absent, empty)

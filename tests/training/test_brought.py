@@ -227,7 +227,7 @@ def test_blank_pieces_shift_no_number(folder: Path, end: str) -> None:
             "'cat ' is 8 there and missing in",
         ),
         (lines(*SPECIAL, *WORDS) + b"caf\xe9\n", "no readable tokenizer here: "),
-        (b"", "this tokenizer knows "),
+        (b"", "the vocabulary has "),
     ],
 )
 def test_vocabularies_that_are_read_otherwise_are_refused(
