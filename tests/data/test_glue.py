@@ -225,8 +225,8 @@ def test_missing_file_says_what_the_folder_should_hold(tmp_path: Path) -> None:
         texts.read_split(TASKS["mnli"], "dev_matched", tmp_path)
     assert message(error, file) == (
         "FILE: there is no such file\n"
-        "  allowed: ZOO_DATA set to a folder that contains MNLI/dev_matched.tsv in the layout of the "
-        "official release (glue/<TASK>/, squad/)\n"
+        "  allowed: ZOO_DATA set to a folder that contains MNLI/dev_matched.tsv in the layout "
+        "of the official release (glue/<TASK>/, squad/)\n"
         "  fix: put the file there, or unset ZOO_DATA to download the data from the hub"
     )
 

@@ -104,7 +104,7 @@ def test_weights_that_are_no_numbers_are_refused(folder: Path) -> None:
     assert str(raised.value) == (
         f"{folder}: its shape differs from the declared one; layers: declared 3, found 2\n"
         "  fix: correct `source.shape` in the teacher's spec\n"
-        f"{folder}: NaN or infinity in 2 tensors, the first is"
+        f"{folder}: NaN or infinity in 2 tensors, first"
         " bert.encoder.layer.0.output.dense.weight\n"
         "  allowed: finite weights\n"
         "  fix: download the weights again, or use an earlier checkpoint without them"
