@@ -56,8 +56,8 @@ def test_a_spec_that_changes_while_its_stage_runs_stops_it(
     with pytest.raises(ZooError) as told:
         stage("pocket/kd-2l", "train")
     assert str(told.value) == (
-        "pocket/kd-2l train: its spec was changed while it ran: what it made is of the earlier one,"
-        " and is not kept\n  fix: run `zoo run pocket/kd-2l` again"
+        "pocket/kd-2l train: its spec changed while it ran: the output is discarded"
+        "\n  fix: run `zoo run pocket/kd-2l` again"
     )
 
 

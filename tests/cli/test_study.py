@@ -70,7 +70,7 @@ def build(project: Project) -> None:
 def test_a_study_is_listed_counted_and_shown(zoo: Zoo, project: Project) -> None:
     """With its axes, its variants and what is built already."""
     assert project.specs.is_dir()
-    assert zoo("check")[1] == "pocket: 1 teachers, 2 entries, 1 studies, all right\n"
+    assert zoo("check")[1] == "pocket: 1 teachers, 2 entries, 1 studies: all valid\n"
     line = zoo("list")[1].splitlines()[-1]
     assert line.split()[:2] == ["pocket/soft", "study"]
     assert line.endswith("How soft.")
@@ -123,7 +123,7 @@ def test_a_study_is_built_and_published(zoo: Zoo, project: Project) -> None:
     built = zoo("board", "--study", "soft", "--built")[1]
     assert re.search(r"\ntemperature-1 +87.0 ± 0.0 \(-1.0\)", built)
     code, _, err = zoo("board", "--study", "soft")
-    assert (code, "it is not published" in err) == (2, True)
+    assert (code, "not published" in err) == (2, True)
     assert "results/pocket/studies/soft/study.md" in zoo("publish", "--dry-run")[1]
     assert zoo("publish")[0] == 0
     assert zoo("board", "--study", "soft")[1] == built
@@ -134,7 +134,7 @@ def test_a_study_is_built_and_published(zoo: Zoo, project: Project) -> None:
     table.write_text("edited")
     code, _, err = zoo("sync", "--check")
     assert code == 1
-    assert err.startswith("results/pocket/studies/soft/study.csv: differs from the records")
+    assert err.startswith("results/pocket/studies/soft/study.csv: out of date with the records")
     assert zoo("sync")[0] == 0
     assert zoo("sync", "--check")[0] == 0
 

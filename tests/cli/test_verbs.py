@@ -89,7 +89,7 @@ def test_reading_verbs_load_no_torch(verb: str) -> None:
 
 
 def test_the_checkout_answers(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own specs are right, listed and shown, and what is generated is in step."""
+    """Its own specs are right, listed and shown, and what is generated is up to date."""
     monkeypatch.chdir(CHECKOUT)
     for arguments in (("check",), ("list",), ("show", "pocket/kd-2l"), ("sync", "--check")):
         code, out, err = zoo(*arguments)
@@ -128,14 +128,16 @@ def test_check_prints_schemas(zoo: Zoo) -> None:
 
 def test_sync_writes_and_checks(zoo: Zoo, project: Project) -> None:
     """Nothing to do is said; what is out of step fails with 1 and is named."""
-    assert zoo("sync") == (0, "everything is in step\n", "")
+    assert zoo("sync") == (0, "up to date\n", "")
     (project.root / "dvc.yaml").unlink()
     code, _, err = zoo("sync", "--check")
     assert (code, err.splitlines()[0]) == (1, "dvc.yaml: is missing")
     assert zoo("sync")[1] == "written or removed:\n  dvc.yaml\n"
     assert zoo("sync", "--check")[0] == 0
     publish_score(project, "kd-2l", 0.8)
-    assert "results/pocket/leaderboard.md: differs from the records" in zoo("sync", "--check")[2]
+    assert (
+        "results/pocket/leaderboard.md: out of date with the records" in zoo("sync", "--check")[2]
+    )
 
 
 @pytest.mark.usefixtures("project")
@@ -152,19 +154,19 @@ def test_a_table_that_is_no_text_is_told_and_mended(zoo: Zoo, project: Project, 
         code, _, err = zoo("sync", "--check")
         assert (code, err.splitlines()[0]) == (
             1,
-            f"results/pocket/{name}: differs from the records it is made of",
+            f"results/pocket/{name}: out of date with the records it is made from",
         )
         zoo("sync")
         assert table.read_bytes() == good
 
 
 def test_what_no_spec_declares_any_more_is_told(zoo: Zoo, project: Project) -> None:
-    """By the check of what is in step, and by a mark on the board."""
+    """By `zoo sync --check`, and by a mark on the board."""
     for entry in ("teacher-4l", "finetune-2l", "kd-2l"):
         own = json.loads(zoo("show", f"pocket/{entry}", "--json")[1])["runs"]
         publish_score(project, entry, 0.57, declared=own["sentiment-1"])
     zoo("sync")
-    assert "not as specs declare them now" not in zoo("sync", "--check")[1]
+    assert "out of date with the specs" not in zoo("sync", "--check")[1]
     assert "‡" not in zoo("board", "--suite", "pocket")[1]
     path = project.specs / "pocket/kd-2l.yaml"
     path.write_text(path.read_text().replace("temperature: 2.0", "temperature: 9.0"))
@@ -172,7 +174,7 @@ def test_what_no_spec_declares_any_more_is_told(zoo: Zoo, project: Project) -> N
     code, out, _ = zoo("sync", "--check")
     assert code == 0
     assert out.splitlines()[1:] == [
-        "published, but not as specs declare them now: pocket: kd-2l",
+        "published results out of date with the specs: pocket: kd-2l",
         "  fix: `zoo run pocket` and `zoo publish --suite pocket`",
     ]
     out = zoo("board", "--suite", "pocket")[1]

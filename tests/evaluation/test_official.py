@@ -211,7 +211,7 @@ def test_the_original_test_set_of_mrpc_serves(data: Path) -> None:
     [
         ({"split": "train"}, "--split train: there is no such split\n  allowed: test, dev"),
         ({"task": "mnli"}, "small/e: --task mnli: it has no such official task"),
-        ({"out": Path("/")}, "--out /: it is there already\n  allowed: a new folder"),
+        ({"out": Path("/")}, "--out /: already exists\n  allowed: a new folder"),
         ({"seed": 7}, "small/e: --seed 7: it has no run with this seed\n  allowed: 1"),
     ],
 )

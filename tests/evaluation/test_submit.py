@@ -66,7 +66,7 @@ def test_test_sets_are_answered_and_squad_is_named_as_left_out(project: Project)
     assert told.splitlines() == [
         "written:",
         "  build/small/e/submission/SST-2.tsv",
-        "left out: squad-v2.0 has no public test set; try --split dev",
+        "skipped: squad-v2.0 has no public test set; try --split dev",
     ]
     folder = project.entry("small", "e").submission
     assert [path.name for path in folder.iterdir()] == ["SST-2.tsv"]
@@ -142,7 +142,7 @@ def test_the_first_seed_answers_unless_another_is_asked_for(project: Project) ->
         ({"task": "sentiment"}, "small/e: --task sentiment: it has no such official task\n"),
         ({"seed": 3}, "small/e: --seed 3: it has no run with this seed\n  allowed: 1, 2"),
         ({"seed": 2, "task": "squad-v2.0"}, "small/e: --seed 2: it has no run with this seed"),
-        ({"out": Path("specs")}, "--out specs: it is there already\n  allowed: a new folder"),
+        ({"out": Path("specs")}, "--out specs: already exists\n  allowed: a new folder"),
     ],
 )
 def test_wrong_wishes_are_told_before_any_model_is_loaded(
@@ -164,5 +164,6 @@ def test_an_entry_on_generated_tasks_cannot_be_submitted(project: Project) -> No
     with pytest.raises(UsageError) as told:
         submit("small/e", split="dev", task=None, seed=None, out=None)
     assert str(told.value) == (
-        "small/e: none of its tasks has an official server\n  allowed: entries on GLUE or SQuAD"
+        "small/e: none of its tasks has an official evaluation server\n"
+        "  allowed: entries on GLUE or SQuAD"
     )

@@ -212,7 +212,7 @@ def test_the_verb_writes_what_was_asked_for_beside_what_is_there(project: Projec
     assert full.split()[:2] == [names[0], size]
     assert full.split()[3:5] == ["0/32", "pearson"]
     assert small.startswith(names[1])
-    assert last == "tokenizer.json lies beside them"
+    assert last == "tokenizer.json is in the same folder"
 
 
 def test_the_verb_tells_programs_the_records(project: Project) -> None:

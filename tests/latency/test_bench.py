@@ -104,14 +104,14 @@ def test_a_busy_machine_is_told_loudly(monkeypatch: pytest.MonkeyPatch, busy: bo
     ]
     monkeypatch.setattr(verb, "measure_runs", lambda *_, **__: records)
     seen = (
-        "others kept up to 0.25 cores busy, up to 3.0 % was stolen,"
+        "other processes used up to 0.25 cores, CPU steal up to 3.0 %,"
         " load 0.50 before, 1.50 after, governor performance"
     )
     cells = "onnx-fp32 1x8, onnx-fp32 replay"
     loud = [
-        f"BUSY MACHINE in 2 of 2 cells: milliseconds say little, ratios more; {seen}",
-        f"NOT SETTLED after the warm-up: {cells}",
-        f"THROTTLED for heat or power: {cells}",
+        f"BUSY MACHINE in 2 of 2 cells: trust ratios over absolute times; {seen}",
+        f"NOT STABLE after warm-up: {cells}",
+        f"THROTTLED (thermal or power): {cells}",
     ]
     assert _bench().splitlines()[6:-1] == (loud if busy else [f"quiet machine: {seen}"])
 
@@ -124,7 +124,7 @@ def test_misspelt_options_are_refused_with_the_nearest() -> None:
         " compiled-fp32, compiled-bf16, onnx-fp32, onnx-fp16, onnx-int8, tensorrt-fp32,"
         " tensorrt-fp16, openvino-fp32, openvino-int8\n  fix: did you mean 'onnx-fp32'?\n"
         "--task span: there is none of that name\n  allowed: inference\n"
-        "--shape 128: this is no shape\n  allowed: batch x sequence length, as in 1x128"
+        "--shape 128: not a shape\n  allowed: <batch>x<tokens>, e.g. 1x128"
     )
 
 

@@ -59,7 +59,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 def test_own_tasks_are_built_like_any_other(project: Project) -> None:
     """Checked, synced, trained, scored, gated, exported, timed and shown."""
     assert check(as_json=False) == (
-        "tiny: 1 teachers, 1 entries, 0 studies, 2 own tasks, all right",
+        "tiny: 1 teachers, 1 entries, 0 studies, 2 own tasks: all valid",
         0,
     )
     stage("tiny/inputs", "inputs")

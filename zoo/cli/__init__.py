@@ -1,4 +1,4 @@
-"""The command line: one module per verb, imported when the verb is used."""
+"""The command line: one module per verb, imported on use."""
 
 from zoo.cli.app import main
 

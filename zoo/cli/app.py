@@ -1,4 +1,4 @@
-"""The verbs of `zoo`, their options, and how errors end: 1 a check failed, 2 wrong usage."""
+"""The commands of `zoo`, their options and exit codes: 1 for a failed check, 2 for wrong usage."""
 
 import sys
 from pathlib import Path
@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-EntryArgument = Annotated[str, typer.Argument(help="<suite>/<entry>, built before.")]
+EntryArgument = Annotated[str, typer.Argument(help="<suite>/<entry>; must be built.")]
 SuiteOption = Annotated[str, typer.Option("--suite", "-s", help="A folder under specs/.")]
 
 
@@ -34,7 +34,7 @@ def main() -> None:
             app()
         finally:
             with watched_output():
-                pass  # what is still kept back is written out
+                pass  # flushes what is still buffered
     except ZooError as error:
         _fail(error)
     except Exception as error:
@@ -55,7 +55,7 @@ def _print(text: str) -> None:
 
 
 def _end(text: str, code: int) -> None:
-    """Print, and end with a code that tells what the text does: 0 fine, 1 failed, 2 bad specs."""
+    """Print and exit with a code: 0 success, 1 failed check, 2 invalid specs."""
     _print(text)
     raise typer.Exit(code)
 
@@ -67,7 +67,7 @@ def check(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check all specs: every problem, with file, line, key and what is allowed."""
+    """Validate all specs; report every problem with file, line, key and allowed values."""
     from zoo.cli import check as verb  # noqa: PLC0415
 
     if schema:
@@ -79,10 +79,10 @@ def check(
 @app.command()
 def sync(
     check_only: Annotated[
-        bool, typer.Option("--check", help="Write nothing; fail if anything would change.")
+        bool, typer.Option("--check", help="Write nothing; fail if anything is out of date.")
     ] = False,
 ) -> None:
-    """Write pipelines and tables from specs and records."""
+    """Regenerate pipelines, tables and documents from specs and records."""
     from zoo.cli import sync as verb  # noqa: PLC0415
 
     _print(verb.check_synced() if check_only else verb.write())
@@ -104,7 +104,7 @@ def show(
     ],
     as_json: Json = False,
 ) -> None:
-    """Show one entry: its shapes, its plan as a table of terms; or a study: its variants."""
+    """Show an entry's shapes and loss terms by stage, or a study's variants."""
     from zoo.cli import show as verb  # noqa: PLC0415
 
     _print(verb.show(entry, as_json=as_json))
@@ -113,10 +113,12 @@ def show(
 @app.command()
 def run(
     target: Annotated[str, typer.Argument(help="A suite, <suite>/<entry> or <suite>/<study>.")],
-    jobs: Annotated[int, typer.Option(min=1, help="Entries that are built beside each other.")] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Entries to build in parallel.")] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would run, and stop.")
+    ] = False,
 ) -> None:
-    """Build a suite, an entry or a study: drives `dvc repro`."""
+    """Build a suite, an entry or a study with `dvc repro`."""
     from zoo.cli import run as verb  # noqa: PLC0415
 
     raise typer.Exit(verb.run(target, jobs=jobs, dry_run=dry_run))
@@ -126,15 +128,18 @@ def run(
 def board(  # noqa: PLR0913, PLR0917  (options are arguments here)
     suite: SuiteOption = "pocket",
     built: Annotated[
-        bool, typer.Option("--built", help="What this machine built, not what is published.")
+        bool,
+        typer.Option("--built", help="Show this machine's build instead of the published results."),
     ] = False,
     task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
-    sort: Annotated[str | None, typer.Option(help="A column; -column for descending.")] = None,
+    sort: Annotated[
+        str | None, typer.Option(help="Column to sort by; -column for descending order.")
+    ] = None,
     form: Annotated[str, typer.Option("--format", help="table, csv, json or md.")] = "table",
-    study: Annotated[str | None, typer.Option(help="A study's table instead.")] = None,
+    study: Annotated[str | None, typer.Option(help="Show this study's table instead.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the leaderboard of a suite, or the table of one of its studies."""
+    """Print a suite's leaderboard, or the table of one of its studies."""
     if study is not None:
         from zoo.cli import study as study_verb  # noqa: PLC0415
 
@@ -149,9 +154,11 @@ def board(  # noqa: PLR0913, PLR0917  (options are arguments here)
 @app.command()
 def publish(
     suite: SuiteOption = "pocket",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would change, and stop.")
+    ] = False,
 ) -> None:
-    """Take what this machine built into results/, to be committed."""
+    """Copy this machine's records into results/, ready to commit."""
     from zoo.cli import board as verb  # noqa: PLC0415
 
     _print(verb.publish(suite, dry_run=dry_run))
@@ -159,7 +166,7 @@ def publish(
 
 @app.command()
 def regression(suite: SuiteOption = "pocket", as_json: Json = False) -> None:
-    """Compare what this machine built with the published records; fails where it is worse."""
+    """Compare this machine's build with the published records; fail if it is worse."""
     from zoo.cli import regression as verb  # noqa: PLC0415
 
     _end(*verb.regression(suite, as_json=as_json))
@@ -168,14 +175,17 @@ def regression(suite: SuiteOption = "pocket", as_json: Json = False) -> None:
 @app.command()
 def score(
     task: Annotated[str, typer.Argument(help="A GLUE task, ax, squad-v1.1 or squad-v2.0.")],
-    data: Annotated[Path, typer.Option(help="The labelled file in its official layout.")],
-    predictions: Annotated[Path, typer.Option(help="The predictions in the official layout.")],
+    data: Annotated[Path, typer.Option(help="The labelled data file, in the official format.")],
+    predictions: Annotated[
+        Path, typer.Option(help="The predictions file, in the official format.")
+    ],
     null_odds: Annotated[
-        Path | None, typer.Option(help="SQuAD v2.0: the odds of no answer, as JSON by question.")
+        Path | None,
+        typer.Option(help="SQuAD v2.0: no-answer probabilities, as JSON by question id."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score an official prediction file, without a model."""
+    """Score a predictions file in the official format, without a model."""
     from zoo.cli import score as verb  # noqa: PLC0415
 
     _print(verb.score(task, data, predictions, null_odds, as_json=as_json))
@@ -184,14 +194,16 @@ def score(
 @app.command()
 def submit(
     entry: EntryArgument,
-    split: Annotated[str, typer.Option(help="test, or dev to try it out.")] = "test",
+    split: Annotated[str, typer.Option(help="test, or dev for a dry run.")] = "test",
     task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Whose run; the suite's first if absent.")
+        int | None, typer.Option(help="Seed of the run; default: the suite's first.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="A folder; the entry's own if absent.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder; default: the entry's own.")
+    ] = None,
 ) -> None:
-    """Write the prediction files that the GLUE and SQuAD servers take."""
+    """Write prediction files for submission to the GLUE and SQuAD servers."""
     from zoo.cli import submit as verb  # noqa: PLC0415
 
     _print(verb.submit(entry, split=split, task=task, seed=seed, out=out))
@@ -202,16 +214,16 @@ def bench(  # noqa: PLR0913, PLR0917  (options are arguments here)
     entry: EntryArgument,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     runtime: Annotated[
-        list[str] | None, typer.Option(help="Only this runtime; may be repeated.")
+        list[str] | None, typer.Option(help="Only this runtime; repeatable.")
     ] = None,
     shape: Annotated[
-        list[str] | None, typer.Option(help="This batch x length instead; may be repeated.")
+        list[str] | None, typer.Option(help="This batch x length instead; repeatable.")
     ] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Timed calls per cell.")] = None,
     task: Annotated[str | None, typer.Option(help="Only this task's model.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a built entry's latency beside its teacher's, and keep records and samples."""
+    """Measure a built entry's latency against its teacher; save records and raw samples."""
     from zoo.cli import bench as verb  # noqa: PLC0415
 
     told = verb.bench(
@@ -231,13 +243,15 @@ def export(
     entry: EntryArgument,
     task: Annotated[str | None, typer.Option(help="Only this task's model.")] = None,
     precision: Annotated[
-        list[str] | None, typer.Option(help="fp32, fp16, int8, int8-static; may be repeated.")
+        list[str] | None, typer.Option(help="fp32, fp16, int8 or int8-static; repeatable.")
     ] = None,
     route: Annotated[str | None, typer.Option(help="torchscript or dynamo.")] = None,
-    out: Annotated[Path | None, typer.Option(help="A folder; the entry's own if absent.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder; default: the entry's own.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a built entry's ONNX files, each compared with its model first."""
+    """Export a built entry to ONNX, checking each file against its model."""
     from zoo.cli import export as verb  # noqa: PLC0415
 
     told = verb.export(
@@ -248,7 +262,7 @@ def export(
 
 @app.command(hidden=True)
 def stage(entry: str, name: str) -> None:
-    """Run one stage of a pipeline; DVC calls this."""
+    """Run one pipeline stage; called by DVC."""
     from zoo.cli import stage as verb  # noqa: PLC0415
 
     verb.stage(entry, name)

@@ -1,4 +1,4 @@
-"""`zoo bench`: the latency of a built entry beside its teacher's, here and now."""
+"""`zoo bench`: a built entry's latency on this machine, against its teacher's."""
 
 import json
 import re
@@ -43,12 +43,12 @@ def bench(  # noqa: PLR0913  (each is an option of the command)
     task: str | None,
     as_json: bool,
 ) -> str:
-    """Measure an entry, leave records and raw samples in its bench folder, and tell of them.
+    """Measure an entry, write records and raw samples to its bench folder, and summarise them.
 
-    Without options the suite's bench settings hold; on CUDA other runtimes are the default.
+    Options default to the suite's bench settings; on CUDA the default runtimes differ.
 
     Raises:
-        UsageError: an option or the entry is none that can be measured.
+        UsageError: an option is invalid, or the entry cannot be measured.
         MeasurementError: something is not built, or a measurement failed.
     """
     project = find_project()
@@ -89,9 +89,9 @@ def _job(project: Project, suite: str, name: str) -> LatencyJob:
         raise UsageError(
             Problem(
                 f"{suite}/{name}",
-                "this entry is not timed by itself",
-                "a student's entry, of a task that the suite's bench names",
-                "a teacher is timed beside each of its students: name one of those",
+                "this entry is not timed on its own",
+                "a student trained on a task listed in the suite's bench settings",
+                "a teacher is timed together with each of its students: name a student",
             )
         ) from error
 
@@ -109,17 +109,17 @@ def _misused(
             if value not in known:
                 yield Problem(
                     f"{option} {value}",
-                    "there is none of that name",
+                    "unknown name",
                     ", ".join(known),
                     suggestion(value, known),
                 )
     for shape in shapes:
         if not re.match(SHAPE_PATTERN, shape):
-            yield Problem(f"--shape {shape}", "this is no shape", "batch x pieces, as in 1x128")
+            yield Problem(f"--shape {shape}", "not a shape", "<batch>x<tokens>, e.g. 1x128")
 
 
 def _default_runtimes(device: Device) -> tuple[RuntimeName, ...] | None:
-    """On CUDA those that are usual there; else None: what the suite declares."""
+    """The usual runtimes on CUDA; elsewhere None, which means the suite's."""
     if device == "cpu":
         return None
     usual = [runtime for runtime in RUNTIMES.values() if runtime.usual_on_cuda]
@@ -130,7 +130,7 @@ def _default_runtimes(device: Device) -> tuple[RuntimeName, ...] | None:
 def _has_tensorrt() -> bool:
     import onnxruntime
 
-    # Every ONNX Runtime for GPUs lists the provider; TensorRT itself is installed apart.
+    # Every GPU build of ONNX Runtime lists the provider; TensorRT is installed separately.
     listed = "TensorrtExecutionProvider" in onnxruntime.get_available_providers()
     return listed and find_library("nvinfer") is not None
 
@@ -138,7 +138,7 @@ def _has_tensorrt() -> bool:
 def _title(job: LatencyJob, record: LatencyRecord) -> str:
     where = record.environment.processor if record.device == "cpu" else record.environment.device
     threads = "1 thread" if record.threads == 1 else f"{record.threads} threads"
-    return f"{job.suite}/{job.entry} beside {job.suite}/{job.teacher} on {where}, {threads}"
+    return f"{job.suite}/{job.entry} vs {job.suite}/{job.teacher} on {where}, {threads}"
 
 
 def _table(records: Sequence[LatencyRecord]) -> list[str]:
@@ -183,29 +183,29 @@ def _memory(subject: ModelTiming) -> str:
 
 
 def _remarks(records: Sequence[LatencyRecord]) -> Iterator[str]:
-    """What may have moved the numbers; loudly where it did."""
+    """Conditions that may have affected the measurement; in capitals where they did."""
     all_of_them = [record.circumstances for record in records]
     others = [seen.other_cores for seen in all_of_them if seen.other_cores != NOT_AVAILABLE]
     stolen = [seen.steal for seen in all_of_them if seen.steal != NOT_AVAILABLE]
     told = [
-        f"others kept up to {max(others):.2f} cores busy" if others else "other work is not known",
-        f"up to {100 * max(stolen):.1f} % was stolen" if stolen else "steal is not known",
+        f"other processes used up to {max(others):.2f} cores" if others else "other load unknown",
+        f"CPU steal up to {100 * max(stolen):.1f} %" if stolen else "CPU steal unknown",
         f"load {all_of_them[0].load_before:.2f} before, {all_of_them[-1].load_after:.2f} after",
         f"governor {all_of_them[0].governor}",
     ]
     busy = sum(seen.busy for seen in all_of_them)
     if busy:
         yield (
-            f"BUSY MACHINE in {busy} of {len(records)} cells: milliseconds say little, ratios "
-            f"more; {', '.join(told)}"
+            f"BUSY MACHINE in {busy} of {len(records)} cells: trust ratios over absolute times; "
+            f"{', '.join(told)}"
         )
     else:
         yield f"quiet machine: {', '.join(told)}"
     unsettled = [f"{one.runtime} {one.cell}" for one in records if not one.settled]
     if unsettled:
-        yield f"NOT SETTLED after the warm-up: {', '.join(unsettled)}"
+        yield f"NOT STABLE after warm-up: {', '.join(unsettled)}"
     throttled = [
         f"{one.runtime} {one.cell}" for one in records if one.circumstances.throttled is True
     ]
     if throttled:
-        yield f"THROTTLED for heat or power: {', '.join(throttled)}"
+        yield f"THROTTLED (thermal or power): {', '.join(throttled)}"

@@ -18,12 +18,12 @@ from zoo.spec.load import suite_names
 
 FORMATS = ("table", "csv", "json", "md")
 DATA = {"csv": as_csv, "json": as_json}
-"""The forms of all rows; the others have a line for each entry."""
+"""Formats with all rows; the others have one line per entry."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """Which rows of which board."""
+    """Which rows of which board to show."""
 
     suite: str
     built: bool = False
@@ -49,7 +49,7 @@ def board(query: Query, form: str) -> str:
         rows = _sorted(rows, query)
     if form in DATA:
         return DATA[form](leaderboard(rows, query.suite))
-    # What is known of a mean is known of the mean over all tasks.
+    # The statistics of a mean are those of the mean over all tasks.
     means = whole.means if query.task is None else None
     table = summary(rows, query.suite, means, ranked=query.sort is None)
     if form == "md":
@@ -58,11 +58,11 @@ def board(query: Query, form: str) -> str:
 
 
 def publish(suite: str, *, dry_run: bool) -> str:
-    """Take the built records into results/.
+    """Copy the built records into results/.
 
     Raises:
-        UsageError: there is no such suite.
-        ZooError: this machine has not built it.
+        UsageError: unknown suite.
+        ZooError: the suite is not built on this machine.
     """
     project = find_project()
     require_known(suite, suite_names(project), "suite")
@@ -101,7 +101,7 @@ def _page(project: Project, query: Query) -> str:
 
 
 def require_known(given: str, known: Sequence[str], what: str) -> None:
-    """Raise a UsageError that lists what is known."""
+    """Raise a UsageError that lists the known names."""
     if given not in known:
         raise UsageError(
             Problem(

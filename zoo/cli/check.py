@@ -1,4 +1,4 @@
-"""`zoo check`: are all specs right?"""
+"""`zoo check`: validate all specs."""
 
 import json
 
@@ -10,10 +10,10 @@ from zoo.spec.schema import json_schemas
 
 
 def check(*, as_json: bool) -> tuple[str, int]:
-    """Load every suite; returns what to print, and the exit code.
+    """Load every suite; return the text to print and the exit code.
 
     Raises:
-        SpecError: with all problems, unless they are asked for as JSON.
+        SpecError: all problems, unless requested as JSON.
     """
     try:
         suites = load_suites(find_project(), METHODS)
@@ -34,17 +34,17 @@ def check(*, as_json: bool) -> tuple[str, int]:
     if as_json:
         return json.dumps({"problems": [], "suites": counts}, indent=1), 0
     lines = [
-        f"{name}: {', '.join(f'{number} {what}' for what, number in count.items())}, all right"
+        f"{name}: {', '.join(f'{number} {what}' for what, number in count.items())}: all valid"
         for name, count in counts.items()
     ]
     return "\n".join(lines), 0
 
 
 def schema(kind: str) -> str:
-    """The JSON Schema of one kind of file, for editors.
+    """The JSON Schema of one kind of spec file, for editors.
 
     Raises:
-        UsageError: there is no such kind.
+        UsageError: unknown kind.
     """
     schemas = json_schemas(METHODS.classes)
     if kind not in schemas:

@@ -1,4 +1,4 @@
-"""`zoo export`: ONNX files of an entry's models, compared before anyone can use them."""
+"""`zoo export`: ONNX files of an entry's models, verified before they are released."""
 
 import json
 import tempfile
@@ -20,7 +20,7 @@ from zoo.spec.bench import Precision
 from zoo.spec.measuring import ExportJob
 
 FOLDER = "onnx"
-"""Where an entry's files go unless a folder is named; its `export` belongs to the pipeline."""
+"""The default output folder of an entry; its `export` folder belongs to the pipeline."""
 
 _PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 _HEADINGS = (
@@ -45,13 +45,13 @@ def export(
     out: Path | None,
     as_json: bool,
 ) -> str:
-    """The text that `zoo export SUITE/ENTRY` prints, once the files stand in `out`.
+    """Export an entry into `out`; return the text that `zoo export SUITE/ENTRY` prints.
 
-    Without `task` all tasks are exported, without `precisions` those that the suite declares. A
-    breach of the suite's limits leaves no file of that call, nor an older one in its place.
+    `task` defaults to all tasks, `precisions` to those that the suite declares. A file outside
+    the suite's limits leaves no file of this call, nor an older one in its place.
 
     Raises:
-        UsageError: no such entry, task, precision or route.
+        UsageError: unknown entry, task, precision or route.
         CheckpointError: a checkpoint is not built.
         ExportError: a file does not agree with its model.
     """
@@ -70,7 +70,7 @@ def _job(project: Project, entry: str) -> ExportJob:
 
 
 def _narrowed(job: ExportJob, task: str | None, precisions: Sequence[str]) -> ExportJob:
-    """The job for what was asked for alone."""
+    """The job restricted to what was requested."""
     tasks = list(dict.fromkeys(run.task for run in job.runs))
     if task is not None:
         _require("task", task, tasks)
@@ -113,10 +113,10 @@ def _require_checkpoints(project: Project, job: ExportJob) -> None:
 
 
 def _write(project: Project, job: ExportJob, route: Route, target: Path) -> list[ExportRecord]:
-    """Make all files in a folder aside, and put them into `target` once every one has passed.
+    """Write all files to a temporary folder, and move them to `target` once all have passed.
 
-    `target` is the user's and may hold other files, which stay. Files of the same names go first:
-    after a failure they would be taken for those of this call.
+    Other files in `target` are kept. Files of the same names are removed first: after a failure
+    they would be mistaken for the output of this call.
     """
     entry = project.entry(job.suite, job.entry)
     environment = capture_environment(project.root)
@@ -143,7 +143,7 @@ def _write(project: Project, job: ExportJob, route: Route, target: Path) -> list
         ]
         write_manifest(aside, job.suite, job.entry, exported(records))
         target.mkdir(exist_ok=True)
-        # The tokenizer and the records first: a file that stands can be used.
+        # The tokenizer and the records first, so that every model file present is usable.
         for path in sorted(aside.iterdir(), key=lambda path: (path.suffix == ".onnx", path.name)):
             path.replace(target / path.name)
     return records
@@ -158,7 +158,7 @@ def _table(records: Sequence[ExportRecord]) -> str:
     rows = [_HEADINGS, *map(_row, records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join([*lines, f"{TOKENIZER} lies beside them"])
+    return "\n".join([*lines, f"{TOKENIZER} is in the same folder"])
 
 
 def _row(record: ExportRecord) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`zoo regression`: what was built here against what is published."""
+"""`zoo regression`: compare this machine's build with the published results."""
 
 import json
 from collections import Counter
@@ -10,11 +10,11 @@ from zoo.spec.load import suite_names
 
 
 def regression(suite: str, *, as_json: bool) -> tuple[str, int]:
-    """Every published fact with its verdict; returns what to print, and the exit code.
+    """Compare every published result; return the text to print and the exit code.
 
     Raises:
-        UsageError: there is no such suite, or nothing of it is published.
-        ZooError: something is worse, other or missing, unless that is asked for as JSON.
+        UsageError: unknown suite, or nothing of it is published.
+        ZooError: a result regressed, differs or is missing, unless requested as JSON.
     """
     project = find_project()
     known = suite_names(project)
@@ -28,7 +28,7 @@ def regression(suite: str, *, as_json: bool) -> tuple[str, int]:
         raise UsageError(
             Problem(
                 f"suite {suite}",
-                "nothing is published to compare with",
+                "no published results to compare with",
                 remedy=f"publish it first: `zoo run {suite}`, `zoo publish --suite {suite}`",
             )
         )
@@ -51,5 +51,5 @@ def _problem(comparison: Comparison) -> Problem:
         comparison.fact,
         f"{comparison.verdict}: built {comparison.built}",
         f"published {comparison.published}",
-        "find the change that did it, or publish anew if it is meant",
+        "find the change that caused it, or publish again if it is intended",
     )

@@ -20,27 +20,27 @@ from zoo.spec.load import BOARD_PIPELINE, INPUTS_PIPELINE
 
 
 def run(target: str, *, jobs: int, dry_run: bool) -> int:
-    """Bring a target up to date; returns the exit code: 1 where DVC stopped.
+    """Bring a target up to date; return the exit code: 1 if DVC failed.
 
-    With several jobs, entries that do not depend on each other are built beside each other, each
-    by a DVC of its own that waits for the repository's lock; latency is taken afterwards, alone.
+    With several jobs, independent entries are built in parallel, each by its own DVC process,
+    which waits for the repository lock; latency is measured afterwards, alone.
 
     Raises:
-        UsageError: there is no such suite or entry.
-        ZooError: the pipelines are not those that the specs and the code declare.
+        UsageError: unknown suite or entry.
+        ZooError: the pipelines are out of date with specs or code.
     """
     project = find_project()
     suite, entry = suite_or_entry(project, target)
     suites = read_suites(project)
     resolved = suites[suite]
-    # Otherwise DVC would build what was declared before, and call it up to date.
+    # Otherwise DVC would build an outdated declaration, and call it up to date.
     stale = list(drift(project, pipeline_files(suites)))
     if stale:
         raise ZooError(*stale)
     if dry_run:
         lines = list(pending(project, resolved, entry or BOARD_PIPELINE))
         with watched_output():
-            print("\n".join(["would be built:", *lines] if lines else ["everything is up to date"]))  # noqa: T201
+            print("\n".join(["would be built:", *lines] if lines else ["up to date"]))  # noqa: T201
         return 0
     if jobs > 1 and not entry:
         code = _beside_each_other(project, resolved, jobs)
@@ -50,10 +50,10 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
 
 
 def _beside_each_other(project: Project, suite: ResolvedSuite, jobs: int) -> int:
-    """Each entry's stages alone, once what it is made of is built: no two may check it at once.
+    """One command per entry, once its dependencies are built: no two may check these at once.
 
-    What others wait for goes first. Whatever is timed waits for all: a measurement beside a
-    training measures the training.
+    Dependencies of other entries go first. Timed stages wait for all others: training in the
+    background would distort the measurement.
     """
     loaded = suite.loaded
     needs = build_needs(loaded.teachers, loaded.entries)
@@ -85,7 +85,7 @@ def _alone(pipeline: Pipeline) -> list[str]:
 
 
 def _repro(project: Project, *targets: str) -> int:
-    # Without --wait-for-lock DVC gives up after 3 s and work that is done is lost.
+    # Without --wait-for-lock DVC gives up after 3 s, and finished work is lost.
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *targets]
     scripts = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}

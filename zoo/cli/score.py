@@ -1,4 +1,4 @@
-"""`zoo score`: the official scores of a prediction file, without a model."""
+"""`zoo score`: the official scores of a predictions file, without a model."""
 
 import json
 from dataclasses import asdict
@@ -14,11 +14,11 @@ def score(
 ) -> str:
     """The text that `zoo score TASK --data FILE --predictions FILE` prints.
 
-    Tables show metrics times 100 with three decimals; JSON keeps the natural scale, with null where
-    a metric is not defined.
+    Tables show metrics x 100 with three decimals; JSON keeps the natural scale, with null for
+    undefined metrics.
 
     Raises:
-        UsageError: no such task, or one without official files.
+        UsageError: unknown task, or one without official files.
         DataError: a file that cannot be scored.
     """
     if task not in OFFICIAL:
@@ -32,7 +32,7 @@ def score(
 def _json(result: FileScore) -> str:
     stated = asdict(result)
     if not result.moved:
-        del stated["moved"]  # said only where something was
+        del stated["moved"]  # only reported if not zero
     return json.dumps(stated, indent=2, sort_keys=True)
 
 
@@ -40,7 +40,7 @@ def _table(result: FileScore) -> str:
     counts = f"{result.examples} examples, {result.missing} missing, {result.extra} extra"
     width = max(map(len, result.metrics))
     rows = [f"{name:<{width}}  {_percent(value)}" for name, value in result.metrics.items()]
-    moved = f"{result.moved} answers of the data were moved: they do not stand at their offsets"
+    moved = f"{result.moved} gold answers realigned: not found at their offsets"
     return "\n".join([f"{result.task}: {counts}", *rows, *([moved] if result.moved else [])])
 
 

@@ -12,7 +12,7 @@ from zoo.spec.base import digest
 
 
 def list_entries(*, as_json: bool) -> str:
-    """Every suite with its teachers, entries and studies."""
+    """All suites with their teachers, entries and studies."""
     suites = read_suites(find_project())
     listed = [line for suite in suites.values() for line in (*_listed(suite), *study.listed(suite))]
     if as_json:
@@ -26,10 +26,10 @@ def list_entries(*, as_json: bool) -> str:
 
 
 def show(target: str, *, as_json: bool) -> str:
-    """One entry or one study in full.
+    """One entry or study in full.
 
     Raises:
-        UsageError: there is neither.
+        UsageError: unknown entry or study.
     """
     project = find_project()
     asked = entry_target(project, target)

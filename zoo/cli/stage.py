@@ -1,4 +1,4 @@
-"""`zoo stage`: what DVC calls. One stage of one pipeline, with its place among all of them."""
+"""`zoo stage`: run one stage of one pipeline, and report progress; called by DVC."""
 
 import os
 import time
@@ -12,11 +12,11 @@ from zoo.pipeline.progress import BuildProgress
 from zoo.pipeline.sync import code_text
 
 ENVIRONMENT = {
-    # transformers draws a bar for every file it reads; ours tells the stage instead.
+    # transformers draws a progress bar per file; ours shows the stage instead.
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TQDM_DISABLE": "1",
     "TRANSFORMERS_VERBOSITY": "error",
-    # Waiting OpenMP threads otherwise spin: beside a busy neighbour a step takes many times longer.
+    # Waiting OpenMP threads spin by default: on a busy machine a step takes many times longer.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 
@@ -25,8 +25,8 @@ def stage(entry: str, name: str) -> None:
     """Run the stage `name` of `<suite>/<entry>` as its params.json says.
 
     Raises:
-        UsageError: there is no such stage.
-        ZooError: its job or its code were changed while it ran.
+        UsageError: unknown stage.
+        ZooError: its job or code changed while it ran.
     """
     project = find_project()
     target = pipeline_target(entry)
@@ -36,10 +36,10 @@ def stage(entry: str, name: str) -> None:
     job = params.job(name, kind.job)
     for variable, value in ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
-    if kind is INPUTS:  # a look, of no length: it has no place among the stages
+    if kind is INPUTS:  # only a check: not counted among the stages
         kind.runner()(project, job)
         return
-    # In a study, jobs are of variants; their place is among the study's stages.
+    # A study's jobs belong to variants; progress counts the study's stages.
     study = rest if kind is STUDY or job.entry != rest else None
     progress = BuildProgress(project, suite, study)
     progress.announce(rest, name)
@@ -53,10 +53,10 @@ def stage(entry: str, name: str) -> None:
 
 
 def _refuse_other_job(project: Project, stage: tuple[str, str, str], began_with: str) -> None:
-    """DVC notes a stage with the job that stands there when it ends: it must be the one that ran.
+    """Fail if the job has changed: DVC records a stage with the job on disk when it ends.
 
     Raises:
-        ZooError: the job was written anew meanwhile.
+        ZooError: the job was rewritten meanwhile.
     """
     try:
         suite, entry, name = stage
@@ -68,17 +68,16 @@ def _refuse_other_job(project: Project, stage: tuple[str, str, str], began_with:
         raise ZooError(
             Problem(
                 f"{suite}/{entry} {name}",
-                "its spec was changed while it ran: what it made is of the earlier one, and is not"
-                " kept",
+                "its spec changed while it ran: the output is discarded",
                 remedy=f"run `zoo run {suite}/{entry}` again",
             )
         )
 
 
 def _other_code(stage: str) -> Problem:
-    """`zoo sync` noted other code meanwhile, which DVC would take for what ran."""
+    """The code changed and was synced meanwhile: DVC would record the new code as what ran."""
     return Problem(
         stage,
-        "its code was changed and synced while it ran: what it made is not kept",
+        "its code changed and was synced while it ran: the output is discarded",
         remedy="run the same command again",
     )

@@ -1,8 +1,8 @@
-"""Standard streams of any kind: no output ends in a traceback, whatever takes it.
+"""Robust standard streams: output never ends in a traceback, whatever the stream.
 
-A character that the stream's encoding lacks is escaped. Streams that are closed go nowhere. What
-cannot be written to standard output is told and fails; a reader that has read enough (`| head`) is
-no failure to speak of. Standard error carries progress, which must never end a training.
+Characters that the encoding lacks are escaped. Closed streams are discarded. A failed write to
+standard output is an error; a reader that closes early (`| head`) is not. Standard error carries
+progress, which must never stop a training run.
 """
 
 import io
@@ -16,12 +16,12 @@ from zoo.disk import cannot_write
 from zoo.errors import ZooError
 
 READ_ENOUGH = 141
-"""The exit code of a program whose reader went away: 128 and SIGPIPE's 13."""
+"""The exit code after a broken pipe: 128 + SIGPIPE (13)."""
 
 
 def open_streams() -> None:
-    """Make the three standard streams such that they can be used."""
-    # What is opened next would otherwise take the number of a closed stream, and its output.
+    """Make the three standard streams usable."""
+    # The next file opened would otherwise take the closed stream's descriptor, and its output.
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)
@@ -30,7 +30,7 @@ def open_streams() -> None:
         if stream is None:
             setattr(sys, name, open(descriptor, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
-            # A stream that was written to before and cannot seek keeps how it was opened.
+            # A stream that was written to and cannot seek keeps its settings.
             with suppress(OSError):
                 stream.reconfigure(errors="backslashreplace")
     if not isinstance(sys.stderr, _Patient):
@@ -39,11 +39,11 @@ def open_streams() -> None:
 
 @contextmanager
 def watched_output() -> Iterator[None]:
-    """Write out all of standard output at the end of the block, and tell what it refuses.
+    """Flush standard output at the end of the block, and report what it refuses.
 
     Raises:
-        ZooError: standard output cannot be written.
-        SystemExit: its reader is gone.
+        ZooError: standard output is not writable.
+        SystemExit: the reader has closed the pipe.
     """
     try:
         try:
@@ -60,7 +60,7 @@ def watched_output() -> Iterator[None]:
 
 
 def _abandon_output() -> None:
-    """Lead what is still kept back nowhere: Python writes it out once more at its end."""
+    """Discard what is still buffered: Python flushes once more at exit."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -68,19 +68,19 @@ def _abandon_output() -> None:
 
 
 class _Patient:
-    """A stream that lets what its own refuses go by."""
+    """A stream that ignores write errors of the wrapped one."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, or not."""
+        """Write, ignoring errors."""
         with suppress(OSError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Write out, or not."""
+        """Flush, ignoring errors."""
         with suppress(OSError):
             self._stream.flush()
 

@@ -1,4 +1,4 @@
-"""Studies on the command line: what they vary, and their tables."""
+"""Studies on the command line: their axes, variants and tables."""
 
 import json
 from typing import Any
@@ -24,8 +24,8 @@ def study_board(suite: str, study: str, form: str, *, built: bool) -> str:
     """A study's table as text.
 
     Raises:
-        UsageError: an unknown suite, study or format, or a study without a table.
-        ZooError: it was built as it was declared before.
+        UsageError: unknown suite, study or format, or a study without a table.
+        ZooError: the build is out of date with its declaration.
     """
     project = find_project()
     require_known(suite, suite_names(project), "suite")
@@ -40,7 +40,7 @@ def study_board(suite: str, study: str, form: str, *, built: bool) -> str:
 
 
 def show_study(suite: ResolvedSuite, name: str, *, as_json: bool) -> str:
-    """What a study varies, and its variants."""
+    """A study's axes and variants."""
     study, variants = suite.loaded.studies[name], expand(suite, name)
     if as_json:
         facts: dict[str, Any] = {
@@ -60,13 +60,13 @@ def show_study(suite: ResolvedSuite, name: str, *, as_json: bool) -> str:
     lines = []
     for variant in variants:
         values = ", ".join(f"{axis} {json.dumps(value)}" for axis, value in variant.values.items())
-        its_own = f"  (as {study.entry} is built)" if variant.entry.name == study.entry else ""
+        its_own = f"  (same as {study.entry})" if variant.entry.name == study.entry else ""
         lines.append(f"  {variant.name:<{width}}  {values}{its_own}")
     return "\n".join([head, "", "axes", *axes, "", "variants", *lines])
 
 
 def listed(suite: ResolvedSuite) -> list[dict[str, Any]]:
-    """A line for every study."""
+    """One line per study."""
     return [
         {
             "entry": f"{suite.name}/{name}",
@@ -83,13 +83,13 @@ def _listed(values: tuple[Any, ...]) -> str:
 
 
 def _source(project: Project, job: StudyJob, *, built: bool) -> tuple[StudyJob, list[Record]]:
-    """A study as it was built or published, and its records."""
+    """A built or published study, and its records."""
     if built:
         return job, built_records(project, job)
     published = {each.entry: each for each in published_jobs(project, job.suite)}
     if job.entry not in published:
         remedy = f"build it with `zoo run {job.suite}/{job.entry}`; see it with --built"
         raise UsageError(
-            Problem(f"the study {job.entry} of {job.suite}", "it is not published", remedy=remedy)
+            Problem(f"the study {job.entry} of {job.suite}", "not published", remedy=remedy)
         )
     return published[job.entry], published_records(project, published[job.entry])

@@ -1,4 +1,4 @@
-"""`zoo sync`: pipelines, tables and documents from specs and records."""
+"""`zoo sync`: regenerate pipelines, tables and documents from specs and records."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +13,7 @@ from zoo.resolve.entry import ResolvedSuite, read_suites
 
 
 def write() -> str:
-    """Write every generated file that differs, and say which."""
+    """Write every generated file that is out of date, and list them."""
     project = find_project()
     suites = read_suites(project)
     changed = write_pipelines(project, pipeline_files(suites))
@@ -21,15 +21,15 @@ def write() -> str:
         changed += write_tables(project, suite, suites[suite].declared_runs)
     changed += write_documents(project, suites)
     if not changed:
-        return "everything is in step"
+        return "up to date"
     return "\n".join(["written or removed:", *(f"  {path}" for path in changed)])
 
 
 def check_synced() -> str:
-    """Say whether specs, pipelines, tables and documents agree.
+    """Check that pipelines, tables and documents are up to date with specs and records.
 
     Raises:
-        ZooError: they do not; every difference is named.
+        ZooError: some are not; all of them are listed.
     """
     project = find_project()
     suites = read_suites(project)
@@ -44,12 +44,12 @@ def check_synced() -> str:
     ]
     if problems:
         raise ZooError(*problems)
-    told = f"specs, pipelines, tables and documents of {', '.join(sorted(suites))} are in step"
+    told = f"{', '.join(sorted(suites))}: pipelines, tables and documents are up to date"
     return "\n".join([told, *_earlier(project, boards)])
 
 
 def _earlier(project: Project, boards: Sequence[Board]) -> Iterator[str]:
-    """What is published and not declared any more: the boards mark it, and a build mends it."""
+    """Published results that are out of date with the specs: marked on boards until rebuilt."""
     for board in boards:
         suite = board.suite
         rows = sorted({row.entry for row in board.rows if not row.declared})
@@ -63,7 +63,7 @@ def _earlier(project: Project, boards: Sequence[Board]) -> Iterator[str]:
         ]
         if rows or studies:
             yield (
-                f"published, but not as specs declare them now: {suite}: "
+                f"published results out of date with the specs: {suite}: "
                 f"{', '.join([*rows, *studies])}\n"
                 f"  fix: `zoo run {suite}` and `zoo publish --suite {suite}`"
             )
@@ -80,6 +80,6 @@ def _table_drift(project: Project, boards: Sequence[Board]) -> Iterator[Problem]
             if not path.is_file() or path.read_bytes() != text.encode():
                 yield Problem(
                     project.relative(path),
-                    "differs from the records it is made of",
-                    remedy="run `zoo sync` and commit what it writes",
+                    "out of date with the records it is made from",
+                    remedy="run `zoo sync` and commit the result",
                 )
