@@ -63,9 +63,9 @@ def test_an_edited_score_is_refused(results: Path) -> None:
     origin = seal(read_record(results / RECORD))  # type: ignore[arg-type]
     edit(results, metrics={"accuracy": 0.97})
     assert told(results) == (
-        f"{where}: it was changed after it was written\n"
+        f"{where}: modified after it was written\n"
         f"  allowed: the record {origin[:12]}{RESTORE}\n"
-        f"{where}: accuracy 0.97\n  allowed: 0.8, as its predictions score{RESTORE}"
+        f"{where}: accuracy 0.97\n  allowed: 0.8, the score of its predictions{RESTORE}"
     )
 
 
@@ -116,9 +116,9 @@ def test_whole_other_predictions_are_refused(results: Path) -> None:
     origin = Origin(record.digest, "0" * 64)
     write_predictions(results / ANSWERS, answers_to(better), origin)  # type: ignore[arg-type]
     found = told(results)
-    assert "its predictions are another file than it was made of" in found
+    assert "its predictions file has changed" in found
     assert f"allowed: {stated}" in found
-    assert "accuracy 0.8\n  allowed: 0.97, as its predictions score" in found
+    assert "accuracy 0.8\n  allowed: 0.97, the score of its predictions" in found
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_what_was_built_is_audited_as_well(tmp_path: Path, records: Any, leave: 
         leave(project, record)
     path = project.entry("tiny", "kd").score / "score-sentiment-dev-1.json"
     path.write_text(path.read_text().replace("0.8", "0.9"))
-    with pytest.raises(ZooError, match="fix: build it again with `zoo run tiny`"):
+    with pytest.raises(ZooError, match="fix: rebuild it with `zoo run tiny`"):
         build_board(project, JOB)
 
 
@@ -183,6 +183,6 @@ def test_runs_on_different_examples_are_not_compared(records: Any, how: str) -> 
     assert str(refused.value) == (
         f"tiny on sentiment: its entries were {how} on different examples:"
         " finetune, teacher on 0; kd on 1\n"
-        "  allowed: the same examples for all that is compared\n"
-        "  fix: build what has changed with `zoo run tiny`"
+        "  allowed: the same examples for all entries\n"
+        "  fix: rebuild what has changed with `zoo run tiny`"
     )

@@ -84,7 +84,7 @@ def test_a_column_that_nobody_fills_is_told_and_not_shown() -> None:
     lost = replace(LENGTH, name="lost", value=lambda row: Absent("lost" if row[1] else "gone"))
     empty = Table("fish", (*ROWS, ROWS[0]), (NAME, replace(lost, head="deep"), lost))
     assert [column.head for column in empty.read] == ["name"]
-    assert empty.notes[-1] == "Without values: deep, cm (lost, gone)."
+    assert empty.notes[-1] == "No values: deep, cm (lost, gone)."
     assert as_csv(empty).startswith("name,lost,lost,status")
 
 

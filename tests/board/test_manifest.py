@@ -12,7 +12,7 @@ from zoo.paths import Project
 from zoo.spec.measuring import BoardJob
 
 JOB = BoardJob(suite="tiny", entry="board", entries=("teacher", "finetune", "kd"))
-REMEDY = "\n  fix: restore it from git; numbers come from `zoo publish` alone"
+REMEDY = "\n  fix: restore it from git; only `zoo publish` may change numbers"
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def project(tmp_path: Path, records: Any, leave: Any) -> Project:
 @pytest.mark.parametrize(
     ("name", "change", "why"),
     [
-        ("records/kd/size-sentiment-1.json", "edit", "was changed after it was published"),
-        ("records/kd/latency-sentiment-cpu-torch-fp32-1x8-1.json", "edit", "was changed"),
-        ("records/environments.json", "edit", "was changed after it was published"),
-        ("records/environments.json", "remove", "was published and is missing"),
-        ("samples/kd/sentiment-cpu-1.parquet", "edit", "was changed after it was published"),
-        ("predictions/kd/sentiment-dev-1.parquet", "remove", "was published and is missing"),
-        ("records/kd/score-sentiment-dev-9.json", "add", "was added by hand"),
+        ("records/kd/size-sentiment-1.json", "edit", "modified after publication"),
+        ("records/kd/latency-sentiment-cpu-torch-fp32-1x8-1.json", "edit", "modified"),
+        ("records/environments.json", "edit", "modified after publication"),
+        ("records/environments.json", "remove", "published, but missing"),
+        ("samples/kd/sentiment-cpu-1.parquet", "edit", "modified after publication"),
+        ("predictions/kd/sentiment-dev-1.parquet", "remove", "published, but missing"),
+        ("records/kd/score-sentiment-dev-9.json", "add", "added by hand"),
     ],
 )
 def test_whatever_was_touched_is_told(project: Project, name: str, change: str, why: str) -> None:
@@ -60,7 +60,7 @@ def test_records_without_their_manifest_are_refused(project: Project) -> None:
     with pytest.raises(ZooError) as told:
         published_board(project, "tiny")
     where = "results/tiny/records/finetune/export-sentiment-fp32-1.json"
-    assert str(told.value).startswith(f"{where}: there is no manifest.json of it\n")
+    assert str(told.value).startswith(f"{where}: not covered by a manifest.json\n")
 
 
 def test_a_broken_manifest_is_told(project: Project) -> None:
@@ -68,5 +68,5 @@ def test_a_broken_manifest_is_told(project: Project) -> None:
     with pytest.raises(ZooError) as told:
         published_board(project, "tiny")
     assert str(told.value) == (
-        "results/tiny/manifest.json: this is no manifest\n  fix: restore it from git"
+        "results/tiny/manifest.json: not a manifest\n  fix: restore it from git"
     )

@@ -95,10 +95,8 @@ def test_teachers_stand_beside_their_students() -> None:
 def test_measured_rows_stand_beside_twin_and_teacher(records: list[Record]) -> None:
     """With the difference, and a word on what cannot be compared."""
     text = numbers_text("kd", [], make_rows(records))
-    assert text.startswith(
-        "Published: no number was found.\n\nMeasured on the boards, where teacher"
-    )
-    assert "a score never beside a score" in text
+    assert text.startswith("Published: no numbers found.\n\nMeasured on the boards, with teacher")
+    assert "never absolute scores" in text
     assert "| tiny | kd | sentiment | accuracy | 82.0 | 70.0 | +12.0 | 90.0 | 3.1 |" in text
     assert "†" not in text
 
@@ -108,10 +106,10 @@ def test_what_was_not_learnt_is_marked(make: Callable[..., ScoreRecord]) -> None
     text = numbers_text("kd", [], make_rows([make("kd", 0.4), make("kd", None, task="span")]))
     assert "| sentiment | accuracy | 40.0 † |  |  |  |" in text
     assert "| span | accuracy | undefined † |" in text
-    assert text.endswith("† does not beat a constant answer: nothing was learnt there.")
+    assert text.endswith("† does not beat the majority baseline.")
 
 
 def test_a_method_nobody_measured() -> None:
     """It says so."""
     text = numbers_text("kd", [reported("sst2", 92.0)], [])
-    assert text.endswith("Measured: no entry of this method is published on a board yet.")
+    assert text.endswith("Measured: no published entry uses this method yet.")

@@ -29,23 +29,23 @@ MARKDOWN = """\
 
 | entry | method | mean | rank | sentiment (accuracy) | parameters | fp32 MB | int8 MB | torch-fp32 time |
 | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |
-| constant answer |  |  |  | 50.0 |  |  |  |  |
+| majority baseline |  |  |  | 50.0 |  |  |  |  |
 | teacher | teacher | 90.0 |  | 90.0 | 1,234 | 6.00 | 2.50 | is the teacher |
 | kd | kd | 82.0 |  | **82.0** | 1,234 | 6.00 | 2.50 | 0.50 ± 0.10 (1.5 ms) |
 | finetune | finetune | 70.0 |  | 70.0 | 1,234 | 6.00 | 2.50 | 0.50 ± 0.10 (1.5 ms) |
 
 Seeds: 1, 2.
 Scored examples: sentiment 100.
-Time is of batch x length 1x8; percentiles, bounds, other shapes: latency.csv.
-constant answer: what the best constant answer scores.
-mean: of scores, over sentiment.
-rank: the places among students that it may hold.
-sentiment (accuracy): the mean over seeds, in text x 100; ± is half of the 95 % interval over examples and, where there are several, seeds.
-parameters: of the whole model with its head, tied ones once; the largest of the tasks.
-fp32 MB, int8 MB: of the ONNX file; the largest of the tasks.
-torch-fp32 time: this model's median time over its teacher's, taken in turns in one process: below 1 is faster; ± is half of the 95 % interval over rounds, in brackets the median in ms; busy: other work disturbed it, and milliseconds say little.
-Without values: MFLOP/token (not recorded).
-Without values: torch-fp32 mJ (no energy counter, is the teacher).
+Time at batch x length 1x8; percentiles, bounds and other shapes: latency.csv.
+majority baseline: score of the best constant prediction.
+mean: average score over sentiment.
+rank: range of ranks among students that is consistent with the pairwise tests.
+sentiment (accuracy): mean over seeds, displayed x 100; ± is half the 95 % confidence interval over examples and, if there are several, seeds.
+parameters: whole model with its head, tied weights counted once; maximum over tasks.
+fp32 MB, int8 MB: size of the ONNX file; maximum over tasks.
+torch-fp32 time: median time relative to the teacher, interleaved in one process: below 1 is faster; ± is half the 95 % interval over rounds, in brackets the median in ms; busy: under other load the ratio stays valid, absolute times do not.
+No values: MFLOP/token (not recorded).
+No values: torch-fp32 mJ (no energy counter, is the teacher).
 """  # noqa: E501  (a table's lines are as long as they are)
 
 
@@ -125,7 +125,7 @@ def test_a_score_tells_its_interval_and_whether_it_differs_from_the_twin(
     means = {one.entry: one for one in found.means}
     text = as_markdown(summary(make_rows(records, found), "tiny", means))
     assert f"| kd | kd | 82.0 ± 4.0 | 1-2 | **82.0 ± 4.0{mark}** |" in text
-    assert "| can resolve |  |  |  | 6.1 |" in text
+    assert "| minimum detectable difference (80 % power) |  |  |  | 6.1 |" in text
 
 
 def test_a_disturbed_measurement_says_so(records: Any) -> None:
@@ -155,7 +155,7 @@ def test_every_cell_stands_in_the_table_of_timings(records: Any) -> None:
     assert lines[1] | told == lines[1]
     reasons = dict(each.split(": ") for each in lines[1]["status"].split("; "))
     assert reasons["below the sample floor"].startswith("latency_ms_p95 latency_ms_p99 ")
-    assert reasons["inputs are drawn"] == "tokenisation_*"
+    assert reasons["random inputs"] == "tokenisation_*"
     assert "energy_mj" in reasons["no energy counter"].split()
 
 
@@ -184,7 +184,7 @@ def test_a_score_that_beats_nothing_has_a_mark_and_a_note(make: Any) -> None:
     text = as_markdown(summary(make_rows([make("kd", 0.5), make("finetune", None)]), "tiny"))
     assert "| kd | kd | 50.0 |  | **50.0 †** |" in text
     assert "| finetune | finetune |  |  | undefined † |" in text
-    assert "† does not beat a constant answer" in text
+    assert "† does not beat the majority baseline" in text
 
 
 def test_the_mean_is_over_what_everybody_has(make: Any) -> None:
@@ -194,7 +194,7 @@ def test_the_mean_is_over_what_everybody_has(make: Any) -> None:
     lines = [line for line in text.splitlines() if line.startswith(("| kd", "| finetune"))]
     assert lines[0].startswith("| finetune | finetune | 90.0 |  |  |")
     assert lines[1].startswith("| kd | kd | 60.0 |")
-    assert "mean: of scores, over sentiment." in text
+    assert "mean: average score over sentiment." in text
 
 
 def test_without_a_common_task_there_is_no_mean(make: Any) -> None:
@@ -202,7 +202,7 @@ def test_without_a_common_task_there_is_no_mean(make: Any) -> None:
     rows = make_rows([make("kd", 0.6), make("finetune", 0.9, task="inference")])
     text = as_markdown(summary(rows, "tiny"))
     assert "| kd | kd |  |" in text
-    assert "mean: of scores, over nothing: no task is everybody's." in text
+    assert "mean: average score over no task, as none is shared by all entries." in text
 
 
 class Balance(HTMLParser):

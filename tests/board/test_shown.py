@@ -151,5 +151,5 @@ def test_a_line_tells_why_the_task_that_was_measured_says_nothing() -> None:
     """The others were not timed, as usual."""
     tasks = ("inference", "sentiment", "span")
     rows = make_rows([*(scored("kd", 0.8, task) for task in tasks), cell("1x8")])
-    assert "Without values: torch-fp32 mJ (no energy counter)." in summary(rows, "tiny").notes
+    assert "No values: torch-fp32 mJ (no energy counter)." in summary(rows, "tiny").notes
     assert "(no energy counter" not in "".join(summary(rows[:1], "tiny").notes)

@@ -254,7 +254,7 @@ def test_what_stages_noted_becomes_tables(study: list[Record]) -> None:
 def test_without_reports_that_is_said(study: list[Record]) -> None:
     """A table that was asked for is not silently absent."""
     text = study_tables(JOB.model_copy(update={"report": True}), study)["study.md"]
-    assert "\nNo stage of these variants leaves a report.\n" in text
+    assert "\nNo stage of these variants writes a report.\n" in text
     assert "report" not in study_tables(JOB, reported(study))["study.md"]
 
 
@@ -328,7 +328,7 @@ def test_a_study_with_a_hole_is_not_built(project: Project) -> None:
     changed = VARIANTS[1].model_copy(update={"records": {"s.temperature-1": ("0" * 64,)}})
     job = JOB.model_copy(update={"variants": (VARIANTS[0], changed, VARIANTS[2])})
     message = (
-        "the study s of tiny: there are no scores of temperature-1 as they are declared now\n"
+        "the study s of tiny: no up-to-date scores for temperature-1\n"
         "  fix: build them with `zoo run tiny/s`"
     )
     for attempt in (
@@ -345,7 +345,7 @@ def test_a_published_study_that_says_nothing_is_told(project: Project) -> None:
     publish_suite(project, BOARD, [JOB])
     path = project.results / "tiny/studies/s/variants.json"
     path.write_text("{}")
-    with pytest.raises(ZooError, match=r"variants.json: this does not describe a study\n  fix: r"):
+    with pytest.raises(ZooError, match=r"variants.json: not a study description\n  fix: r"):
         write_tables(project, "tiny")
 
 

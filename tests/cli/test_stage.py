@@ -70,7 +70,7 @@ def test_an_entry_that_is_removed_while_its_stage_runs_stops_it(
         sync.write()
 
     training(remove)
-    with pytest.raises(ZooError, match="its spec was changed while it ran"):
+    with pytest.raises(ZooError, match="its spec changed while it ran"):
         stage("pocket/kd-2l", "train")
 
 
@@ -89,7 +89,7 @@ def test_code_that_changes_while_its_stage_runs_stops_it(
     with pytest.raises(ZooError) as told:
         stage("pocket/kd-2l", "train")
     assert str(told.value) == (
-        "pocket/kd-2l train: its code was changed and synced while it ran: what it made is not kept"
+        "pocket/kd-2l train: its code changed and was synced while it ran: the output is discarded"
         "\n  fix: run the same command again"
     )
 

@@ -180,7 +180,7 @@ def test_what_no_spec_declares_any_more_is_told(zoo: Zoo, project: Project) -> N
     out = zoo("board", "--suite", "pocket")[1]
     assert "kd-2l ‡" in out
     assert "finetune-2l ‡" not in out
-    assert "‡ made of an earlier spec, or by an earlier version of the zoo." in out
+    assert "‡ out of date: built from an earlier spec or by an earlier version of the zoo." in out
 
 
 def test_show_prints_the_plan(zoo: Zoo) -> None:
@@ -223,7 +223,7 @@ def test_what_was_built_is_shown_apart(zoo: Zoo, project: Project) -> None:
 def test_regression_fails_where_something_is_missing(zoo: Zoo, project: Project) -> None:
     """With 1, in words and in JSON; with 2 where nothing is published."""
     code, _, err = zoo("regression")
-    assert (code, "nothing is published to compare with" in err) == (2, True)
+    assert (code, "no published results to compare with" in err) == (2, True)
     publish_score(project, "kd-2l", 0.8)
     code, _, err = zoo("regression")
     assert (code, "kd-2l score-sentiment-dev-1: missing: built not built" in err) == (1, True)
@@ -242,7 +242,7 @@ def test_regression_fails_where_something_is_missing(zoo: Zoo, project: Project)
         ("board --suite poket", 2, "--suite poket: there is no such suite"),
         ("board --format xml", 2, "allowed: table, csv, json, md"),
         ("board", 2, "nothing is published\n  fix: build it with `zoo run pocket`"),
-        ("publish", 1, "suite pocket: its board was not built on this machine"),
+        ("publish", 1, "suite pocket: not built on this machine"),
         ("publish --dry-run", 1, "fix: run `zoo run pocket` first"),
         ("regression --suite poket", 2, "--suite poket: there is no such suite"),
         (

@@ -67,7 +67,7 @@ def test_options_take_the_place_of_what_is_declared(project: Project) -> None:
 def test_table_shows_what_may_be_said(project: Project) -> None:
     """Ratios with intervals, both models, refused percentiles with what they need, the folder."""
     lines = _bench(samples=12).splitlines()
-    assert lines[0].startswith("pocket/small beside pocket/large on ")
+    assert lines[0].startswith("pocket/small vs pocket/large on ")
     assert lines[0].endswith(", 1 thread")
     assert lines[1].split("  ")[0] == "task"
     ours, theirs, replayed = lines[2], lines[3], lines[4]
@@ -119,11 +119,11 @@ def test_a_busy_machine_is_told_loudly(monkeypatch: pytest.MonkeyPatch, busy: bo
 def test_misspelt_options_are_refused_with_the_nearest() -> None:
     """All of them at once: what is allowed, and what was probably meant."""
     assert _refusal(runtimes=["onnx-fp23"], device="metal", task="span", shapes=["128"]) == (
-        "--device metal: there is none of that name\n  allowed: cpu, cuda\n"
-        "--runtime onnx-fp23: there is none of that name\n  allowed: torch-fp32, torch-bf16,"
+        "--device metal: unknown name\n  allowed: cpu, cuda\n"
+        "--runtime onnx-fp23: unknown name\n  allowed: torch-fp32, torch-bf16,"
         " compiled-fp32, compiled-bf16, onnx-fp32, onnx-fp16, onnx-int8, tensorrt-fp32,"
         " tensorrt-fp16, openvino-fp32, openvino-int8\n  fix: did you mean 'onnx-fp32'?\n"
-        "--task span: there is none of that name\n  allowed: inference\n"
+        "--task span: unknown name\n  allowed: inference\n"
         "--shape 128: not a shape\n  allowed: <batch>x<tokens>, e.g. 1x128"
     )
 
@@ -131,9 +131,9 @@ def test_misspelt_options_are_refused_with_the_nearest() -> None:
 def test_teacher_is_refused() -> None:
     """It is timed beside its students."""
     assert _refusal("pocket/large") == (
-        "pocket/large: this entry is not timed by itself\n"
-        "  allowed: a student's entry, of a task that the suite's bench names\n"
-        "  fix: a teacher is timed beside each of its students: name one of those"
+        "pocket/large: this entry is not timed on its own\n"
+        "  allowed: a student trained on a task listed in the suite's bench settings\n"
+        "  fix: a teacher is timed together with each of its students: name a student"
     )
 
 

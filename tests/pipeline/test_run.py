@@ -80,7 +80,7 @@ def test_a_suite_is_built_shown_and_published(suite: Building) -> None:
     names = [line.split()[0] for line in shown.stdout.splitlines() if line.strip()]
     assert {"teacher", "finetune", "kd"} <= set(names)
     assert "Seeds: 1, 2." in shown.stdout
-    assert "mean: of scores, over sentiment, similarity." in shown.stdout
+    assert "mean: average score over sentiment, similarity." in shown.stdout
     assert git(root, "status", "--porcelain") == ""
 
     checkpoint = project.entry("tiny", "kd").checkpoint("sentiment", 2)

@@ -1,1 +1,1 @@
-"""The board: tables made from records, their publication, and what has regressed."""
+"""The board: tables built from records, their publication, and regression checks."""

@@ -1,7 +1,7 @@
-"""Records held against what they are made of, and against each other, before a board shows them.
+"""Consistency checks of records before a board shows them.
 
-A score is what its stored predictions score, by hash and by value; a record stands where it says it
-does; entries that are compared were trained and scored on the same examples.
+A score must match its stored predictions, by hash and by value; a record must be where it says it
+is; entries that are compared must be trained and scored on the same examples.
 """
 
 import math
@@ -26,7 +26,7 @@ from zoo.records.training import TrainingRecord
 from zoo.spec.base import digest
 
 _CLOSE = 1e-5
-"""Largest relative difference of a stored metric, which has six digits, to the recomputed one."""
+"""Largest relative difference between a stored metric (six digits) and the recomputed one."""
 _LISTED = 20
 _RESTORE = "restore both from git, or build and publish them again"
 
@@ -38,12 +38,12 @@ def refuse_unsound(
     memory: Path,
     remedy: str = _RESTORE,
 ) -> None:
-    """Let records pass that are what their predictions say and name `entries` that there are.
+    """Check that scores match their predictions, and that records refer to known `entries`.
 
-    What is in the file `memory`, which is this machine's own, was found sound before.
+    Records listed in the local file `memory` have passed before.
 
     Raises:
-        ZooError: with the problems of all records.
+        ZooError: the problems of all records.
     """
     problems, seen, sound = [*_strangers(records, entries, remedy)], Seen(memory), set()
     for record in records:
@@ -57,17 +57,15 @@ def refuse_unsound(
     seen.keep(sound)
     if problems:
         rest = len(problems) - _LISTED
-        more = (
-            [Problem(records[0].suite, f"and {rest} more problems like these")] if rest > 0 else []
-        )
+        more = [Problem(records[0].suite, f"and {rest} more such problems")] if rest > 0 else []
         raise ZooError(*problems[:_LISTED], *more)
 
 
 def refuse_mixed_data(records: Iterable[Record], suite: str) -> None:
-    """Let records pass whose entries were trained and scored on the same examples, task by task.
+    """Check, task by task, that all entries were trained and scored on the same examples.
 
     Raises:
-        ZooError: some were not: a comparison of them would say nothing.
+        ZooError: some were not, so they cannot be compared.
     """
     found: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for record in records:
@@ -80,8 +78,8 @@ def refuse_mixed_data(records: Iterable[Record], suite: str) -> None:
         Problem(
             f"{suite} on {task}",
             f"its entries were {how} on different examples: {_sides(by_data)}",
-            "the same examples for all that is compared",
-            f"build what has changed with `zoo run {suite}`",
+            "the same examples for all entries",
+            f"rebuild what has changed with `zoo run {suite}`",
         )
         for (task, how), by_data in sorted(found.items())
         if len(by_data) > 1
@@ -96,7 +94,7 @@ def _sides(by_data: dict[str, set[str]]) -> str:
 
 
 def _strangers(records: Sequence[Record], known: Collection[str], remedy: str) -> Iterator[Problem]:
-    """Records that name a teacher or a twin that the board does not have."""
+    """Records whose teacher or twin is not on the board."""
     for record in records:
         if isinstance(record, ScoreRecord):
             named = {"teacher": record.teacher, "twin": record.twin}
@@ -108,14 +106,14 @@ def _strangers(records: Sequence[Record], known: Collection[str], remedy: str) -
 
 
 def _key(record: ScoreRecord, path: Path) -> str:
-    """Of a record, its predictions and the code that holds one against the other."""
+    """The key of a record, its predictions and the code that checks one against the other."""
     predictions = file_sha256(path) if path.is_file() else ""
     code = [package_sha256(package) for package in (zoo.board, zoo.evaluation, zoo.records)]
     return digest([record.model_dump(mode="json"), predictions, code])
 
 
 def _unsound(record: ScoreRecord, path: Path) -> Iterator[tuple[str, str]]:
-    """What of a score is not what its predictions say."""
+    """The fields of a score that contradict its predictions."""
     try:
         origin, predictions = read_origin(path), read_predictions(path, record.digest)
         scored = rescored(record.definition, predictions)
@@ -123,15 +121,15 @@ def _unsound(record: ScoreRecord, path: Path) -> Iterator[tuple[str, str]]:
         yield from ((problem.given, problem.allowed) for problem in error.problems)
         return
     if record.schema_version == RECORD_SCHEMA and file_sha256(path) != record.predictions_sha256:
-        yield "its predictions are another file than it was made of", str(record.predictions_sha256)
+        yield "its predictions file has changed", str(record.predictions_sha256)
     elif record.schema_version == RECORD_SCHEMA and origin.record != seal(record):
-        yield "it was changed after it was written", f"the record {origin.record[:12]}"
+        yield "modified after it was written", f"the record {origin.record[:12]}"
     if record.examples != len(predictions.ids):
-        yield f"{record.examples} examples", f"the {len(predictions.ids)} that are stored"
+        yield f"{record.examples} examples", f"the {len(predictions.ids)} stored"
     for name, value in scored.metrics.items():
         stated = record.metrics.get(name)
         if name in record.metrics and not _same(stated, value):
-            yield f"{name} {_told(stated)}", f"{_told(value)}, as its predictions score"
+            yield f"{name} {_told(stated)}", f"{_told(value)}, the score of its predictions"
 
 
 def _same(stated: float | None, value: float | None) -> bool:

@@ -1,4 +1,4 @@
-"""A column: the one description of it that every form of a table is made of.
+"""Columns: the single description from which every format of a table is rendered.
 
 Terminal, Markdown, CSV, JSON, page and the lists of columns in docs/ take a `Table` and know
 nothing of single columns; a new column is one more `Column` in the list of its table.
@@ -17,16 +17,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Absent:
-    """Why there is no value where one belongs."""
+    """Why an expected value is missing."""
 
     reason: str
 
 
 Value = bool | int | float | str | tuple[int, ...]
 Cell = Value | Absent | None
-"""What a row holds in a column; None where the column does not apply."""
+"""A row's value in a column; None where the column does not apply."""
 Over = Callable[[Sequence[float | None]], float | None]
-"""One number for those of several tasks."""
+"""The aggregate of the values of several tasks."""
 
 
 def _nothing(_: Any) -> str:
@@ -42,26 +42,26 @@ class Column(Generic[R_contra]):
     """One column of a table whose rows are `R_contra`."""
 
     name: str
-    """In CSV and JSON, with its unit."""
+    """The key in CSV and JSON, including its unit."""
     value: Callable[[R_contra], Cell]
     note: str
-    """What it is, without a full stop: for legends, the page and docs/measuring.md."""
+    """A description without a full stop, for legends, the page and docs/columns.md."""
     unit: str = ""
-    """Of the value; what people read may be scaled, and its head says so."""
+    """The unit of the value; displayed text may be scaled, and its head says so."""
     head: str = ""
-    """What people read above it; a column without one is for machines alone."""
+    """The displayed header; a column without one appears only in CSV and JSON."""
     text: Callable[[Any], str] = str
-    """The value as people read it."""
+    """The displayed value."""
     beside: Callable[[R_contra], str] = _nothing
-    """What stands behind it there: an interval, signs."""
+    """The text displayed after the value: an interval, signs."""
     strong: Callable[[R_contra], bool] = _never
     over: Over | None = None
-    """Where tasks share a line: the number for all of them; None leaves the column out there."""
+    """The aggregate over the tasks on one line; None leaves the column out there."""
     group: str = ""
-    """The beginning of its name, where several columns are about one part of a row."""
+    """The prefix of its name, where several columns describe one part of a row."""
 
     def shown(self, row: R_contra) -> str:
-        """What people read."""
+        """The displayed text of a cell."""
         value = self.value(row)
         if value is None:
             return ""
@@ -71,7 +71,7 @@ class Column(Generic[R_contra]):
     def within(
         self, part: "Callable[[P], R_contra | Absent | None]", group: str = "", head: str = ""
     ) -> "Column[P]":
-        """The same column of a table of which each row has such a part, or has it not."""
+        """This column applied to a part of each row, which may be missing."""
 
         def value(row: P) -> Cell:
             found = part(row)
@@ -96,51 +96,51 @@ class Column(Generic[R_contra]):
 
 @dataclass(frozen=True)
 class Table(Generic[T]):
-    """Rows under columns."""
+    """Rows and columns."""
 
     title: str
     rows: Sequence[T]
     columns: Sequence[Column[T]]
     remarks: Sequence[str] = ()
-    """What holds of the whole, a sentence each."""
+    """Remarks on the whole table, one sentence each."""
     signs: Mapping[str, str] = field(default_factory=dict)
-    """What signs in cells mean."""
+    """The meanings of the signs in cells."""
 
     @property
     def read(self) -> list[Column[T]]:
-        """The columns that people read: those with a head, and a value that somebody has."""
+        """The displayed columns: those with a head and at least one value."""
         return [column for column in self.columns if column.head and not self._reason(column)]
 
     def cells(self, column: Column[T]) -> list[Cell]:
-        """The values of a column, from the top."""
+        """The values of a column, in row order."""
         return [column.value(row) for row in self.rows]
 
     def status(self, row: T) -> dict[str, str]:
-        """Why values are absent from a row, by the names of their columns."""
+        """The reasons for a row's missing values, by column name."""
         cells = {column.name: column.value(row) for column in self.columns}
         return {name: cell.reason for name, cell in cells.items() if isinstance(cell, Absent)}
 
     @property
     def notes(self) -> list[str]:
-        """What people must know to read it: remarks, columns, signs, and what nobody has."""
+        """The notes below the table: remarks, columns, signs and columns without values."""
         text = " ".join(column.shown(row) for column in self.read for row in self.rows)
         return [
             *self.remarks,
             *(f"{', '.join(heads)}: {note}." for note, heads in self._legend()),
             *(f"{sign} {meaning}" for sign, meaning in self.signs.items() if sign in text),
-            *(f"Without values: {', '.join(heads)} ({why})." for why, heads in self._empty()),
+            *(f"No values: {', '.join(heads)} ({why})." for why, heads in self._empty()),
         ]
 
     def _legend(self) -> list[tuple[str, list[str]]]:
         return _gathered((column.note, column.head) for column in self.read if column.note)
 
     def _empty(self) -> list[tuple[str, list[str]]]:
-        """The heads of which nobody has a value, by the reason."""
+        """The heads of empty columns, by reason."""
         reasons = ((self._reason(column), column.head) for column in self.columns if column.head)
         return _gathered((reason, head) for reason, head in reasons if reason)
 
     def _reason(self, column: Column[T]) -> str:
-        """Why nobody has a value in the column; empty where somebody has, or none belongs there."""
+        """Why the column is empty; "" if it is not, or if it does not apply."""
         cells = [cell for cell in self.cells(column) if cell is not None]
         reasons = Counter(cell.reason for cell in cells if isinstance(cell, Absent))
         if reasons.total() < len(cells):
@@ -149,7 +149,7 @@ class Table(Generic[T]):
 
 
 def rounded(column: Column[T], places: int) -> Column[T]:
-    """The column with floats of fewer digits."""
+    """The column with rounded floats."""
 
     def value(row: T) -> Cell:
         found = column.value(row)
@@ -159,24 +159,24 @@ def rounded(column: Column[T], places: int) -> Column[T]:
 
 
 def largest(values: Sequence[float | None]) -> float | None:
-    """Of those that are known."""
+    """The maximum of the known values."""
     return max((value for value in values if value is not None), default=None)
 
 
 def middle(values: Sequence[float | None]) -> float | None:
-    """The median of those that are known; of an even number, the higher of the two."""
+    """The median of the known values; of an even number, the higher of the two."""
     known = [value for value in values if value is not None]
     return statistics.median_high(known) if known else None
 
 
 def total(values: Sequence[float | None]) -> float | None:
-    """The sum, if all are known."""
+    """The sum, if all values are known."""
     known = [value for value in values if value is not None]
     return sum(known) if known and len(known) == len(values) else None
 
 
 def number(cell: Cell) -> float | None:
-    """The number in a cell, if there is one."""
+    """The number in a cell, if any."""
     return cell if isinstance(cell, int | float) else None
 
 

@@ -1,4 +1,4 @@
-"""The columns of what a model costs: training, size, exports and latency."""
+"""The columns of a model's costs: training, size, exports and latency."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ THE_TEACHER = Absent("is the teacher")
 
 @dataclass(frozen=True)
 class Parts:
-    """What rows have in different numbers: each gets columns of its own."""
+    """The metrics, precisions and runtimes of some rows: each gets its own columns."""
 
     metrics: tuple[str, ...]
     precisions: tuple[str, ...]
@@ -28,7 +28,7 @@ class Parts:
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> "Parts":
-        """All that any row has."""
+        """The union over all rows."""
         return cls(
             tuple(sorted({name for row in rows for name in row.metrics})),
             tuple(sorted({name for row in rows for name in row.exports})),
@@ -37,12 +37,12 @@ class Parts:
 
 
 ANY = Parts(("<metric>",), ("<precision>",), ("<runtime>",))
-"""What stands for all of them where columns are described."""
+"""Placeholders for all of them where columns are documented."""
 
 TRAINING_SECONDS: Column[Row] = Column(
     "training_seconds",
     lambda row: UNRECORDED if row.training_seconds is None else row.training_seconds,
-    "of a run on the task, mean over seeds; what was read before is not in it",
+    "training time of a run on the task, mean over seeds; corpus training excluded",
     unit="s",
     head="training s",
     text="{:.1f}".format,
@@ -52,16 +52,16 @@ _SIZE: tuple[Column[SizeRecord], ...] = (
     Column(
         "parameters",
         lambda size: size.parameters,
-        "of the whole model with its head, tied ones once; the largest of the tasks",
+        "whole model with its head, tied weights counted once; maximum over tasks",
         head="parameters",
         text="{:,}".format,
         over=largest,
     ),
-    Column("non_embedding", lambda size: size.non_embedding, "those outside of the embeddings"),
+    Column("non_embedding", lambda size: size.non_embedding, "parameters outside the embeddings"),
     Column(
         "flops",
         lambda size: UNRECORDED if size.flops is None else size.flops,
-        "of one sequence of `flops_length` pieces, forward; a multiplication and an addition are 2",
+        "forward pass on one sequence of `flops_length` tokens; a multiply-add counts as 2",
         unit="FLOP",
         head="MFLOP",
         text=lambda flops: f"{flops / 1e6:,.1f}",
@@ -71,8 +71,7 @@ _SIZE: tuple[Column[SizeRecord], ...] = (
         lambda size: (
             size.flops / size.flops_length if size.flops and size.flops_length else UNRECORDED
         ),
-        "arithmetic of one piece of a sequence of `flops_length`, in text behind `at`; the largest"
-        " of the tasks",
+        "per token of a sequence of `flops_length`, shown after `at`; maximum over tasks",
         unit="FLOP",
         head="MFLOP/token",
         text=lambda flops: f"{flops / 1e6:.3g}",
@@ -82,8 +81,8 @@ _SIZE: tuple[Column[SizeRecord], ...] = (
     Column(
         "flops_length",
         lambda size: UNRECORDED if size.flops_length is None else size.flops_length,
-        "the length that the arithmetic is counted at",
-        unit="pieces",
+        "sequence length at which FLOPs are counted",
+        unit="tokens",
     ),
 )
 
@@ -97,7 +96,7 @@ _EXPORT: tuple[Column[ExportRecord], ...] = (
     Column(
         "bytes",
         lambda record: record.bytes,
-        "of the ONNX file; the largest of the tasks",
+        "size of the ONNX file; maximum over tasks",
         unit="bytes",
         head="MB",
         text=lambda size: f"{size / 1e6:.2f}",
@@ -106,31 +105,31 @@ _EXPORT: tuple[Column[ExportRecord], ...] = (
     Column(
         "change",
         _change,
-        "the file's primary metric minus the model's, on the compared examples, x 100; in"
-        " brackets how many answers differ",
+        "the file's primary metric minus the model's on the compared examples, x 100; in"
+        " brackets the number of changed predictions",
         head="change",
         text=lambda change: f"{100 * change:+.1f}",
         beside=lambda record: f" ({record.flips} of {record.compared} flip)",
     ),
-    Column("compared", lambda record: record.compared, "dev examples that both answered"),
-    Column("flips", lambda record: record.flips, "compared examples with another answer"),
-    Column("max_abs_error", lambda record: record.max_abs_error, "the largest, of logits"),
+    Column("compared", lambda record: record.compared, "dev examples compared"),
+    Column("flips", lambda record: record.flips, "compared examples whose prediction changes"),
+    Column("max_abs_error", lambda record: record.max_abs_error, "largest difference of logits"),
 )
 
 
 def cost_columns(parts: Parts) -> list[Column[Row]]:
-    """Training, size, and what there is of every precision and runtime."""
+    """Training, size, and the columns of every precision and runtime."""
     return [
         Column(
             "transfer_seconds",
             lambda row: row.transfer_seconds,
-            "on the corpus, once for all tasks",
+            "training time on the corpus, once for all tasks",
             unit="s",
         ),
         Column(
             "training_peak_memory_bytes",
             lambda row: row.training_peak_memory_bytes or UNRECORDED,
-            "the most that training on the task held, libraries included; of all seeds",
+            "peak memory of training on the task, libraries included; maximum over seeds",
             unit="bytes",
         ),
         *(column.within(_size) for column in _SIZE),

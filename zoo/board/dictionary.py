@@ -1,4 +1,4 @@
-"""What the columns of published tables are, from the lists that make them."""
+"""Documentation of the columns of published tables, generated from their definitions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,16 +12,16 @@ CSV_COLUMNS: Mapping[str, Sequence[Column[Any]]] = {
     "leaderboard.csv": board_columns(),
     "latency.csv": LATENCY_COLUMNS,
 }
-"""By the file that holds them all."""
+"""The columns by file."""
 
 _ABOUT: tuple[Column[Column[Any]], ...] = (
     Column("name", lambda column: f"`{column.name}`", "", head="column"),
     Column("unit", lambda column: column.unit or None, "", head="unit"),
     Column("head", lambda column: column.head or None, "", head="in text"),
-    Column("note", lambda column: column.note, "", head="what it is"),
+    Column("note", lambda column: column.note, "", head="description"),
 )
 
 
 def described(columns: Sequence[Column[Any]]) -> str:
-    """A table of columns, a row for each, as Markdown."""
+    """A Markdown table with one row per column."""
     return markdown_table(Table("columns", columns, _ABOUT))

@@ -1,4 +1,4 @@
-"""The leaderboard: a row for each entry, task and split, and a line for each entry."""
+"""The leaderboard: one row per entry, task and split, and one line per entry."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -24,17 +24,17 @@ from zoo.records.statistics import MeanStanding
 from zoo.spec.teacher import TEACHER
 
 Means = Mapping[str, MeanStanding]
-"""By entry."""
+"""The mean of each entry, by name."""
 
 
 def leaderboard(rows: Sequence[Row], suite: str) -> Table[Row]:
-    """All rows with all columns."""
+    """The table of all rows and columns."""
     columns = board_columns(Parts.of(rows), _score_column(rows))
     return Table(suite, rows, columns, _remarks(rows), SIGNS)
 
 
 def board_columns(parts: Parts = ANY, score: Column[Row] = SCORE_COLUMN) -> list[Column[Row]]:
-    """The columns of a board whose rows have these parts."""
+    """The columns of a board with these metrics, precisions and runtimes."""
     return [
         *identity_columns(),
         *score_columns(parts, score),
@@ -47,10 +47,10 @@ def board_columns(parts: Parts = ANY, score: Column[Row] = SCORE_COLUMN) -> list
 def summary(
     rows: Sequence[Row], suite: str, means: Means | None = None, *, ranked: bool = True
 ) -> Table[Line[Row]]:
-    """A line per entry, a column per task; the best student of a column is strong.
+    """One line per entry, one column per task; the best student of each column is bold.
 
-    Teachers come first, then the best mean; entries keep the order of the rows if not `ranked`.
-    `means` tell how far the mean can be trusted; they are of whole boards only.
+    Teachers come first, then students by mean; if not `ranked`, entries keep the order of the rows.
+    `means` gives the uncertainty of the mean; it is known for whole boards only.
     """
     places = sorted({(row.task, row.split) for row in rows})
     shared = _shared(rows, places)
@@ -82,7 +82,7 @@ def _line_columns(shared: Sequence[TaskSplit], means: Means) -> list[Column[Line
             return half_width(summary.low, summary.high)
         return half_width(summary.seeds_low, summary.seeds_high)
 
-    over = ", ".join(map(place_name, shared)) or "nothing: no task is everybody's"
+    over = ", ".join(map(place_name, shared)) or "no task, as none is shared by all entries"
     return [
         Column(
             "entry",
@@ -97,7 +97,7 @@ def _line_columns(shared: Sequence[TaskSplit], means: Means) -> list[Column[Line
         Column(
             "mean",
             lambda line: _mean(line, shared),
-            f"of scores, over {over}",
+            f"average score over {over}",
             head="mean",
             text=percent,
             beside=beside,
@@ -113,7 +113,7 @@ def _mean(line: Line[Row], places: Sequence[TaskSplit]) -> float | None:
 
 
 def _order(shared: Sequence[TaskSplit]) -> Callable[[Line[Row]], tuple[bool, float, str]]:
-    """Teachers first, then by the mean, best first; entries without one last."""
+    """Teachers first, then by descending mean; entries without one last."""
 
     def place(line: Line[Row]) -> tuple[bool, float, str]:
         mean = _mean(line, shared)
@@ -124,7 +124,7 @@ def _order(shared: Sequence[TaskSplit]) -> Callable[[Line[Row]], tuple[bool, flo
 
 
 def _score_column(rows: Sequence[Row]) -> Column[Row]:
-    """Scores, of which the best student's of each task is strong."""
+    """Scores, with the best student of each task in bold."""
     best: dict[TaskSplit, float] = {}
     for row in rows:
         if row.method != TEACHER and row.score is not None:
@@ -145,18 +145,18 @@ def _by_entry(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _shared(rows: Sequence[Row], places: Sequence[TaskSplit]) -> list[TaskSplit]:
-    """The places that every entry has: a mean over others would compare different tasks."""
+    """The tasks and splits that all entries have: other means would compare different tasks."""
     filled = [{(row.task, row.split) for row in own} for own in _by_entry(rows).values()]
     return [place for place in places if all(place in own for own in filled)]
 
 
 def _remarks(rows: Sequence[Row]) -> list[str]:
     seeds = sorted({seed for row in rows for seed in row.seeds})
-    only = ": how far other seeds lie apart is not known" if len(seeds) == 1 else ""
+    only = ", so the spread over seeds is unknown" if len(seeds) == 1 else ""
     examples = {(row.task, row.split): row.examples for row in rows}
     sizes = ", ".join(f"{place_name(place)} {examples[place]:,}" for place in sorted(examples))
     cells = ", ".join(sorted({one.cell for row in rows for one in row.runtimes.values()}))
-    timed = f"Time is of batch x length {cells}; percentiles, bounds, other shapes: latency.csv."
+    timed = f"Time at batch x length {cells}; percentiles, bounds and other shapes: latency.csv."
     noted = dict.fromkeys((row.entry, mark) for row in rows for mark in row.marks)
     return [
         f"Seeds: {', '.join(map(str, seeds))}{only}.",

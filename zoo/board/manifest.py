@@ -1,6 +1,6 @@
-"""The hashes of all that is published of a suite and not made anew from it.
+"""The manifest: hashes of all published files of a suite that are not regenerated.
 
-Only publishing writes them: whoever edits a record, or adds or removes one, is told.
+Only publishing writes it, so an edited, added or removed record is detected.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _LISTED = 20
 
 
 def manifest_text(files: Mapping[str, str | bytes]) -> str:
-    """The manifest of published files, by their paths below the suite's results."""
+    """The manifest of published files, by path relative to the suite's results."""
     hashes = {
         name: hashlib.sha256(text if isinstance(text, bytes) else text.encode()).hexdigest()
         for name, text in files.items()
@@ -33,12 +33,12 @@ def manifest_text(files: Mapping[str, str | bytes]) -> str:
 
 
 def refuse_edited(project: Project, folder: Path) -> None:
-    """Let a suite's results pass that are as they were published.
+    """Check that a suite's published files are unchanged.
 
-    What was published before there were manifests has none.
+    Results published before manifests were introduced have none.
 
     Raises:
-        ZooError: files were edited, added or removed since.
+        ZooError: files were edited, added or removed since publication.
     """
     path = folder / BOARD_MANIFEST
     found = sorted(
@@ -53,15 +53,13 @@ def refuse_edited(project: Project, folder: Path) -> None:
         stated = _ADAPTER.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         where = at(project.relative(path))
-        raise ZooError(
-            Problem(where, "this is no manifest", remedy="restore it from git")
-        ) from error
+        raise ZooError(Problem(where, "not a manifest", remedy="restore it from git")) from error
     given = {
-        name: "was published and is missing"
+        name: "published, but missing"
         if name not in found
-        else "was added by hand"
+        else "added by hand"
         if name not in stated
-        else "was changed after it was published"
+        else "modified after publication"
         for name in sorted({*stated, *found})
         if name not in found or name not in stated or file_sha256(folder / name) != stated[name]
     }
@@ -75,21 +73,19 @@ def _refuse_without(project: Project, folder: Path, found: list[str]) -> None:
         for name in found
         if name.startswith("records/") and mark in (folder / name).read_bytes()
     ]
-    _refuse(
-        {project.relative(folder / name): f"there is no {BOARD_MANIFEST} of it" for name in new}
-    )
+    _refuse({project.relative(folder / name): f"not covered by a {BOARD_MANIFEST}" for name in new})
 
 
 def _refuse(given: Mapping[str, str]) -> None:
     if given:
-        remedy = "restore it from git; numbers come from `zoo publish` alone"
+        remedy = "restore it from git; only `zoo publish` may change numbers"
         problems = [Problem(where, why, remedy=remedy) for where, why in given.items()]
         rest = len(problems) - _LISTED
-        more = (Problem("results", f"and {rest} more files like these"),) if rest > 0 else ()
+        more = (Problem("results", f"and {rest} more such files"),) if rest > 0 else ()
         raise ZooError(*problems[:_LISTED], *more)
 
 
 def _is_held(path: Path) -> bool:
-    """Records, predictions and samples, of studies too; tables are made anew from them."""
+    """Records, predictions and samples, also of studies; tables are regenerated from them."""
     parts = path.parts[2:] if path.parts[0] == "studies" else path.parts
     return bool(parts) and parts[0] in _FOLDERS and not any(p.startswith(".") for p in parts)

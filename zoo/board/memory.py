@@ -1,6 +1,6 @@
-"""What this machine has computed or checked before, by what it was made of and by which code.
+"""A local cache of computations and checks, keyed by their inputs and code.
 
-Nothing here is published or taken from elsewhere: it only spares doing the same again.
+It is never published or shared: it only saves repeated work.
 """
 
 from functools import cache
@@ -14,13 +14,13 @@ from zoo.spec.base import digest
 
 @cache
 def package_sha256(package: ModuleType) -> str:
-    """sha256 of the code of a package."""
+    """The sha256 of a package's code."""
     folder = Path(str(package.__file__)).parent
     return digest([file_sha256(file) for file in sorted(folder.glob("*.py"))])
 
 
 class Seen:
-    """The keys of what was found sound, a line each, in one file."""
+    """The keys of passed checks, one per line of a file."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -33,7 +33,7 @@ class Seen:
         return key in self._keys
 
     def keep(self, keys: set[str]) -> None:
-        """Remember these keys and no others; a machine that cannot checks again next time."""
+        """Remember exactly these keys; if the file is not writable, they are checked again."""
         if keys != self._keys:
             try:
                 write_file(self._file, "".join(f"{key}\n" for key in sorted(keys)))

@@ -1,4 +1,4 @@
-"""What papers report of a method beside what the boards measured of it, as Markdown."""
+"""The numbers that papers report for a method next to those of the boards, as Markdown."""
 
 import re
 from collections import defaultdict
@@ -17,11 +17,11 @@ from zoo.spec.task import TASKS
 from zoo.spec.teacher import TEACHER
 
 _SETTINGS = re.compile(r" \(lr [^)]*\)$")
-"""What a source says of one run's settings; rows that differ in nothing else share a line."""
+"""A source's note on a run's settings; rows that differ in nothing else share a line."""
 
 
 class _Line(NamedTuple):
-    """What rows have in common that share a line, in the order of the table."""
+    """What the rows on one line have in common, in the order of the table."""
 
     arxiv: str
     split: str
@@ -33,7 +33,7 @@ class _Line(NamedTuple):
 
 
 def numbers_text(method: str, reported: Sequence[Reported], rows: Sequence[Row]) -> str:
-    """Two tables: the published numbers of a method's students, and the boards' of its entries."""
+    """Two tables: published numbers of a method's students, and the boards' of its entries."""
     published, measured = _published(method, reported), _measured(method, rows)
     return f"{published}\n\n{measured}"
 
@@ -41,7 +41,7 @@ def numbers_text(method: str, reported: Sequence[Reported], rows: Sequence[Row])
 def _published(method: str, reported: Sequence[Reported]) -> str:
     own = [row for row in reported if row.method == method]
     if not own:
-        return "Published: no number was found."
+        return "Published: no numbers found."
     about = {(row.arxiv, _half(row)[0], row.task) for row in own if row.task != COST}
     taught_by = [
         row
@@ -53,7 +53,7 @@ def _published(method: str, reported: Sequence[Reported]) -> str:
         lines[_line(row)].append(row)
     rows = [(line, lines[line]) for line in sorted(lines, key=_place)]
     table = markdown_table(Table(method, rows, _PUBLISHED))
-    return f"Published, as the sources print it (scores x 100):\n\n{table}"
+    return f"Published, as printed in the sources (scores x 100):\n\n{table}"
 
 
 def _line(row: Reported) -> _Line:
@@ -86,12 +86,12 @@ def _number(row: Reported, stated: set[str]) -> str:
 
 
 def _printed(score: float) -> str:
-    """With one digit after the point at least, as papers print scores."""
+    """With at least one decimal, as papers print scores."""
     return f"{score:.1f}" if round(score, 1) == score else f"{score:g}"
 
 
 def _labels(row: Reported) -> tuple[str, ...]:
-    """How an average would name this row's task."""
+    """The names that an average uses for this row's task."""
     if row.task not in TASKS:
         return ()
     return ("-".join(filter(None, (row.task, _half(row)[1]))),)
@@ -102,7 +102,7 @@ def _averages_last(row: Reported) -> tuple[bool, str, str, str]:
 
 
 def _half(row: Reported) -> tuple[str, str]:
-    """The split, and which half of it where a task has two."""
+    """The split and, where a task has two, which half of it."""
     split, _, half = row.split.partition("_")
     return split, half
 
@@ -134,14 +134,13 @@ _PUBLISHED: tuple[Column[_Place], ...] = (
 def _measured(method: str, rows: Sequence[Row]) -> str:
     own = [row for row in rows if row.method == method]
     if not own:
-        return "Measured: no entry of this method is published on a board yet."
+        return "Measured: no published entry uses this method yet."
     by_suite = {row.suite: row.teacher for row in own}
     teachers = " and ".join(f"{teacher} ({suite})" for suite, teacher in sorted(by_suite.items()))
     told = (
-        f"Measured on the boards, where {teachers} teach. That is not the papers' experiment, whose"
-        " students and teachers are the models named above: a difference to a twin may be set"
-        " beside another difference, a score never beside a score. Training seconds are those on"
-        " the task; what was read before, all tasks share."
+        f"Measured on the boards, with {teachers} as teacher. Students and teachers differ from the"
+        " papers' (named above): compare differences to the twin, never absolute scores. Training"
+        " seconds are those on the task; corpus training, shared by all tasks, is excluded."
     )
     table = markdown_table(Table(method, own, _MEASURED))
     weak = f"{NOTHING_LEARNT} {SIGNS[NOTHING_LEARNT]}"

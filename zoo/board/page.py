@@ -1,4 +1,4 @@
-"""The board as one HTML page that needs no network: tables that sort."""
+"""The board as a self-contained HTML page with sortable tables."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -19,11 +19,11 @@ class _Head(NamedTuple):
 
 
 class _Shown(NamedTuple):
-    """A cell as the template takes it."""
+    """A cell for the template."""
 
     text: str
     value: str
-    """What it sorts by."""
+    """The sort key."""
     strong: bool
     absent: bool
     numeric: bool
@@ -37,7 +37,7 @@ class _Section(NamedTuple):
 
 
 def as_page(board: Table[T], studies: Sequence[Table[Any]] = ()) -> str:
-    """The whole page, with the tables of `studies` below; same input, same bytes."""
+    """The whole page, with the tables of `studies` at the end; deterministic."""
     return _template().render(
         title=f"distilzoo: {board.title}",
         board=_section(board),

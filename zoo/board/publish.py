@@ -1,4 +1,4 @@
-"""Records from where they were built to where they are published, and the tables made of them."""
+"""Publishing: copy built records into results/, and render the tables from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,27 +40,27 @@ PREDICTIONS = "predictions"
 
 @dataclass(frozen=True)
 class Board:
-    """A suite's records, the statistics of its predictions, and the rows made of both."""
+    """A suite's records, the statistics of its predictions, and the rows built from both."""
 
     suite: str
     records: Sequence[Record]
     statistics: SuiteStatistics | None
     declared: Declared | None = None
-    """What specs declare now; None where that plays no part."""
+    """What the specs declare now; None where irrelevant."""
 
     @cached_property
     def rows(self) -> list[Row]:
-        """One per entry and split."""
+        """The scored answers, one per entry and split."""
         return make_rows(self.records, self.statistics, self.declared)
 
     @property
     def means(self) -> dict[str, MeanStanding]:
-        """How far the mean of each entry can be trusted."""
+        """The mean of each entry with its uncertainty."""
         return {one.entry: one for one in (self.statistics.means if self.statistics else ())}
 
 
 def build_board(project: Project, job: BoardJob) -> None:
-    """Make the tables of what this machine built.
+    """Write the tables of this machine's build.
 
     Raises:
         ZooError: an entry has no records.
@@ -73,10 +73,10 @@ def build_board(project: Project, job: BoardJob) -> None:
 
 
 def built_board(project: Project, job: BoardJob, declared: Declared | None = None) -> Board:
-    """What this machine built of the board's entries; without rows where it built nothing.
+    """The board of this machine's build; without rows if nothing is built.
 
     Raises:
-        ZooError: a record is not what its predictions say.
+        ZooError: a record contradicts its predictions.
     """
     records = _built_records(project, job)
 
@@ -89,17 +89,17 @@ def built_board(project: Project, job: BoardJob, declared: Declared | None = Non
         job.entries,
         stored,
         project.audited(job.suite, "built"),
-        f"build it again with `zoo run {job.suite}`",
+        f"rebuild it with `zoo run {job.suite}`",
     )
     statistics = statistics_of(job.suite, records, stored, project.statistics)
     return Board(job.suite, records, statistics, declared)
 
 
 def published_board(project: Project, suite: str, declared: Declared | None = None) -> Board:
-    """What is committed of a suite.
+    """The published board of a suite.
 
     Raises:
-        ZooError: a record is not what its predictions say, or stands where another belongs.
+        ZooError: a record contradicts its predictions, or is in the wrong place.
     """
     folder = project.results / suite
     refuse_edited(project, folder)
@@ -115,7 +115,7 @@ def published_board(project: Project, suite: str, declared: Declared | None = No
 
 
 def tables(board: Board, studies: Sequence[Table[Any]] = ()) -> dict[str, str]:
-    """The tables by file name: the same records and studies give the same bytes."""
+    """The tables by file name; deterministic."""
     whole = leaderboard(board.rows, board.suite)
     files = {
         PAGE_NAME: as_page(whole, studies),
@@ -128,7 +128,7 @@ def tables(board: Board, studies: Sequence[Table[Any]] = ()) -> dict[str, str]:
 
 
 def committed_tables(project: Project, board: Board) -> dict[str, str]:
-    """All tables of a published board and of its suite's studies, made anew from the records."""
+    """All tables of a published board and its suite's studies, regenerated from the records."""
     studies = [
         variants_table(job, published_records(project, job))
         for job in published_jobs(project, board.suite)
@@ -142,14 +142,14 @@ def publish_suite(
     studies: Sequence[StudyJob] = (),
     declared: Declared | None = None,
 ) -> list[str]:
-    """Replace all that is published of a suite, at once, by what this machine built.
+    """Replace a suite's published results by this machine's build, atomically.
 
-    Of its declared `studies`, those that this machine has not built stay as they are published.
-    Returns the files, relative to the project.
+    Declared `studies` that are not built here stay as published. Returns the files, relative to
+    the project.
 
     Raises:
-        ZooError: this machine has not built the suite, or not all of its entries, or a study as it
-            was declared before.
+        ZooError: the suite or one of its entries is not built here, or a study is out of date with
+            its declaration.
     """
     files = _published_files(project, job, studies, declared)
     folder = project.results / job.suite
@@ -168,7 +168,7 @@ def would_publish(
     """The files that `publish_suite` would write, relative to the project.
 
     Raises:
-        ZooError: as `publish_suite`.
+        ZooError: as for `publish_suite`.
     """
     folder = project.results / job.suite
     files = _published_files(project, job, studies, declared)
@@ -176,7 +176,7 @@ def would_publish(
 
 
 def write_tables(project: Project, suite: str, declared: Declared | None = None) -> list[str]:
-    """Write the tables of the published records; returns the files that changed."""
+    """Regenerate the tables of the published records; return the files that changed."""
     changed = []
     board = published_board(project, suite, declared)
     for name, text in committed_tables(project, board).items():
@@ -188,9 +188,9 @@ def write_tables(project: Project, suite: str, declared: Declared | None = None)
 
 
 def _built_records(project: Project, job: BoardJob) -> list[Record]:
-    """Of the board's entries only: an entry that is no longer declared may still lie there.
+    """The records of the board's entries: those of entries no longer declared are ignored.
 
-    Where somebody asked for a measurement again, that one counts.
+    A measurement repeated by `zoo bench` replaces the pipeline's.
     """
     found: dict[tuple[str, str], Record] = {}
     for name in job.entries:
@@ -210,7 +210,7 @@ def _complete(board: Board, job: BoardJob) -> Board:
         raise ZooError(
             Problem(
                 f"the board of {job.suite}",
-                f"there are no scores of {', '.join(missing)}",
+                f"no scores for {', '.join(missing)}",
                 remedy=f"build them with `zoo run {job.suite}`",
             )
         )
@@ -223,8 +223,8 @@ def _refuse_undeclared(board: Board) -> None:
         raise ZooError(
             Problem(
                 f"the build of {board.suite}",
-                f"made of specs that have changed since: {', '.join(earlier)}",
-                remedy=f"build them with `zoo run {board.suite}`",
+                f"out of date with the specs: {', '.join(earlier)}",
+                remedy=f"rebuild them with `zoo run {board.suite}`",
             )
         )
 
@@ -232,7 +232,7 @@ def _refuse_undeclared(board: Board) -> None:
 def _published_files(
     project: Project, job: BoardJob, studies: Sequence[StudyJob], declared: Declared | None
 ) -> dict[str, str | bytes]:
-    """What is published, by its path below the suite's results."""
+    """The published files, by path relative to the suite's results."""
     _require_board(project, job.suite)
     studied = {name: c for study in studies for name, c in study_files(project, study).items()}
     board = _complete(built_board(project, job, declared), job)
@@ -255,7 +255,7 @@ def _published_files(
 
 
 def _samples(entry: EntryFolder, record: LatencyRecord) -> bytes:
-    """The raw samples that a record sums up: of the bench where that is where it comes from."""
+    """The raw samples behind a record: those of the bench if the record comes from there."""
     asked_for = entry.bench(record.device)
     folder = asked_for if (asked_for / f"{record.name}.json").is_file() else entry.latency
     path = folder / SAMPLES / record.samples
@@ -272,7 +272,7 @@ def _require_board(project: Project, suite: str) -> None:
         raise ZooError(
             Problem(
                 f"suite {suite}",
-                "its board was not built on this machine",
+                "not built on this machine",
                 remedy=f"run `zoo run {suite}` first",
             )
         )

@@ -1,8 +1,8 @@
-"""Has anything regressed? What was built here against what is published.
+"""Regression check: this machine's build against the published results.
 
-Digests must be the same, sizes the same, scores not significantly worse. Scores differ between
-machines, so the same examples are compared answer by answer: a run has regressed if it lost more
-than a margin and a paired bootstrap leaves no doubt about the sign.
+Digests and sizes must be equal, scores not significantly worse. Scores differ between machines,
+so predictions are compared example by example: a run has regressed if it lost more than a margin
+and the interval of a paired bootstrap excludes zero.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ Verdict = Literal["same", "within noise", "improved", "regressed", "missing", "d
 
 @dataclass(frozen=True)
 class Comparison:
-    """One fact, published and built."""
+    """One result, published and built."""
 
     fact: str
     verdict: Verdict
@@ -41,12 +41,12 @@ class Comparison:
 
     @property
     def failed(self) -> bool:
-        """Whether the build is worse than what is published."""
+        """Whether the build is worse than the published result."""
         return self.verdict in ("regressed", "missing", "differs")
 
 
 def compare_suite(project: Project, suite: str) -> Iterator[Comparison]:
-    """Every published score and size of a suite against what was built on this machine."""
+    """Compare every published score and size of a suite with this machine's build."""
     built = {_key(r): r for r in read_records(project.build / suite)}
     for record in read_records(project.results / suite / "records"):
         ours = built.get(_key(record))
@@ -60,7 +60,7 @@ def _key(record: Record) -> tuple[str, str]:
 
 def _compared(project: Project, published: Record, built: Record | None) -> Iterator[Comparison]:
     fact = f"{published.entry} {published.name}"
-    # Digests of schema 1 did not name contents: such runs are compared by their answers alone.
+    # Digests of schema 1 did not cover contents: such runs are compared by predictions alone.
     comparable = published.schema_version == RECORD_SCHEMA
     if not comparable:
         fact += f" (published in schema {published.schema_version})"
@@ -113,8 +113,8 @@ def _verdict(
 def paired_interval(task: Task, before: Predictions, after: Predictions) -> tuple[float, float]:
     """Bootstrap interval of the primary metric's difference (after - before) over examples.
 
-    Resamples in which either metric is undefined are left out; without any left nothing is known,
-    and the interval is infinite.
+    Resamples in which either metric is undefined are left out; if none remains, the interval is
+    infinite.
     """
     sides = [
         contributions(task, side.gold, side.answers)[task.primary][None] for side in (before, after)

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from zoo.board.columns import Absent, Cell, Column, T, Table
 
 STATUS = "status"
-"""The last column of data: why values are absent."""
+"""The last column of data: why values are missing."""
 
 
 def as_json(table: Table[T]) -> str:
-    """An object for each row: columns by their names, and why those without a value have none."""
+    """One object per row: values by column name, and the reasons for missing ones."""
     plain = [
         {column.name: _plain(column.value(row)) for column in table.columns}
         | {STATUS: _status(table, row)}
@@ -23,7 +23,7 @@ def as_json(table: Table[T]) -> str:
 
 
 def as_csv(table: Table[T]) -> str:
-    """A line for each row; what has no value is empty, and the last column says why."""
+    """One line per row; missing values are empty, and the last column says why."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*(column.name for column in table.columns), STATUS])
@@ -35,7 +35,7 @@ def as_csv(table: Table[T]) -> str:
 
 
 def as_markdown(table: Table[T]) -> str:
-    """The whole page: title, table and notes."""
+    """Title, table and notes."""
     if not table.rows:
         return f"# {table.title}\n\nNo records yet.\n"
     return "\n".join([f"# {table.title}", "", markdown_table(table), "", *table.notes]) + "\n"
@@ -51,7 +51,7 @@ def markdown_table(table: Table[T]) -> str:
 
 
 def is_numeric(cells: Sequence[Cell]) -> bool:
-    """Whether nothing but numbers stands in a column."""
+    """Whether a column holds only numbers."""
     known = [cell for cell in cells if not isinstance(cell, Absent | None)]
     return bool(known) and all(
         isinstance(cell, int | float) and not isinstance(cell, bool) for cell in known
@@ -75,7 +75,7 @@ def _told(status: dict[str, str]) -> str:
 
 
 def _status(table: Table[T], row: T) -> dict[str, str]:
-    """Why columns have no value; `torch_fp32_*` are all columns of a group."""
+    """The reasons for missing values; `torch_fp32_*` stands for all columns of a group."""
     status, groups = table.status(row), defaultdict[str, list[str]](list)
     for column in table.columns:
         groups[column.group].append(column.name)

@@ -1,4 +1,4 @@
-"""The statistics of a suite: made of stored predictions, kept beside the tables that show them."""
+"""The statistics of a suite, computed from stored predictions and saved with the tables."""
 
 import hashlib
 import json
@@ -21,16 +21,16 @@ from zoo.statistics.standing import PERMUTATIONS, RESAMPLES, ScoredRuns, suite_s
 STATISTICS = "statistics.json"
 
 Stored = Callable[[ScoreRecord], Path]
-"""Where the predictions of a score lie."""
+"""Finds the predictions file of a score."""
 
 
 def statistics_of(
     suite: str, records: Sequence[Record], stored: Stored, memory: Path
 ) -> SuiteStatistics | None:
-    """The statistics of all scores of a suite; None where there are none.
+    """The statistics of all scores of a suite; None without scores.
 
-    They are computed, and never taken from where they are published. The folder `memory`, which is
-    this machine's own, spares a second computation of the same predictions by the same code.
+    They are always computed, never read from the published files. The local folder `memory` caches
+    them by predictions and code.
 
     Raises:
         DataError: predictions are missing or damaged.
@@ -49,16 +49,16 @@ def statistics_of(
 
 
 def statistics_text(statistics: SuiteStatistics) -> str:
-    """The one text of statistics."""
+    """Statistics as text."""
     return json.dumps(statistics.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
 
 
 def _fingerprint(scores: Sequence[ScoreRecord], stored: Stored) -> str:
-    """sha256 of all that the statistics are made of, and of how."""
+    """The sha256 of all inputs and settings of the statistics."""
     whole = hashlib.sha256(f"{STATISTICS_SCHEMA} {RESAMPLES} {PERMUTATIONS}\n".encode())
     for record in sorted(scores, key=lambda record: (record.entry, record.name)):
         path = stored(record)
-        # Predictions that are not there are told, with their name, when they are read.
+        # Missing predictions are reported by name when they are read.
         content = hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
         about = record.entry, record.name, record.digest, record.method, record.teacher, record.twin
         whole.update(f"{about} {content}\n".encode())

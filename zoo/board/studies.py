@@ -1,4 +1,4 @@
-"""Studies on disk: from what was built to tables, and from tables to what is published."""
+"""Studies on disk: from build to tables, and from tables to published results."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -19,11 +19,11 @@ from zoo.records.store import read_record, read_records, record_files
 from zoo.spec.study import StudyJob
 
 VARIANTS = "variants.json"
-"""What the tables are of, beside them: the study's job."""
+"""The file next to the tables with the study's job."""
 
 
 def build_study(project: Project, job: StudyJob) -> None:
-    """Make the tables of what this machine built.
+    """Write the tables of this machine's build.
 
     Raises:
         ZooError: a variant has no scores.
@@ -34,7 +34,7 @@ def build_study(project: Project, job: StudyJob) -> None:
 
 
 def study_tables(job: StudyJob, records: Iterable[Record]) -> dict[str, str]:
-    """The tables by file name: the same records give the same bytes."""
+    """The tables by file name; deterministic."""
     given = list(records)
     rows = study_rows(job, given)
     whole = study_table(job, rows)
@@ -48,10 +48,10 @@ def study_tables(job: StudyJob, records: Iterable[Record]) -> dict[str, str]:
 
 
 def variants_table(job: StudyJob, records: Iterable[Record]) -> Table[Line[StudyRow]]:
-    """A line for every variant."""
+    """One line per variant."""
     given = list(records)
     silent = job.report and not report_files(job, given)
-    remarks = ["No stage of these variants leaves a report."] if silent else []
+    remarks = ["No stage of these variants writes a report."] if silent else []
     return study_summary(job, study_rows(job, given), remarks)
 
 
@@ -69,7 +69,7 @@ def built_records(project: Project, job: StudyJob) -> list[Record]:
         raise ZooError(
             Problem(
                 f"the study {job.entry} of {job.suite}",
-                f"there are no scores of {', '.join(missing)} as they are declared now",
+                f"no up-to-date scores for {', '.join(missing)}",
                 remedy=f"build them with `zoo run {job.suite}/{job.entry}`",
             )
         )
@@ -83,12 +83,12 @@ def is_built(project: Project, job: StudyJob) -> bool:
 
 
 def study_files(project: Project, job: StudyJob) -> dict[str, bytes]:
-    """What is published of a study, by its path below the suite's results.
+    """The published files of a study, by path relative to the suite's results.
 
-    A study that this machine has not built stays as it is published, if it is.
+    A study that is not built here stays as published, if it is.
 
     Raises:
-        ZooError: it was built as it was declared before.
+        ZooError: the build is out of date with its declaration.
     """
     if not is_built(project, job):
         return _published_files(project, job)
@@ -99,7 +99,7 @@ def study_files(project: Project, job: StudyJob) -> dict[str, bytes]:
 
 
 def page_tables(project: Project, jobs: Sequence[StudyJob]) -> list[Table[Line[StudyRow]]]:
-    """What the suite's page shows of studies: as built, or as published where they are not."""
+    """The studies on the suite's page: as built, else as published."""
     found = []
     for job in sorted(jobs, key=lambda job: job.entry):
         if is_built(project, job):
@@ -110,14 +110,14 @@ def page_tables(project: Project, jobs: Sequence[StudyJob]) -> list[Table[Line[S
 
 
 def job_text(job: StudyJob) -> str:
-    """The one text of what a study's tables are of."""
+    """A study's job as text."""
     return json.dumps(job.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
 
 
 def published_tables(project: Project, suite: str) -> dict[str, str]:
-    """The tables of all published studies, made anew from their records.
+    """The tables of all published studies, regenerated from their records.
 
-    By path below the suite's results.
+    By path relative to the suite's results.
     """
     files: dict[str, str] = {}
     for job in published_jobs(project, suite):
@@ -130,14 +130,14 @@ def published_jobs(project: Project, suite: str) -> list[StudyJob]:
     """The published studies of a suite, by name.
 
     Raises:
-        ZooError: one does not say what its tables are of.
+        ZooError: a study's job is missing or malformed.
     """
     paths = sorted(project.published_studies(suite).glob(f"*/{VARIANTS}"))
     return [_read_job(path) for path in paths]
 
 
 def published_records(project: Project, job: StudyJob) -> list[Record]:
-    """The records that a published study's tables are made of."""
+    """The records behind a published study's tables."""
     return list(read_records(project.published_studies(job.suite) / job.entry / "records"))
 
 
@@ -160,6 +160,4 @@ def _read_job(path: Path) -> StudyJob:
         return StudyJob.model_validate_json(path.read_bytes())
     except ValueError as error:
         remedy = "restore it from git, or publish the study again"
-        raise ZooError(
-            Problem(at(path), "this does not describe a study", remedy=remedy)
-        ) from error
+        raise ZooError(Problem(at(path), "not a study description", remedy=remedy)) from error

@@ -1,4 +1,4 @@
-"""A study's rows: one per variant and task split, each beside the base; pure."""
+"""A study's rows: one per variant, task and split, each compared with the base; pure."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,14 +12,14 @@ from zoo.spec.study import TRAIN_AXIS, StudyJob, StudyVariant
 
 
 class StudyRow(Row):
-    """One variant on one split of one task, beside the base."""
+    """One variant on one split of one task, compared with the base."""
 
     variant: str
     values: dict[str, Any]
-    """Of every axis; null where the varied entry states none."""
+    """The value on every axis; null where the varied entry states none."""
     train_examples: int | None
     scores: dict[int, float | None]
-    """By seed."""
+    """Scores by seed."""
     to_base: float | None
     """Score minus the base's."""
 
@@ -38,7 +38,7 @@ def study_rows(job: StudyJob, records: Iterable[Record]) -> list[StudyRow]:
 
 
 def records_of(job: StudyJob, variant: StudyVariant, records: Iterable[Record]) -> list[Record]:
-    """The records that are a variant's own, of the kinds that the study waits for."""
+    """The records of a variant, of the kinds that the study needs."""
     kinds = {"transfer", "training", "score", "size", *(("latency",) if job.latency else ())}
     return [
         record
@@ -48,12 +48,12 @@ def records_of(job: StudyJob, variant: StudyVariant, records: Iterable[Record]) 
 
 
 def named(record: Record) -> str:
-    """What a study names a record by; in schema 1 that was its digest."""
+    """The identity by which a study refers to a record; in schema 1 its digest."""
     return record.declared or record.digest
 
 
 def unmeasured(job: StudyJob, records: Iterable[Record]) -> Iterator[str]:
-    """The variants of which some run has no scores."""
+    """The variants with unscored runs."""
     given = list(records)
     for variant in job.variants:
         own = records_of(job, variant, given)
@@ -63,7 +63,7 @@ def unmeasured(job: StudyJob, records: Iterable[Record]) -> Iterator[str]:
 
 
 def axis_value(row: StudyRow, axis: str) -> Any:
-    """A variant's value on an axis; of `train`, where the study states none, what there was."""
+    """A variant's value on an axis; for `train`, where the study states none, the actual number."""
     value = row.values[axis]
     return row.train_examples if axis == TRAIN_AXIS and value is None else value
 
@@ -88,5 +88,5 @@ def _study_row(
 
 
 def value_text(value: Any) -> str:
-    """A value as a study's file might state it."""
+    """A value as written in a study's file."""
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

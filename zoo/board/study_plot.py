@@ -1,4 +1,4 @@
-"""A study's plot as a Vega-Lite specification that holds its data."""
+"""A study's plot as a Vega-Lite specification with inline data."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ VegaNode = dict[str, Any]
 
 
 def study_plot(job: StudyJob, rows: Sequence[StudyRow]) -> str:
-    """Scores with their spread over each axis; of a product, over the first, by the others."""
+    """Scores with their spread along each axis; of a product, along the first, by the others."""
     if job.combine == "product" and len(job.axes) > 1:
         view = _product(job, rows)
     else:
@@ -22,12 +22,12 @@ def study_plot(job: StudyJob, rows: Sequence[StudyRow]) -> str:
 
 
 def plot_text(view: VegaNode) -> str:
-    """The one text of a plot."""
+    """A plot as text."""
     return json.dumps({"$schema": VEGA_SCHEMA, **view}, indent=1, sort_keys=True) + "\n"
 
 
 def _along(axis: str, rows: Sequence[StudyRow]) -> VegaNode:
-    """The variants that differ from the base on this axis alone, and the base."""
+    """The base and the variants that differ from it on this axis alone."""
     base = rows[0].values
     others = {other: value for other, value in base.items() if other != axis}
     own = [row for row in rows if others.items() <= row.values.items()]
@@ -53,7 +53,7 @@ def _product(job: StudyJob, rows: Sequence[StudyRow]) -> VegaNode:
 
 
 def _point(axis: str, row: StudyRow) -> VegaNode:
-    """One mark: where on the axis, its score, and a standard deviation to either side."""
+    """One mark: its value on the axis, its score, and one standard deviation to either side."""
     value, score, spread = axis_value(row, axis), row.score, row.score_sd or 0.0
     known = score is not None
     return {

@@ -1,4 +1,4 @@
-"""What stages noted on their way, of each variant: a CSV and a plot beside the study's table."""
+"""The values that stages logged, per variant: a CSV and a plot next to the study's table."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -13,14 +13,14 @@ from zoo.spec.study import StudyJob
 
 StudyLine = dict[str, Any]
 PLACE = ("task", "seed", "phase")
-"""The columns before a report's own."""
+"""The leading columns of every report."""
 
 _LONGEST_KEY = 24
-"""Characters of a text that tells series apart; longer ones are values themselves."""
+"""Longest text that identifies a series; longer texts are values."""
 
 
 def report_files(job: StudyJob, records: Iterable[Record]) -> dict[str, str]:
-    """`report-<variant>.csv` and its plot, for every variant whose stages left a report."""
+    """`report-<variant>.csv` and its plot, for every variant whose stages wrote a report."""
     given = list(records)
     files: dict[str, str] = {}
     for variant in job.variants:
@@ -35,7 +35,7 @@ def report_files(job: StudyJob, records: Iterable[Record]) -> dict[str, str]:
 
 
 def _column(name: str) -> Column[StudyLine]:
-    return Column(name, lambda line: line.get(name), "what a stage noted under this name")
+    return Column(name, lambda line: line.get(name), "value logged by a stage under this name")
 
 
 def _lines(records: Iterable[Record]) -> Iterator[StudyLine]:
@@ -50,7 +50,7 @@ def _lines(records: Iterable[Record]) -> Iterator[StudyLine]:
 
 
 def _plot(title: str, columns: list[str], lines: list[StudyLine]) -> str:
-    """Every column of numbers over the steps, or over the rows where there are no steps."""
+    """Every numeric column over steps, or over rows if there are no steps."""
     own = columns[len(PLACE) :]
     numbers = [c for c in own if c not in ("step", "layer") and _all(lines, c, (int, float))]
     keys = [*PLACE, *(c for c in own if c == "layer" or _is_key(lines, c))]

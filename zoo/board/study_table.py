@@ -1,4 +1,4 @@
-"""A study as a table: a row for each variant, task and split, and a line for each variant."""
+"""A study as a table: one row per variant, task and split, and one line per variant."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ def study_table(job: StudyJob, rows: Sequence[StudyRow]) -> Table[StudyRow]:
 def study_summary(
     job: StudyJob, rows: Sequence[StudyRow], remarks: Sequence[str] = ()
 ) -> Table[Line[StudyRow]]:
-    """A line per variant, a column per task, the difference to the base beside each score."""
+    """One line per variant, one column per task; scores show the difference to the base."""
     places = list(dict.fromkeys((row.task, row.split) for row in rows))
     score = _score_column(rows)
     lines = [
@@ -30,7 +30,7 @@ def study_summary(
         for variant in job.variants
     ]
     name: Column[Line[StudyRow]] = Column("variant", lambda line: line.name, "", head="variant")
-    note = "of one run of each task together; what was read before is not in it"
+    note = "training time of one run per task, summed; corpus training excluded"
     training = replace(TRAINING_SECONDS, note=note, over=total)
     costs: list[Column[StudyRow]] = [training, *cost_columns(Parts.of(rows))]
     columns = [name, *task_columns(rows, places, score), *summed_up(costs)]
@@ -38,23 +38,23 @@ def study_summary(
 
 
 def study_columns(job: StudyJob, rows: Sequence[StudyRow]) -> list[Column[StudyRow]]:
-    """A study's own columns, and those that it shares with boards."""
+    """A study's own columns, and those shared with boards."""
     parts = Parts.of(rows)
     seeds = sorted({seed for row in rows for seed in row.seeds})
     return [
-        Column("variant", lambda row: row.variant, "its name within the study", head="variant"),
+        Column("variant", lambda row: row.variant, "name within the study", head="variant"),
         *(_axis(axis) for axis in job.axes),
         *score_columns(parts, _score_column(rows)),
         Column("to_base", lambda row: row.to_base, "score minus the base's"),
         *(_seed(seed) for seed in seeds),
-        Column("train_examples", lambda row: row.train_examples, "that it was trained on"),
+        Column("train_examples", lambda row: row.train_examples, "number of training examples"),
         TRAINING_SECONDS,
         *cost_columns(parts),
     ]
 
 
 def _axis(axis: str) -> Column[StudyRow]:
-    return Column(axis, lambda row: _stated(row.values[axis]), "what the variant sets")
+    return Column(axis, lambda row: _stated(row.values[axis]), "value that the variant sets")
 
 
 def _stated(value: Any) -> Cell:
@@ -65,11 +65,11 @@ def _stated(value: Any) -> Cell:
 
 
 def _seed(seed: int) -> Column[StudyRow]:
-    return Column(f"score_seed_{seed}", lambda row: row.scores.get(seed), "of one run")
+    return Column(f"score_seed_{seed}", lambda row: row.scores.get(seed), "score of one run")
 
 
 def _score_column(rows: Sequence[StudyRow]) -> Column[StudyRow]:
-    """With its spread, and the difference to the base where it is not the base's own."""
+    """The score with its spread and, except for the base, the difference to the base."""
     base = rows[0].variant if rows else ""
 
     def beside(row: StudyRow) -> str:
@@ -78,8 +78,8 @@ def _score_column(rows: Sequence[StudyRow]) -> Column[StudyRow]:
         return spread + (f" ({100 * (row.to_base or 0.0):+.1f})" if compared else "")
 
     note = (
-        "the mean over seeds, in text x 100; ± is their standard deviation, in brackets the score"
-        " minus the base's"
+        "mean over seeds, displayed x 100; ± is the standard deviation over seeds, in brackets the"
+        " score minus the base's"
     )
     score: Column[StudyRow] = SCORE_COLUMN
     return replace(score, note=note, beside=beside)
@@ -96,7 +96,7 @@ def _remarks(job: StudyJob, rows: Sequence[StudyRow]) -> list[str]:
         for axis in job.axes
     )
     seeds = sorted({seed for row in rows for seed in row.seeds})
-    only = ": no spread is known" if len(seeds) == 1 else ""
+    only = ", so the spread over seeds is unknown" if len(seeds) == 1 else ""
     examples = {(row.task, row.split): row.examples for row in rows}
     sizes = ", ".join(f"{place_name(place)} {count:,}" for place, count in examples.items())
     return [

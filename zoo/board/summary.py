@@ -1,4 +1,4 @@
-"""A line for all tasks of an entry or a variant: a table made of the rows of another one."""
+"""One line for all tasks of an entry or a variant: a table pivoted from another one's rows."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,43 +15,43 @@ TaskSplit = tuple[str, str]
 
 @dataclass(frozen=True)
 class Line(Generic[S]):
-    """One line: below the tasks stands one column of its rows, the others are summed up."""
+    """One line: one column of its rows is shown per task, the others are aggregated."""
 
     name: str
     shown: Column[S]
-    """What stands below the tasks."""
+    """The column shown per task."""
     cells: Mapping[TaskSplit, S]
     """The row of each task and split."""
     is_yardstick: bool = False
-    """Whether it is nobody's: then it has nothing but what stands below the tasks."""
+    """Whether it is a reference line of no entry, with values in the task columns only."""
 
     @property
     def rows(self) -> list[S]:
-        """The rows that it sums up, one of each task."""
+        """The rows that it aggregates, one per task."""
         own = () if self.is_yardstick else self.cells.values()
         return list({row.task: row for row in own}.values())
 
 
 def line_of(name: str, shown: Column[S], rows: Sequence[S]) -> Line[S]:
-    """A line for some rows."""
+    """A line of the given rows."""
     return Line(name, shown, {(row.task, row.split): row for row in rows})
 
 
 def place_name(place: TaskSplit) -> str:
-    """A task, and which of its splits where it has two."""
+    """A task and, where it has two, its split."""
     task, split = place
     return f"{task}{split_text(split)}"
 
 
 def split_text(split: str) -> str:
-    """What stands behind the name of a task: nothing where it has one dev split."""
+    """The suffix of a task's name: nothing if it has one dev split."""
     return "" if split == "dev" else f" {split.removeprefix('dev_')}"
 
 
 def task_columns(
     rows: Sequence[S], places: Sequence[TaskSplit], score: Column[S]
 ) -> list[Column[Line[S]]]:
-    """A column for each task and split."""
+    """One column per task and split."""
     metrics = {(row.task, row.split): row.primary for row in rows}
     return [_task_column(place, metrics[place], score) for place in places]
 
@@ -78,7 +78,7 @@ def _task_column(place: TaskSplit, metric: str, score: Column[S]) -> Column[Line
 
 
 def summed_up(columns: Sequence[Column[S]]) -> list[Column[Line[S]]]:
-    """The columns that can be: those that say how."""
+    """The aggregated columns: those that define an aggregate."""
     return [_over_tasks(column, column.over) for column in columns if column.over]
 
 
@@ -106,6 +106,6 @@ def _over_tasks(column: Column[S], over: Over) -> Column[Line[S]]:
 
 
 def _why(cells: Sequence[Cell]) -> Absent | None:
-    """The reason of the fewest tasks: where only one is measured, why that one says nothing."""
+    """The least frequent reason: where only one task is measured, why that one has no value."""
     reasons = Counter(cell.reason for cell in cells if isinstance(cell, Absent))
     return Absent(min(reasons, key=lambda reason: reasons[reason])) if reasons else None

@@ -18,7 +18,7 @@ from zoo.spec.base import Spec
 from zoo.spec.teacher import TEACHER
 
 DECIMAL_PLACES = 4
-"""Digits after the point of numbers on boards."""
+"""Decimals of numbers on boards."""
 
 
 class Row(Spec):
@@ -36,53 +36,53 @@ class Row(Spec):
     score: float | None
     """The primary metric."""
     score_sd: float | None
-    """Over seeds; None for a single one."""
+    """Standard deviation over seeds; None for a single one."""
     score_low: float | None = None
     score_high: float | None = None
-    """95 % interval over examples and, where there are several, over seeds."""
+    """95 % confidence interval over examples and, if there are several, seeds."""
     rank: tuple[int, int] | None = None
-    """The places among the students that it may hold on this split."""
+    """Its rank range among the students on this split."""
     resolution: float | None = None
-    """The smallest true difference between two students that these examples can show."""
+    """The minimum detectable difference between two students on these examples."""
     metrics: dict[str, float | None]
     majority: float | None
-    """What a constant answer scores in the primary metric."""
+    """The majority baseline in the primary metric."""
     beats_majority: bool
     constant: bool
-    """Whether any seed gave the same answer to all examples."""
+    """Whether any seed predicts the same for all examples."""
     to_teacher: float | None
     """Score minus the teacher's."""
     to_twin: float | None
     """Score minus the undistilled twin's."""
     against_teacher: Contrast | None = None
     against_twin: Contrast | None = None
-    """The same differences with intervals, and tests corrected for all of the board."""
+    """The same differences with intervals, and tests corrected over the board."""
     size: SizeRecord | None = None
     training_seconds: float | None
-    """On the task; mean over seeds."""
+    """Training time on the task, mean over seeds."""
     transfer_seconds: float | None = None
-    """On the corpus, once for all tasks."""
+    """Training time on the corpus, once for all tasks."""
     training_peak_memory_bytes: int | None = None
-    """Of the process that trained it on the task; the largest of the seeds."""
+    """Peak memory of the training process on the task; maximum over seeds."""
     exports: dict[str, ExportRecord] = Field(default_factory=dict)
-    """By precision."""
+    """Export records by precision."""
     runtimes: dict[str, LatencyRecord] = Field(default_factory=dict)
-    """By runtime, `<runtime>@cuda` on a GPU: the cell of the smallest batch, of these the longest
-    sequences; all cells stand in latency.csv."""
+    """Latency by runtime, `<runtime>@cuda` on a GPU: the cell with the smallest batch and then the
+    longest sequences; all cells are in latency.csv."""
     digest: str
-    """Of the first seed's run."""
+    """The digest of the first seed's run."""
     declared: bool = True
-    """Whether a spec declares these runs now; if not, they are of an earlier one."""
+    """Whether the specs declare these runs now; if not, they are out of date."""
     marks: tuple[str, ...] = ()
-    """What training noted that a reader must know, as that weights were cut, not compressed."""
+    """Remarks recorded during training, e.g. that weights were pruned, not compressed."""
 
 
 Declared = Collection[tuple[str, str]]
-"""Every entry with what is declared of one of its runs."""
+"""What the specs declare of each entry's runs."""
 
 
 def shown(records: Sequence[LatencyRecord]) -> dict[str, LatencyRecord]:
-    """Of each runtime the record that boards show, by the name they show it under."""
+    """The record that boards show for each runtime, by displayed name."""
     drawn = [record for record in records if record.cell != REPLAY]
     found: dict[str, LatencyRecord] = {}
     for record in sorted(drawn, key=lambda r: (r.batch_size, -r.lengths[1], r.name)):
@@ -91,12 +91,12 @@ def shown(records: Sequence[LatencyRecord]) -> dict[str, LatencyRecord]:
 
 
 def runtime_name(record: LatencyRecord) -> str:
-    """A runtime as boards name it: with the device where that is not the CPU."""
+    """A runtime's displayed name: with the device if that is not the CPU."""
     return record.runtime if record.device == "cpu" else f"{record.runtime}@{record.device}"
 
 
 def minus(ours: float | None, theirs: float | None) -> float | None:
-    """The difference, unknown where a side is."""
+    """The difference; None if either side is."""
     return None if ours is None or theirs is None else round(ours - theirs, DECIMAL_PLACES)
 
 
@@ -105,9 +105,9 @@ def make_rows(
     statistics: SuiteStatistics | None = None,
     declared: Declared | None = None,
 ) -> list[Row]:
-    """The rows of a suite, teachers first, then entries by name, tasks in the order of names.
+    """The rows of a suite: teachers first, then entries by name, tasks by name.
 
-    Without statistics, intervals, tests and ranks stay unknown.
+    Without statistics, intervals, tests and ranks are None.
     """
     facts = _Facts(of_scored_runs(records), statistics, declared)
     rows = [facts.row(*key) for key in facts.scores]
@@ -115,9 +115,9 @@ def make_rows(
 
 
 def of_scored_runs(records: Iterable[Record]) -> list[Record]:
-    """The records of runs that are scored: what is left of an earlier spec's runs plays no part.
+    """The records of scored runs: leftovers of an earlier spec are ignored.
 
-    A transfer belongs to no run; it stays with its entry.
+    A transfer belongs to its entry rather than to a run.
     """
     given = list(records)
     scored = {(r.entry, r.digest) for r in given if isinstance(r, ScoreRecord)}
@@ -131,7 +131,7 @@ def of_scored_runs(records: Iterable[Record]) -> list[Record]:
 
 
 class _Facts:
-    """All records, findable by what they are about."""
+    """All records, indexed by subject."""
 
     def __init__(
         self,
@@ -220,17 +220,17 @@ class _Facts:
         )
 
     def is_declared(self, record: ScoreRecord) -> bool:
-        """Whether a spec declares the run now."""
+        """Whether the specs declare the run now."""
         return self.declared is None or (record.entry, record.declared) in self.declared
 
     def score(self, entry: str | None, task: str, split: str) -> float | None:
-        """An entry's mean primary score; None where it has none."""
+        """An entry's mean primary score; None without scores."""
         records = self.scores.get((entry or "", task, split), [])
         return _mean([record.metrics[record.primary] for record in records])
 
 
 def _certainty(standing: Standing | None, primary: str) -> dict[str, Any]:
-    """What statistics say of a row."""
+    """The statistics of a row."""
     if standing is None:
         return {}
     summary = standing.metrics[primary]
@@ -249,13 +249,13 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _marks(records: Iterable[TransferRecord | TrainingRecord]) -> tuple[str, ...]:
-    """What phases note that a board must show, each once."""
+    """The remarks of phases for the board, each once."""
     closings = (phase.closing for record in records for phase in record.phases)
     return tuple(dict.fromkeys(one.mark for one in closings if one is not None and one.mark))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    """None where any value is undefined: a mean of some seeds would flatter."""
+    """The mean, or None if any value is undefined: a mean of some seeds would be biased."""
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
         return None

@@ -1,4 +1,4 @@
-"""Tables on a terminal, as wide as it is; in a pipe as wide as they are, and plain."""
+"""Tables on a terminal, fitted to its width; in a pipe at full width, without colours."""
 
 from collections.abc import Iterator, Sequence
 from io import BytesIO, TextIOWrapper
@@ -17,14 +17,14 @@ Colours = Literal["standard", "256", "truecolor", "windows"]
 COLOURS: tuple[Colours, ...] = get_args(Colours)
 """The systems of colours that a terminal may have."""
 _GAP = 3
-"""Columns of the terminal between two of the table."""
+"""Spaces between two columns."""
 
 
 def as_terminal(table: Table[T], console: Console | None = None) -> str:
-    """The table and its notes, with the colours that standard output takes.
+    """The table and its notes, with the colours that standard output supports.
 
-    Where the terminal is too narrow for all columns, they are shown in bands below each other,
-    each of which begins with the first column.
+    If the terminal is too narrow, columns are split into bands, each starting with the first
+    column.
     """
     shown_on = console or Console(highlight=False)
     widths = [_width(table, column) for column in table.read]
@@ -55,7 +55,7 @@ def _paper(kept: TextIO, console: Console, width: int) -> Console:
 def _bands(
     columns: Sequence[Column[T]], widths: Sequence[int], width: int
 ) -> Iterator[list[Column[T]]]:
-    """The columns in groups that fit beside the first."""
+    """The columns in groups that fit next to the first."""
     band, held = [columns[0]], widths[0]
     for column, more in zip(columns[1:], widths[1:], strict=True):
         if len(band) > 1 and held + _GAP + more > width:

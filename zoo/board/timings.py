@@ -1,4 +1,4 @@
-"""The columns of latency, and all cells of a suite as one table."""
+"""The latency columns, and the table of all cells of a suite."""
 
 from collections.abc import Callable, Iterable
 
@@ -9,10 +9,10 @@ from zoo.records.records import Record
 
 TIMINGS = "latency.csv"
 REFUSED = Absent("below the sample floor")
-"""There are too few samples for this percentile or interval."""
+"""Too few samples for this percentile or interval."""
 NO_COUNTER = Absent("no energy counter")
 UNAVAILABLE = Absent(NOT_AVAILABLE)
-DRAWN = Absent("inputs are drawn")
+DRAWN = Absent("random inputs")
 
 _RANKS: dict[str, Callable[[Timing], Quantile | None]] = {
     "p50": lambda timing: timing.p50,
@@ -42,7 +42,7 @@ def _percentile(rank: str, of: Callable[[Timing], Quantile | None]) -> Column[Ti
     return Column(
         name=f"latency_ms_{rank}",
         value=lambda timing: _value(of(timing)),
-        note=f"the {rank} of the timed calls; milliseconds hold for this machine only",
+        note=f"{rank} of the timed calls; absolute times are specific to this machine",
         unit="ms",
         head="ms" if rank == "p50" else "",
         text="{:.3g}".format,
@@ -53,7 +53,7 @@ def _percentile_bound(rank: str, of: Callable[[Timing], Quantile | None]) -> Col
     return Column(
         name=f"latency_ms_{rank}_bound",
         value=lambda timing: _bound(of(timing)),
-        note=f"what the {rank} lies below with 99 % confidence",
+        note=f"upper bound of the {rank} at 99 % confidence",
         unit="ms",
     )
 
@@ -64,19 +64,19 @@ _BOUNDS = tuple(_percentile_bound(rank, of) for rank, of in _RANKS.items())
 _MEMORY_LOADED: Column[Memory] = Column(
     "memory_loaded_bytes",
     lambda memory: memory.loaded_bytes,
-    "what loading the model adds to a process of its own",
+    "memory that loading the model adds to a fresh process",
     unit="bytes",
 )
 _MEMORY_PEAK: Column[Memory] = Column(
     "memory_peak_bytes",
     lambda memory: memory.peak_bytes,
-    "what loading and calling it at this shape add at most",
+    "peak memory that loading and calling the model at this shape adds",
     unit="bytes",
 )
 _ENERGY: Column[ModelTiming] = Column(
     "energy_mj",
     lambda subject: NO_COUNTER if isinstance(subject.energy_mj, str) else subject.energy_mj,
-    "of one call, by the counters of the processor or the GPU",
+    "energy per call, from the counters of the CPU or GPU",
     unit="mJ",
 )
 
@@ -102,7 +102,7 @@ def _timing(subject: ModelTiming) -> Timing:
 
 
 def _details(record: LatencyRecord) -> str:
-    """The interval of the ratio and the milliseconds."""
+    """The interval of the ratio, and the absolute time."""
     text = ""
     if record.ratio_low is not None and record.ratio_high is not None:
         low, high = (
@@ -117,13 +117,13 @@ def _details(record: LatencyRecord) -> str:
 
 
 HEADLINES: tuple[Column[LatencyRecord], ...] = (
-    Column("cell", lambda record: record.cell, "batch x length in pieces, or the replay"),
+    Column("cell", lambda record: record.cell, "batch x length in tokens, or replay"),
     Column(
         "ratio",
         lambda record: _or_refused(record.ratio),
-        "this model's median time over its teacher's, taken in turns in one process: below 1 is"
-        " faster; ± is half of the 95 % interval over rounds, in brackets the median in ms; busy:"
-        " other work disturbed it, and milliseconds say little",
+        "median time relative to the teacher, interleaved in one process: below 1 is faster; ± is"
+        " half the 95 % interval over rounds, in brackets the median in ms; busy: under other load"
+        " the ratio stays valid, absolute times do not",
         head="time",
         text="{:.2f}".format,
         beside=_details,
@@ -146,7 +146,7 @@ HEADLINES: tuple[Column[LatencyRecord], ...] = (
             if isinstance(record.student.energy_mj, str)
             else record.student.energy_mj / record.batch_size
         ),
-        "energy of one inference, a sequence, by the counters of the processor or the GPU",
+        "energy per sequence, from the counters of the CPU or GPU",
         unit="mJ",
         head="mJ",
         text="{:.3g}".format,
@@ -155,24 +155,24 @@ HEADLINES: tuple[Column[LatencyRecord], ...] = (
     Column(
         "busy",
         lambda record: record.circumstances.busy,
-        "whether other work had more than a tenth of a core, or a host took 2 % of the time",
+        "whether other processes used more than 0.1 cores, or CPU steal exceeded 2 %",
     ),
 )
-"""What boards show of a runtime."""
+"""The columns of a runtime on boards."""
 
 _ABOUT: tuple[Column[LatencyRecord], ...] = (
     Column("entry", lambda record: record.entry, "the student"),
-    Column("task", lambda record: record.task, "whose model was timed"),
+    Column("task", lambda record: record.task, "task of the timed model"),
     Column("device", lambda record: record.device, "cpu or cuda"),
-    Column("runtime", lambda record: record.runtime, "what ran it, and in which precision"),
-    Column("seed", lambda record: record.seed, "of the run that was timed"),
-    Column("provider", lambda record: record.provider, "what really ran it"),
-    Column("attention", lambda record: record.attention, "the kernel of attention"),
-    Column("threads", lambda record: record.threads, "of the process"),
+    Column("runtime", lambda record: record.runtime, "runtime and precision"),
+    Column("seed", lambda record: record.seed, "seed of the timed run"),
+    Column("provider", lambda record: record.provider, "device or execution provider in use"),
+    Column("attention", lambda record: record.attention, "attention kernel"),
+    Column("threads", lambda record: record.threads, "threads of the process"),
     Column("batch_size", lambda record: record.batch_size, "sequences per call"),
-    Column("length_min", lambda record: record.lengths[0], "shortest input", unit="pieces"),
-    Column("length_median", lambda record: record.lengths[1], "median input", unit="pieces"),
-    Column("length_max", lambda record: record.lengths[2], "longest input", unit="pieces"),
+    Column("length_min", lambda record: record.lengths[0], "shortest input", unit="tokens"),
+    Column("length_median", lambda record: record.lengths[1], "median input", unit="tokens"),
+    Column("length_max", lambda record: record.lengths[2], "longest input", unit="tokens"),
 )
 
 _REST: tuple[Column[LatencyRecord], ...] = (
@@ -195,37 +195,37 @@ _REST: tuple[Column[LatencyRecord], ...] = (
     Column(
         "overhead_ms",
         lambda record: record.overhead_ms,
-        "median of what the harness itself adds to a call",
+        "median overhead of the harness per call",
         unit="ms",
     ),
-    Column("warmup_calls", lambda record: record.warmup_calls, "calls before any was timed"),
-    Column("settled", lambda record: record.settled, "whether medians were stable by then"),
+    Column("warmup_calls", lambda record: record.warmup_calls, "calls before timing starts"),
+    Column("settled", lambda record: record.settled, "whether medians were stable after warm-up"),
     Column(
         "other_cores",
         lambda record: _or_unavailable(record.circumstances.other_cores),
-        "what other processes kept busy meanwhile",
+        "cores used by other processes meanwhile",
         unit="cores",
     ),
     Column(
         "steal",
         lambda record: _or_unavailable(record.circumstances.steal),
-        "share of the time that the host of a virtual machine took away",
+        "share of CPU time stolen by the host of a virtual machine",
     ),
     Column(
         "throttled",
         lambda record: _or_unavailable(record.circumstances.throttled),
-        "whether the processor slowed itself down for heat or power",
+        "whether the processor throttled (thermal or power)",
     ),
-    Column("digest", lambda record: record.digest, "of the run that was timed"),
+    Column("digest", lambda record: record.digest, "digest of the timed run"),
 )
 
 LATENCY_COLUMNS = (*_ABOUT, *HEADLINES, *_REST)
-"""The columns of latency.csv; `teacher_` are the teacher's, `tokenisation_` those of cutting the
-replayed texts into pieces."""
+"""The columns of latency.csv; `teacher_` ones are the teacher's, `tokenisation_` ones are for
+tokenising the replayed texts."""
 
 
 def timings_table(suite: str, records: Iterable[Record]) -> Table[LatencyRecord]:
-    """One row per entry, task, device, runtime and cell; the teacher's figures beside its own."""
+    """One row per entry, task, device, runtime and cell, with the teacher's figures alongside."""
     rows = [record for record in records if isinstance(record, LatencyRecord)]
     rows.sort(key=lambda r: (r.entry, r.task, r.device, r.runtime, r.cell, str(r.seed)))
     return Table(f"{suite}: latency", rows, LATENCY_COLUMNS)
