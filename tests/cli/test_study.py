@@ -108,7 +108,7 @@ def test_a_study_that_is_gone_leaves_no_pipeline(zoo: Zoo, project: Project) -> 
     assert (project.pipelines / "pocket/soft/dvc.yaml").is_file()
     (project.specs / "pocket/studies/soft.yaml").unlink()
     code, _, err = zoo("sync", "--check")
-    assert (code, "pipelines/pocket/soft/dvc.yaml: no spec declares it" in err) == (1, True)
+    assert (code, "pipelines/pocket/soft/dvc.yaml: not declared by any spec" in err) == (1, True)
     assert "pipelines/pocket/soft/params.json" in zoo("sync")[1]
     assert not (project.pipelines / "pocket/soft").exists()
 

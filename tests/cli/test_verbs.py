@@ -131,7 +131,7 @@ def test_sync_writes_and_checks(zoo: Zoo, project: Project) -> None:
     assert zoo("sync") == (0, "up to date\n", "")
     (project.root / "dvc.yaml").unlink()
     code, _, err = zoo("sync", "--check")
-    assert (code, err.splitlines()[0]) == (1, "dvc.yaml: is missing")
+    assert (code, err.splitlines()[0]) == (1, "dvc.yaml: missing")
     assert zoo("sync")[1] == "written or removed:\n  dvc.yaml\n"
     assert zoo("sync", "--check")[0] == 0
     publish_score(project, "kd-2l", 0.8)
@@ -250,7 +250,7 @@ def test_regression_fails_where_something_is_missing(zoo: Zoo, project: Project)
             2,
             "there is no stage 'tarin'\n  allowed: train, score, export, latency",
         ),
-        ("stage pocket/nobody train", 2, "pocket/nobody: there is no pipeline of this entry"),
+        ("stage pocket/nobody train", 2, "pocket/nobody: no pipeline for this entry"),
         ("stage pocket board", 2, "pocket: the suite is missing\n  allowed: <suite>/<entry>"),
         ("stage ../../x train", 2, "this path is outside the project"),
         ("fly", 2, "No such command"),

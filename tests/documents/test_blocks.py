@@ -14,7 +14,7 @@ from zoo.paths import Project
 from zoo.resolve.entry import ResolvedSuite, read_suites
 
 CHECKOUT = Path(__file__).parents[2]
-DRIFT = "shows other boards, terms or numbers than specs and records make"
+DRIFT = "generated blocks are out of date with specs and records"
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +71,7 @@ def test_a_block_is_written_and_kept(write: Write, mark: str, shown: str) -> Non
     """Between its marks and nowhere else; drift is told and mended, also after the next change."""
     document = write(f"# A\n<!-- {mark} -->\nold\n<!-- end -->\nafter\n")
     assert document.drift() == [
-        f"docs/a/page.md: {DRIFT}\n  fix: run `zoo sync` and commit what it writes"
+        f"docs/a/page.md: {DRIFT}\n  fix: run `zoo sync` and commit the result"
     ]
     assert document.page.read_text().count("old") == 1
     assert document.sync() == ["docs/a/page.md"]

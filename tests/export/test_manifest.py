@@ -75,7 +75,7 @@ def test_a_model_that_the_manifest_does_not_name_is_refused(folder: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(None, "there is no manifest"), (b"[]", "this is no manifest")]
+    ("content", "why"), [(None, "there is no manifest"), (b"[]", "not a manifest")]
 )
 def test_without_a_manifest_nothing_is_timed(folder: Path, content: bytes | None, why: str) -> None:
     if content is None:

@@ -159,7 +159,7 @@ def test_damaged_file_is_reported_with_its_cell(asked: Request, tmp_path: Path) 
     assert problem.given.startswith("ended with exit code 1\n    ")
     assert "InvalidProtobuf" in problem.given
     assert problem.allowed == "an answer"
-    assert problem.remedy == "see the lines above; a killed process may have run out of memory"
+    assert problem.remedy == "see the output above; a killed process may have run out of memory"
 
 
 def test_threads_are_pinned_before_the_engine_starts(

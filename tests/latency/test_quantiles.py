@@ -139,6 +139,6 @@ def test_ratio_needs_the_same_rounds() -> None:
         ratio([1.0] * 12, [1.0] * 11)
     assert str(caught.value) == (
         "ratio of student to teacher: 12 and 11 samples\n"
-        "  allowed: as many of one as of the other, taken in turns\n"
+        "  allowed: equal numbers of interleaved samples\n"
         "  fix: measure both in the same rounds"
     )

@@ -55,7 +55,7 @@ def test_checkpoint_without_a_task_is_refused(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{tmp_path / 'config.json'}: architectures: BertForMaskedLM\n"
         "  allowed: *ForSequenceClassification or *ForQuestionAnswering\n"
-        "  fix: measure a checkpoint that was trained on a task"
+        "  fix: measure a checkpoint fine-tuned on a task"
     )
 
 
@@ -132,7 +132,7 @@ def test_another_provider_than_asked_for_is_an_error(
     assert str(caught.value) == (
         f"{student.onnx['fp32']}: {provider} was asked for,"
         f" ONNX Runtime runs CPUExecutionProvider\n  allowed: {', '.join(_PROVIDERS)}\n"
-        "  fix: install an ONNX Runtime with this provider, or measure on another device"
+        "  fix: install an ONNX Runtime build with this provider, or measure on another device"
     )
     assert not recwarn.list
 
@@ -193,7 +193,7 @@ def test_missing_cuda_is_an_error(student: TimedModel) -> None:
     with pytest.raises(MeasurementError) as caught:
         TorchRunner(RUNTIMES["torch-fp32"], student.folder, _inputs(student.folder, 8), "cuda", 1)
     assert str(caught.value) == (
-        "torch-fp32: device cuda was asked for, PyTorch finds no CUDA device here\n"
+        "torch-fp32: device cuda requested, but PyTorch finds no CUDA device\n"
         "  allowed: cpu\n  fix: measure on a machine with a GPU and a CUDA build of PyTorch"
     )
 
@@ -215,7 +215,7 @@ def test_a_model_that_does_not_compile_is_refused(
     assert str(caught.value) == (
         "compiled-fp32: torch.compile fails: No working C++ compiler found\n"
         "  allowed: a model that compiles, and a C++ compiler (on CUDA also Triton)\n"
-        "  fix: leave this runtime out, or install what is missing"
+        "  fix: drop this runtime, or install what is missing"
     )
 
 

@@ -53,7 +53,7 @@ def test_damaged_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read_samples(file)
     lines = str(caught.value).splitlines()
-    assert lines[0].startswith(f"{file}: these are no samples: ")
+    assert lines[0].startswith(f"{file}: not a samples file: ")
     assert lines[1:] == [
         "  allowed: Parquet with the columns runtime, cell, who, round, latency_ms",
         "  fix: measure again",
@@ -67,7 +67,7 @@ def test_other_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read_samples(file)
     assert str(caught.value) == (
-        f"{file}: these are no samples: its columns are a, b\n"
+        f"{file}: not a samples file: its columns are a, b\n"
         "  allowed: Parquet with the columns runtime, cell, who, round, latency_ms\n"
         "  fix: measure again"
     )

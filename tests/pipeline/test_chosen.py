@@ -83,8 +83,8 @@ def test_a_tasks_own_budget_is_shown(load: Any, files: dict[str, str]) -> None:
     loaded = load(suite=suite, kd=files["kd.yaml"] + own, teachers__teacher=teacher)
     shown = entry_text(loaded.entries["kd"])
     kept, changed = shown.split("on inference (classification):")
-    assert "4 steps, 16 sequences a step, learning rate 0.001, " in kept
-    assert "7 epochs, 3 sequences a step, learning rate 0.25, " in changed
+    assert "4 steps, batch size 16, learning rate 0.001, " in kept
+    assert "7 epochs, batch size 3, learning rate 0.25, " in changed
     recipe = loaded.entries["teacher"].recipe
     found = {task: recipe.task_optimise(task) for task in ("sentiment", "inference")}
     assert (found["sentiment"].steps, found["sentiment"].epochs) == (4, None)

@@ -238,7 +238,7 @@ def test_too_large_a_pipeline_is_refused_with_a_way_out(load: Any, files: dict[s
     assert str(caught.value) == (
         "specs/tiny/suite.yaml: train_stage_per: the pipeline of teacher would have 52 stages\n"
         "  allowed: at most 50\n"
-        "  fix: state train_stage_per: task, or entry"
+        "  fix: set train_stage_per to task or entry"
     )
 
 

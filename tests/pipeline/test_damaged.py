@@ -55,11 +55,11 @@ DAMAGE: dict[str, tuple[Callable[[str], str | bytes], str]] = {
     "no field": (lambda text: without(text, "runs"), ".runs: the key is missing"),
     "jobs are lists": (
         lambda text: jobs_as(text, lambda _: []),
-        ": this is no object\n  allowed: {...}",
+        ": not an object\n  allowed: {...}",
     ),
     "jobs are null": (
         lambda text: jobs_as(text, lambda _: None),
-        ": this is no object\n  allowed: {...}",
+        ": not an object\n  allowed: {...}",
     ),
     "unknown field": (
         lambda text: jobs_as(text, lambda job: job | {"new": 1}),
@@ -142,7 +142,7 @@ def test_a_job_of_a_kind_or_method_that_nobody_knows(
     path.write_text(json.dumps(params))
     with pytest.raises(
         ZooError,
-        match=f"^{PATH}: stages.stew-1.kind: there is no kind of stage 'scoer'\n"
+        match=f"^{PATH}: stages.stew-1.kind: unknown kind of stage 'scoer'\n"
         "  allowed: inputs, pretrain(.*)\n  fix: did you mean 'score'?",
     ):
         stage.stage("tiny/kd", "stew-1")
@@ -174,9 +174,10 @@ def test_all_that_dvc_says_is_told(tiny_project: Project) -> None:
     with pytest.raises(ZooError) as caught:
         list(pending.pending(tiny_project, loaded["tiny"], "kd"))
     told = str(caught.value)
-    assert told.startswith("pipelines/tiny/kd/dvc.yaml: DVC cannot tell its status:\n    ")
+    assert told.startswith("pipelines/tiny/kd/dvc.yaml: DVC cannot report its status:\n    ")
     assert "dvc.lock" in told
     assert "<<<<<<< HEAD" in told
     assert told.endswith(
-        "\n  fix: a merge conflict was left there: take either side, of a dvc.yaml by `zoo sync`"
+        "\n  fix: unresolved merge conflict: take either side,"
+        " and regenerate dvc.yaml with `zoo sync`"
     )

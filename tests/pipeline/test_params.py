@@ -120,24 +120,24 @@ def rename(content: Content) -> None:
 REFUSED: dict[str, tuple[Edit, str]] = {
     "recipe": (
         lambda all_: all_["recipes"][first(all_, "recipes")]["method"].update(temperature=9.0),
-        "recipes.{recipe}: is not what its name says: it was changed, or made with other defaults",
+        "recipes.{recipe}: content does not match its name: edited, or written with other defaults",
     ),
     "task": (
         lambda all_: all_["tasks"][first(all_, "tasks")]["settings"].update(train=9),
-        "tasks.{task}: is not what its name says: it was changed, or made with other defaults",
+        "tasks.{task}: content does not match its name: edited, or written with other defaults",
     ),
     "schema": (
         lambda all_: all_["recipes"][first(all_, "recipes")].update(schema_version=99),
         "recipes.{recipe}.schema_version: Input should be 3, not 99",
     ),
-    "missing": (rename, "recipes: a stage names '0000000000', which does not stand here"),
+    "missing": (rename, "recipes: a stage refers to '0000000000', which is missing"),
     "no tasks": (
         lambda all_: all_.pop("tasks"),
-        "tasks: a stage names '{task}', which does not stand here",
+        "tasks: a stage refers to '{task}', which is missing",
     ),
     "section": (
         lambda all_: all_.update(recipes=[]),
-        "recipes: this is no object\n  allowed: {{...}}",
+        "recipes: not an object\n  allowed: {{...}}",
     ),
     "grid": (
         lambda all_: all_["stages"]["score"]["runs"].pop("seeds"),
@@ -149,7 +149,7 @@ REFUSED: dict[str, tuple[Edit, str]] = {
     ),
     "job": (
         lambda all_: all_["stages"].update(score=[]),
-        "stages.score: this is no object\n  allowed: {{...}}",
+        "stages.score: not an object\n  allowed: {{...}}",
     ),
 }
 
@@ -173,9 +173,7 @@ def test_stages_that_are_no_object_are_refused(tmp_path: Path, stages: object) -
     write_file(tmp_path / KD, json.dumps({"stages": stages}))
     with pytest.raises(ZooError) as caught:
         ParamsFile(Project(tmp_path), "tiny", "kd")
-    assert str(caught.value) == (
-        f"{KD}: stages: this is no object\n  allowed: {{...}}\n  fix: {SYNC}"
-    )
+    assert str(caught.value) == (f"{KD}: stages: not an object\n  allowed: {{...}}\n  fix: {SYNC}")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +186,7 @@ def test_an_unknown_kind_is_refused(tmp_path: Path, kind: object, remedy: str) -
     with pytest.raises(ZooError) as caught:
         ParamsFile(Project(tmp_path), "tiny", "kd").kind("one")
     assert str(caught.value) == (
-        f"{KD}: stages.one.kind: there is no kind of stage {kind!r}\n"
+        f"{KD}: stages.one.kind: unknown kind of stage {kind!r}\n"
         f"  allowed: {', '.join(kinds.STAGE_KINDS)}\n  fix: {remedy}"
     )
 

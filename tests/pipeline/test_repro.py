@@ -81,4 +81,7 @@ def test_pipelines_that_are_out_of_step_are_not_run(one_student: Project) -> Non
         command, cwd=one_student.root, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "pipelines/tiny/kd/params.json: differs from specs\n  fix: run `zoo sync`" in done.stderr
+    assert (
+        "pipelines/tiny/kd/params.json: out of date with the specs\n  fix: run `zoo sync`"
+        in done.stderr
+    )

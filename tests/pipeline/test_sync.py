@@ -11,7 +11,7 @@ from zoo.pipeline.sync import drift, pipeline_files, write_pipelines
 from zoo.resolve.entry import read_suites
 from zoo.spec.jobs import TrainJob
 
-REMEDY = "\n  fix: run `zoo sync` and commit what it writes"
+REMEDY = "\n  fix: run `zoo sync` and commit the result"
 
 
 def fresh(project: Project) -> dict[str, str]:
@@ -31,13 +31,13 @@ def test_what_was_written_is_in_step(tiny_project: Project) -> None:
 @pytest.mark.parametrize(
     ("path", "content", "message"),
     [
-        ("pipelines/tiny/kd/dvc.yaml", None, f"is missing{REMEDY}"),
-        ("pipelines/tiny/dvc.yaml", "stages: {}\n", f"differs from specs{REMEDY}"),
-        ("pipelines/code/score.txt", "{}\n", f"the code it stands for has changed{REMEDY}"),
+        ("pipelines/tiny/kd/dvc.yaml", None, f"missing{REMEDY}"),
+        ("pipelines/tiny/dvc.yaml", "stages: {}\n", f"out of date with the specs{REMEDY}"),
+        ("pipelines/code/score.txt", "{}\n", f"out of date with the code{REMEDY}"),
         (
             "pipelines/tiny/old/params.json",
             "{}\n",
-            "no spec declares it\n  fix: run `zoo sync` and commit",
+            "not declared by any spec\n  fix: run `zoo sync` and commit the result",
         ),
     ],
 )
@@ -92,7 +92,7 @@ def test_a_job_is_found_by_its_names(tiny_project: Project) -> None:
         ),
         (
             ("tiny", "nobody", "train"),
-            "tiny/nobody: there is no pipeline of this entry\n  fix: see `zoo list`; ",
+            "tiny/nobody: no pipeline for this entry\n  fix: see `zoo list`; ",
         ),
         (
             ("..", "../..", "train"),

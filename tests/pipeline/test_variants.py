@@ -206,7 +206,7 @@ def test_too_large_a_study_is_refused(studied: Any) -> None:
     assert str(caught.value) == (
         "specs/tiny/studies/s.yaml: axes: the pipeline of s would have 53 stages\n"
         "  allowed: at most 50\n"
-        "  fix: list fewer values, or split it into two studies"
+        "  fix: use fewer values, or split it into two studies"
     )
 
 

@@ -90,11 +90,11 @@ def alter(path: Path) -> None:
         (
             forget,
             (
-                ": {name}: kd/size-rte-3.json names this environment, which is not there"
+                ": {name}: kd/size-rte-3.json refers to this environment, which is missing"
                 "\n  allowed: abc"
             ),
         ),
-        (alter, ": {name}: this environment was changed after it was published"),
+        (alter, ": {name}: this environment was modified after publication"),
     ],
 )
 def test_an_environment_that_is_not_there_is_told(
@@ -115,7 +115,7 @@ def test_what_is_no_environment_is_no_record(folder: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"environment": 7}))
     with pytest.raises(ZooError) as caught:
         read_record(path)
-    where = f"{path}: size.environment: this is not a record of the zoo: "
+    where = f"{path}: size.environment: not a record: "
     assert str(caught.value).startswith(where)
 
 

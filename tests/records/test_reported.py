@@ -101,11 +101,11 @@ def test_a_project_without_reported_numbers_has_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"task": "sst3"}, r"task: there is no task sst3\n  allowed: acceptability, .*cost"),
-        ({"task": "average of sst2, sst3"}, "task: there is no task sst3"),
+        ({"task": "sst3"}, r"task: unknown task sst3\n  allowed: acceptability, .*cost"),
+        ({"task": "average of sst2, sst3"}, "task: unknown task sst3"),
         ({"metric": "f1"}, r"metric: sst2 has no f1\n  allowed: accuracy, unstated"),
-        ({"split": "train"}, r"split: there is no split 'train'\n  allowed: dev, test"),
-        ({"task": "cost"}, r"split: there is no split 'dev'\n  allowed: none for costs"),
+        ({"split": "train"}, r"split: unknown split 'train'\n  allowed: dev, test"),
+        ({"task": "cost"}, r"split: unknown split 'dev'\n  allowed: none for costs"),
         ({"source": " "}, "source: String should have at least 1 character, not ' '"),
         ({"value": "many"}, "value: Input should be a valid number"),
         ({"arxiv": "here"}, "arxiv: String should match pattern"),
@@ -132,7 +132,7 @@ def test_two_values_of_one_thing_need_notes(tmp_path: Path) -> None:
         folder = tmp_path / f"{first}-{second}"
         folder.mkdir()
         project = written(folder, GOOD | {"note": first}, GOOD | {"value": 92.0, "note": second})
-        told = r"reported\.json:3: note: BERT6 sst2 dev accuracy stands in line 2 too"
+        told = r"reported\.json:3: note: BERT6 sst2 dev accuracy is also on line 2"
         with pytest.raises(ZooError, match=told):
             read_reported(project)
     folder = tmp_path / "good"
@@ -145,17 +145,20 @@ def test_two_values_of_one_thing_need_notes(tmp_path: Path) -> None:
     ("edit", "told"),
     [
         (lambda text: text.replace('"dev",', '"dev"'), r"reported.json:2: column 67: not JSON: "),
-        (lambda text: text.replace("\n", ""), "not a list with one row a line"),
+        (lambda text: text.replace("\n", ""), "not a list with one row per line"),
         (
             lambda _: "{\n}\n",
             "the file holds an object\n  allowed: a list\n  fix: restore it from git",
         ),
         (lambda text: f"<<<<<<< HEAD\n{text}", "reported.json:1: unresolved merge conflict"),
         (lambda text: text.replace("91.0", "NaN"), "the value is NaN"),
-        (lambda text: text.replace("91.0", "91.00"), "its rows are not in their order and form"),
+        (
+            lambda text: text.replace("91.0", "91.00"),
+            "its rows are not in canonical order and form",
+        ),
         (
             lambda text: "[\n" + ",\n".join(reversed(re.findall("{.*?}", text))) + "\n]\n",
-            r"their order and form\n  allowed: sorted rows, one a line\n  fix: write it with",
+            r"canonical order and form\n  allowed: sorted rows, one per line\n  fix: write it with",
         ),
     ],
 )

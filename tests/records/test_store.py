@@ -95,7 +95,7 @@ NAMES = (
     "latency-squad-v1.1-cpu-onnx-int8-1x8-3",
 )
 
-FOREIGN = ": this is not a record of the zoo: "
+FOREIGN = ": not a record: "
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=RECORD_KINDS)
@@ -140,8 +140,7 @@ def test_a_renamed_record_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ZooError) as caught:
         read_record(path)
     assert (
-        str(caught.value)
-        == f"{path}: this record calls itself size-squad-v1.1-3\n  fix: rename it back"
+        str(caught.value) == f"{path}: contains the record size-squad-v1.1-3\n  fix: rename it back"
     )
 
 
@@ -153,7 +152,7 @@ def test_a_renamed_record_is_refused(tmp_path: Path) -> None:
         (lambda _: '{"a": 1}', f"{FOREIGN}Unable to extract tag using"),
         (
             lambda text: text.replace('"parameters": 3', '"parameters": "x"'),
-            ": size.parameters: this is not a record",
+            ": size.parameters: not a record",
         ),
         (
             lambda text: text.replace('"parameters"', '"params"'),
@@ -172,13 +171,13 @@ def test_a_damaged_record_is_told(tmp_path: Path, change: Any, said: str) -> Non
     with pytest.raises(ZooError) as caught:
         read_record(path)
     assert str(caught.value).startswith(f"{path}{said}")
-    remedy = "fix: restore it from git, or build it again with `dvc repro`"
+    remedy = "fix: restore it from git, or rebuild it with `dvc repro`"
     assert str(caught.value).endswith(remedy)
 
 
 def test_a_missing_record_is_told(tmp_path: Path) -> None:
     """As a damaged one."""
-    with pytest.raises(ZooError, match=r"this is not a record of the zoo: .*No such file"):
+    with pytest.raises(ZooError, match=r"not a record: .*No such file"):
         read_record(tmp_path / "size-cola-1.json")
 
 
@@ -254,8 +253,8 @@ def test_an_environment_is_plain_json(tmp_path: Path) -> None:
 
 
 IMPOSSIBLE = [
-    (1, {"metrics": {"exact_match": 0.5}}, "the primary metric f1 is not there; allowed: exact_"),
-    (1, {"metrics": {}}, "the primary metric f1 is not there; allowed: there are none"),
+    (1, {"metrics": {"exact_match": 0.5}}, "the primary metric f1 is missing; allowed: exact_"),
+    (1, {"metrics": {}}, "the primary metric f1 is missing; allowed: none"),
     (1, {"metrics": {"f1": 57.0}}, "the value 57; allowed: 0 to 1"),
     (1, {"metrics": {"f1": -0.1}}, "the value -0.1; allowed: 0 to 1"),
     (1, {"metrics": {"f1": 0.5, "matthews": -1.1}}, "the value -1.1; allowed: -1 to 1"),
@@ -267,7 +266,7 @@ IMPOSSIBLE = [
     (0, {"threads": 0}, "Input should be greater than or equal to 1"),
     (2, {"parameters": 0}, "Input should be greater than or equal to 1"),
     (2, {"embedding": -1}, "Input should be greater than or equal to 0"),
-    (2, {"embedding": 4}, "3, and 4 of them in embeddings; allowed: at least those of any part"),
+    (2, {"embedding": 4}, "3, and 4 of them in embeddings; allowed: at least as many as any part"),
     (2, {"checkpoint_bytes": 0}, "Input should be greater than or equal to 1"),
     (3, {"compared": 0}, "Input should be greater than or equal to 1"),
     (3, {"flips": 3}, "3 of 2; allowed: 0 to 2"),
@@ -287,7 +286,7 @@ def test_what_no_measurement_can_give_is_no_record(
     path.write_text(json.dumps(json.loads(record_text(RECORDS[number])) | change))
     with pytest.raises(ZooError) as caught:
         read_record(path)
-    assert f"this is not a record of the zoo: {told}" in str(caught.value)
+    assert f"not a record: {told}" in str(caught.value)
 
 
 def test_the_ends_of_ranges_are_inside(tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ def test_other_gold_answers_are_refused() -> None:
         made_runs.scored("rival", {1: made_runs.run([0, 1, 1, 1], GOLD)}),
     )
     assert message == (
-        "sentiment dev: seed 1 of student and seed 1 of rival did not answer the same examples\n"
-        "  allowed: equal ids and gold answers for all runs of all entries\n"
+        "sentiment dev: seed 1 of student and seed 1 of rival cover different examples\n"
+        "  allowed: equal ids and gold labels for all runs of all entries\n"
         "  fix: score both again on the same data"
     )
 
@@ -66,8 +66,8 @@ def test_other_examples_are_refused() -> None:
         ),
     )
     assert message == (
-        "sentiment dev: seed 2 of student and seed 1 of student did not answer the same examples\n"
-        "  allowed: equal ids and gold answers for all runs of all entries\n"
+        "sentiment dev: seed 2 of student and seed 1 of student cover different examples\n"
+        "  allowed: equal ids and gold labels for all runs of all entries\n"
         "  fix: score both again on the same data"
     )
 
@@ -75,7 +75,7 @@ def test_other_examples_are_refused() -> None:
 def test_an_example_answered_twice_is_refused() -> None:
     doubled = Predictions(("a", "b", "a"), (0, 1, 0), (0, 1, 0), made_runs.NO_LOGITS)
     assert refused(made_runs.scored("student", {1: doubled})) == (
-        "sentiment dev: seed 1 of student: 1 ids appear more than once\n"
+        "sentiment dev: seed 1 of student: 1 duplicate ids\n"
         "  allowed: each example once\n"
         "  fix: score the entry again"
     )
@@ -84,8 +84,8 @@ def test_an_example_answered_twice_is_refused() -> None:
 def test_an_entry_twice_and_one_without_runs_are_refused_together() -> None:
     one = made_runs.scored("student", {1: made_runs.run(GOLD, GOLD)})
     assert refused(one, one, made_runs.scored("idle", {})) == (
-        "sentiment dev: student: this entry appears twice\n"
-        "  allowed: all its runs at once\n"
-        "sentiment dev: idle: there are no runs\n"
+        "sentiment dev: student: duplicate entry\n"
+        "  allowed: all its runs together\n"
+        "sentiment dev: idle: no runs\n"
         "  allowed: one run or more"
     )

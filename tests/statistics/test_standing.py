@@ -232,8 +232,8 @@ def test_other_examples_are_refused(others: int) -> None:
     other_gold = replace(run, gold=(1 - run.gold[0], *run.gold[1:]))
     for changed in (other_ids, other_gold):
         assert message(*[kd][:others], replace(weak, runs={**weak.runs, 2: changed})) == (
-            f"sentiment dev: seed 2 of weak and {standard} did not answer the same examples\n"
-            "  allowed: equal ids and gold answers for all runs of all entries\n"
+            f"sentiment dev: seed 2 of weak and {standard} cover different examples\n"
+            "  allowed: equal ids and gold labels for all runs of all entries\n"
             "  fix: score both again on the same data"
         )
 
@@ -242,7 +242,7 @@ def test_examples_that_appear_twice_are_refused() -> None:
     one = of(board(), "sentiment")[0]
     doubled = {1: replace(one.runs[1], ids=("0", *one.runs[1].ids[:-2], "0"))}
     assert message(replace(one, runs=doubled)) == (
-        "sentiment dev: seed 1 of teacher: 1 ids appear more than once\n"
+        "sentiment dev: seed 1 of teacher: 1 duplicate ids\n"
         "  allowed: each example once\n"
         "  fix: score the entry again"
     )
@@ -251,9 +251,9 @@ def test_examples_that_appear_twice_are_refused() -> None:
 def test_entries_that_appear_twice_or_have_no_run_are_refused() -> None:
     teacher, plain, *_ = of(board(), "sentiment")
     assert message(teacher, teacher, replace(plain, runs={})) == (
-        "sentiment dev: teacher: this entry appears twice\n"
-        "  allowed: all its runs at once\n"
-        "sentiment dev: plain: there are no runs\n"
+        "sentiment dev: teacher: duplicate entry\n"
+        "  allowed: all its runs together\n"
+        "sentiment dev: plain: no runs\n"
         "  allowed: one run or more"
     )
 

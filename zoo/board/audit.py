@@ -57,7 +57,9 @@ def refuse_unsound(
     seen.keep(sound)
     if problems:
         rest = len(problems) - _LISTED
-        more = [Problem(records[0].suite, f"and {rest} more such problems")] if rest > 0 else []
+        more = (
+            [Problem(records[0].suite, f"and {rest} more problems like these")] if rest > 0 else []
+        )
         raise ZooError(*problems[:_LISTED], *more)
 
 

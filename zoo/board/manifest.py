@@ -81,7 +81,7 @@ def _refuse(given: Mapping[str, str]) -> None:
         remedy = "restore it from git; only `zoo publish` may change numbers"
         problems = [Problem(where, why, remedy=remedy) for where, why in given.items()]
         rest = len(problems) - _LISTED
-        more = (Problem("results", f"and {rest} more such files"),) if rest > 0 else ()
+        more = (Problem("results", f"and {rest} more files like these"),) if rest > 0 else ()
         raise ZooError(*problems[:_LISTED], *more)
 
 

@@ -24,15 +24,15 @@ from zoo.resolve.entry import ResolvedSuite
 END = "<!-- end -->"
 MARK = re.compile(r"^<!-- (?:(?P<kind>\w+): (?P<name>.*?)|end) -->$", re.MULTILINE)
 """A line `<!-- board: mini -->`, `<!-- show: glue/kd-6l -->` (`... on mnli -->` for one task),
-`<!-- numbers: kd -->`, `<!-- table: runtimes -->` or `<!-- columns: latency.csv -->`; up to the
-next `<!-- end -->` the text is generated."""
+`<!-- numbers: kd -->`, `<!-- table: runtimes -->` or `<!-- columns: latency.csv -->`; the text up
+to the next `<!-- end -->` is generated."""
 
 
 def write_documents(project: Project, suites: Mapping[str, ResolvedSuite]) -> list[str]:
-    """Bring the generated parts up to date; returns the files that changed.
+    """Bring the generated blocks up to date; return the files that changed.
 
     Raises:
-        ZooError: a mark is wrong; every one in every file is named.
+        ZooError: invalid marks; all of them in all files.
     """
     changed = list(_outdated(project, suites))
     for path, text in changed:
@@ -41,16 +41,16 @@ def write_documents(project: Project, suites: Mapping[str, ResolvedSuite]) -> li
 
 
 def document_drift(project: Project, suites: Mapping[str, ResolvedSuite]) -> Iterator[Problem]:
-    """Which documents show something else than specs and records make.
+    """The documents whose generated blocks are out of date.
 
     Raises:
-        ZooError: a mark is wrong; every one in every file is named.
+        ZooError: invalid marks; all of them in all files.
     """
     for path, _ in _outdated(project, suites):
         yield Problem(
             project.relative(path),
-            "shows other boards, terms or numbers than specs and records make",
-            remedy="run `zoo sync` and commit what it writes",
+            "generated blocks are out of date with specs and records",
+            remedy="run `zoo sync` and commit the result",
         )
 
 
@@ -63,7 +63,7 @@ def _outdated(project: Project, suites: Mapping[str, ResolvedSuite]) -> Iterator
             text = raw.decode()
         except UnicodeDecodeError as error:
             place = at(project.relative(path), raw.count(b"\n", 0, error.start) + 1)
-            problems.append(Problem(place, "this is not UTF-8", remedy="save the file as UTF-8"))
+            problems.append(Problem(place, "not UTF-8", remedy="save the file as UTF-8"))
             continue
         page = _Page(project.relative(path), text)
         fresh = page.with_blocks(sources)
@@ -75,7 +75,7 @@ def _outdated(project: Project, suites: Mapping[str, ResolvedSuite]) -> Iterator
 
 
 class _UnknownError(Exception):
-    """A block is asked of something that there is not."""
+    """A block refers to something unknown."""
 
     def __init__(self, given: str, name: str, known: Iterable[str]) -> None:
         allowed = sorted(known)
@@ -84,7 +84,7 @@ class _UnknownError(Exception):
 
 
 class _Page:
-    """One document, and what is wrong with its marks."""
+    """One document and the problems of its marks."""
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
@@ -92,7 +92,7 @@ class _Page:
         self.problems: list[Problem] = []
 
     def with_blocks(self, sources: "_Sources") -> str:
-        """The text with every block made anew; problems are collected."""
+        """The text with every block regenerated; problems are collected."""
         parts, done = [], 0
         marks = [*MARK.finditer(self.text), None]
         for mark, following in pairwise(marks):
@@ -112,7 +112,7 @@ class _Page:
         if kind not in BLOCK_KINDS:
             self._note(
                 mark,
-                f"there is no block {kind!r}",
+                f"unknown block {kind!r}",
                 ", ".join(BLOCK_KINDS),
                 suggestion(kind, BLOCK_KINDS),
             )
@@ -130,7 +130,7 @@ class _Page:
 
 @dataclass(frozen=True)
 class _Sources:
-    """What blocks are made of, read when the first one asks."""
+    """The data behind blocks, read on first use."""
 
     project: Project
     suites: Mapping[str, ResolvedSuite]
@@ -159,7 +159,7 @@ class _Sources:
         return text.partition("\n\n")[2].strip()
 
     def show(self, target: str) -> str:
-        """What `zoo show` prints of an entry; `... on <task>`: the plan of that task alone."""
+        """The output of `zoo show` for an entry; `... on <task>`: for that task alone."""
         target, _, task = target.partition(" on ")
         suite, _, name = target.partition("/")
         known = {
@@ -177,19 +177,19 @@ class _Sources:
         return f"```text\n{text}\n```"
 
     def numbers(self, method: str) -> str:
-        """The published numbers of a method, and the boards'."""
+        """The published numbers of a method, and those of the boards."""
         if method not in names():
             raise _UnknownError(f"there is no method {method!r}", method, names())
         return numbers_text(method, self.reported, self.rows)
 
     def table(self, name: str) -> str:
-        """A table of what the zoo knows."""
+        """A table of built-in facts."""
         if name not in TABLES:
             raise _UnknownError(f"there is no table {name!r}", name, TABLES)
         return TABLES[name]()
 
     def columns(self, file: str) -> str:
-        """What the columns of a published table are."""
+        """The columns of a published table."""
         if file not in CSV_COLUMNS:
             raise _UnknownError(f"there is no table {file!r}", file, CSV_COLUMNS)
         return described(CSV_COLUMNS[file])

@@ -6,7 +6,7 @@ _HEAD = ("runtime", "engine", "opens", "devices", "extra")
 
 
 def runtimes_text() -> str:
-    """A line for each runtime: what runs it, what it opens, where, and which extra brings it."""
+    """One line per runtime: its engine, input file, devices and the extra that installs it."""
     lines = [_HEAD, ("---",) * len(_HEAD), *map(_line, RUNTIMES.values())]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -1,4 +1,4 @@
-"""What an entry really does, as text: its shapes, and its stages as tables of terms."""
+"""An entry as text: its shapes, and its stages as tables of loss terms."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from zoo.spec.weights import DistilledWeights, HubWeights
 
 
 def entry_text(entry: ResolvedEntry, tasks: Sequence[str] = ()) -> str:
-    """An entry or teacher in full; on some of its tasks where they are named."""
+    """An entry or teacher in full; restricted to `tasks` if given."""
     recipe = entry.recipe
     place = f"{entry.suite_name}/{entry.name}"
     lines = [f"{place}  digest {digest(recipe)[:12]}", "", *_shapes(recipe)]
@@ -43,17 +43,19 @@ def _shape_line(who: str, shape: Shape) -> str:
 
 
 def _start(entry: ResolvedEntry, spec: Entry) -> str:
-    """Where a student's first weights come from."""
+    """Where a student's initial weights come from."""
     given, student = spec.student.given, entry.recipe.student
     if isinstance(given, DistilledWeights):
-        return f"what the corpus stages of {given.entry} left"
+        return f"output of the corpus stages of {given.entry}"
     if given is not None:
-        return f"{given.id} of the hub" if isinstance(given, HubWeights) else given.path
+        return (
+            f"{given.id} from the Hugging Face Hub" if isinstance(given, HubWeights) else given.path
+        )
     start = spec.student.start
     assert student is not None
     assert isinstance(start, str | tuple)
     if not entry.plan(entry.tasks[0])[0].stage.surgery.reads_student:
-        return "made of the teacher by the first stage"
+        return "derived from the teacher by the first stage"
     layers = copied_layers(start, student.shape.layers, entry.recipe.teacher.source.shape.layers)
     if not layers:
         return "fresh"
@@ -61,7 +63,7 @@ def _start(entry: ResolvedEntry, spec: Entry) -> str:
 
 
 def _plan(entry: ResolvedEntry, tasks: Sequence[str]) -> list[str]:
-    """The stages as tables of terms, once for all tasks that share them."""
+    """The stages as tables of loss terms, once for all tasks that share them."""
     by_plan: dict[str, list[str]] = {}
     for task in tasks:
         text = "\n".join(line for phase in entry.plan(task) for line in _phase_lines(phase))
@@ -93,7 +95,7 @@ def _head(stage: Stage) -> str:
     if stage.frozen:
         head += f", {', '.join(stage.frozen)} frozen"
     if stage.leave is not None:
-        head += f", left when {stage.leave.term} is below {stage.leave.threshold:g}"
+        head += f", stopped when {stage.leave.term} is below {stage.leave.threshold:g}"
     return head
 
 
@@ -102,7 +104,7 @@ def _budget(phase: Phase) -> str:
     whole = f"{optimise.steps} steps" if optimise.steps else f"{optimise.epochs:g} epochs"
     part = "" if share == 1.0 else f"{share:.3g} of "
     return (
-        f"{part}{whole}, {optimise.batch_size} sequences a step,"
+        f"{part}{whole}, batch size {optimise.batch_size},"
         f" learning rate {optimise.learning_rate:g}, {optimise.decay} after"
         f" {optimise.warmup:.0%} warm-up"
     )

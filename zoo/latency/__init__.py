@@ -1,1 +1,1 @@
-"""How long one call of a model takes, beside its teacher, in a process of its own."""
+"""Latency of a model's calls, interleaved with its teacher's in a fresh process."""

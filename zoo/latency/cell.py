@@ -1,7 +1,7 @@
-"""What one process does: time a cell in both models, or load and call one of them for its memory.
+"""The work of one process: time a cell for both models, or measure the memory of one of them.
 
-Libraries are imported where a model is loaded, so that each can be without the others, and so that
-one that starts a thread when it is imported is not there before a process is forked.
+Libraries are imported when a model is loaded, so that none requires another, and so that one that
+starts a thread on import is not loaded before a process is forked.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ MEMORY = TypeAdapter[Memory | NotAvailable | tuple[Problem, ...]](
 
 
 def timed_answer(request: str, index: str) -> bytes:
-    """`time_cell` from and to JSON; a refusal is the problems."""
+    """`time_cell` from and to JSON; a failure returns its problems."""
     asked = Request.model_validate_json(request)
     try:
         found: Timed | tuple[Problem, ...] = time_cell(asked, asked.cells[int(index)])
@@ -47,7 +47,7 @@ def timed_answer(request: str, index: str) -> bytes:
 
 
 def memory_answer(request: str, index: str, who: str) -> bytes:
-    """`cell_memory` from and to JSON; a refusal is the problems."""
+    """`cell_memory` from and to JSON; a failure returns its problems."""
     asked = Request.model_validate_json(request)
     one: Who = "student" if who == "student" else "teacher"
     try:
@@ -60,10 +60,10 @@ def memory_answer(request: str, index: str, who: str) -> bytes:
 
 
 def time_cell(request: Request, cell: BenchCell) -> Timed:
-    """Time one cell in this process: student and teacher in turns, with what the harness adds.
+    """Time one cell in this process: student and teacher interleaved, and the harness's overhead.
 
     Raises:
-        MeasurementError: a model, file or device does not allow it.
+        MeasurementError: unsupported by a model, file or device.
     """
     inputs = {who: _inputs(request, cell, who) for who in WHO}
     models: dict[Who, LoadedModel] = {
@@ -94,13 +94,13 @@ def time_cell(request: Request, cell: BenchCell) -> Timed:
 
 
 def cell_memory(request: Request, cell: BenchCell, who: Who) -> Memory | NotAvailable:
-    """What one model adds to this process, at its longest input.
+    """The memory that one model adds to this process, at its longest input.
 
     Raises:
-        MeasurementError: a model, file or device does not allow it.
+        MeasurementError: unsupported by a model, file or device.
     """
     inputs = _inputs(request, cell, who).calls
-    # Imported before anything is counted: it is not the model's.
+    # Imported before measuring: it does not count as the model's.
     library = library_of(cell.row.engine)
     meter = library.gpu_meter() if request.device == "cuda" else ResidentMeter()
     if meter is None:
@@ -112,10 +112,10 @@ def cell_memory(request: Request, cell: BenchCell, who: Who) -> Memory | NotAvai
 def load_model(
     request: Request, cell: BenchCell, who: Who, inputs: Sequence[Arrays]
 ) -> LoadedModel:
-    """One model of a cell, ready to be called.
+    """One model of a cell, ready to call.
 
     Raises:
-        MeasurementError: the model, its file or the device does not allow it.
+        MeasurementError: unsupported by the model, its file or the device.
     """
     source, library = request.subject(who).source(cell.row), library_of(cell.row.engine)
     return library.load(cell.row, source, inputs, request.device, request.threads)
@@ -144,4 +144,4 @@ def _with_others(models: Mapping[str, Runner], tokeniser: Tokeniser | None) -> d
 
 
 def _nothing(_turn: int) -> None:
-    """Nothing: what a call of it takes is what the harness adds."""
+    """Do nothing: the duration of a call is the harness's overhead."""

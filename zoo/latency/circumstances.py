@@ -1,4 +1,4 @@
-"""What else the machine did while calls were timed, and how it runs."""
+"""The machine's state and other load while calls are timed."""
 
 import os
 import time
@@ -16,12 +16,12 @@ BUSY_CORES = 0.1
 BUSY_STEAL = 0.02
 _IDLE = ("idle", "iowait")
 _WORKING = ("user", "nice", "system", "irq", "softirq")
-"""Of the kernel's counts; what guests take is a part of these, and what the host stole is none."""
+"""Busy fields of the kernel's counters: guest time is part of these, steal time is not."""
 
 
 @dataclass(frozen=True)
 class Sight:
-    """A machine at one moment. Times are CPU seconds of all cores together since it started."""
+    """A snapshot of a machine. Times are CPU seconds of all cores since it started."""
 
     at: float
     own_seconds: float
@@ -31,11 +31,11 @@ class Sight:
     load: float
     clock_mhz: float | None
     throttles: int | None
-    """How often the processor slowed itself down; of a GPU 1 while it does."""
+    """Number of throttling events; for a GPU 1 while it throttles."""
 
 
 class Machine:
-    """The machine as psutil, /proc/cpuinfo and /sys tell of it, and its GPU where that is timed.
+    """The machine as seen by psutil, /proc/cpuinfo and /sys, and its GPU if that is timed.
 
     Seconds are of CPU time, clocks in megahertz, loads and other cores in numbers of cores.
     """
@@ -46,7 +46,7 @@ class Machine:
         self._device = device
 
     def look(self) -> Sight:
-        """The machine now."""
+        """Take a snapshot."""
         cpu = psutil.cpu_times()._asdict()
         busy = sum(cpu.get(kind, 0.0) for kind in _WORKING)
         return Sight(
@@ -61,7 +61,7 @@ class Machine:
         )
 
     def circumstances(self, before: Sight, after: Sight) -> Circumstances:
-        """What the time between two sights was like."""
+        """The conditions between two snapshots."""
         others, steal = _other_cores(before, after), _steal(before, after)
         sets = instruction_sets(cpu_lines(self._cpu_info))
         return Circumstances(
@@ -78,12 +78,12 @@ class Machine:
         )
 
     def _clock_mhz(self) -> float | None:
-        """The fastest core's: those that idle may be slower, and one of them is not timed."""
+        """The fastest core's clock: idle cores may be slower, and are not timed."""
         if self._device == "cuda":
             return self._gpu.clock_mhz() if self._gpu else None
         try:
             cores = psutil.cpu_freq(percpu=True)
-        except (OSError, RuntimeError):  # as virtual machines may refuse it
+        except (OSError, RuntimeError):  # may be unavailable on virtual machines
             return None
         return max((core.current for core in cores), default=None)
 
@@ -107,13 +107,13 @@ class Machine:
 
 
 def _own_seconds() -> float:
-    """Of all threads of this process, and of those it started that have ended."""
+    """CPU seconds of all threads of this process and of its finished children."""
     times = os.times()
     return time.process_time() + times.children_user + times.children_system
 
 
 def _tick() -> float:
-    """Seconds of the smallest step of the kernel's counts."""
+    """Resolution of the kernel's counters, in seconds."""
     return 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -130,11 +130,11 @@ def _steal(before: Sight, after: Sight) -> float | None:
 
 
 def _is_busy(before: Sight, after: Sight) -> bool:
-    """Whether others did more than the limits by more than the counts' steps could feign.
+    """Whether other load exceeds the limits by more than the counters' resolution.
 
-    What the machine does not tell makes it not busy.
+    Unknown values count as not busy.
     """
-    # Each of two readings may be a tick late: that much may be the kernel's rounding.
+    # Each of two readings may be one tick late.
     if _other_cores(before, after) - 2 * _tick() / (after.at - before.at) > BUSY_CORES:
         return True
     steal = _steal(before, after)

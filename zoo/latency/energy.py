@@ -1,4 +1,4 @@
-"""Energy per call, where the machine counts it: RAPL for processors, NVML for GPUs."""
+"""Energy per call, where the hardware has counters: RAPL for CPUs, NVML for GPUs."""
 
 import time
 from collections.abc import Callable
@@ -11,24 +11,24 @@ from zoo.records.latency import NOT_AVAILABLE, NotAvailable
 from zoo.spec.bench import Device
 
 ALONE_SECONDS = 0.5
-"""How long a model runs alone between two readings: counters move once in a millisecond or more."""
+"""How long a model runs alone between two readings: counters update every millisecond or slower."""
 _NANOSECONDS_PER_SECOND = 1e9
 _MICROJOULES_PER_MILLIJOULE = 1000
 
 
 class Counter(Protocol):
-    """A meter of energy that was read when it was made; it counts in millijoules."""
+    """An energy meter that starts at its creation."""
 
     def spent_mj(self) -> float | None:
-        """Millijoules since it was made; None where it cannot be read."""
+        """Millijoules since creation; None if unreadable."""
 
 
 class Rapl:
-    """The packages' counters of Linux's powercap tree: all that runs on them, in microjoules.
+    """The package counters of Linux's powercap tree, in microjoules; they cover all processes.
 
     Raises:
-        OSError: there is none, or only root may read it.
-        ValueError: what stands there is no number.
+        OSError: there is none, or it is readable only by root.
+        ValueError: a counter is not a number.
     """
 
     def __init__(self, root: Path = Path("/")) -> None:
@@ -40,9 +40,9 @@ class Rapl:
         self._before = self._read()
 
     def spent_mj(self) -> float | None:
-        """Millijoules of all packages since it was made; counters that began anew are mended."""
+        """Millijoules of all packages since creation, corrected for counter wrap-around."""
         spent = 0
-        # A counter that has reached its range begins anew at 0.
+        # A counter wraps around to 0 at the end of its range.
         for zone, before, now in zip(self._zones, self._before, self._read(), strict=True):
             turned = int((zone / "max_energy_range_uj").read_text()) if now < before else 0
             spent += now - before + turned
@@ -63,7 +63,7 @@ class _NvmlCounter:
 
 
 def start_counter(device: Device, root: Path = Path("/")) -> Counter | None:
-    """A counter of what `device` uses from now on; None where there is none to be read."""
+    """An energy meter for `device`, starting now; None if there is no readable counter."""
     if device == "cuda":
         gpu = find_gpu()
         return _NvmlCounter(gpu.energy_mj) if gpu and gpu.energy_mj() is not None else None
@@ -78,9 +78,9 @@ def energy_per_call(
     start: Callable[[], Counter | None],
     clock: Clock = time.perf_counter_ns,
 ) -> float | NotAvailable:
-    """Millijoules per call of a model that runs alone; nothing is run where nothing is counted.
+    """Millijoules per call of a model running alone; skipped without a counter.
 
-    The whole processor or card is counted: what else runs on it, and what it uses when idle, too.
+    The whole processor or card is counted, including other processes and idle power.
     """
     counter = start()
     if counter is None:

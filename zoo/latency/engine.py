@@ -1,8 +1,8 @@
-"""One library's engine: a process that imports it once and forks a fresh child for every cell.
+"""One library's engine: a process that imports it once and forks a fresh child per cell.
 
-It is started with its parent's process id, reads a request on standard input and writes a report
-to standard output. It computes nothing itself: no model, session, thread pool or GPU context is
-there when a child begins.
+It is started with its parent's process id, reads a request from standard input and writes a
+report to standard output. It computes nothing itself: no model, session, thread pool or GPU context
+exists when a child starts.
 """
 
 import os
@@ -21,7 +21,7 @@ from zoo.processes import die_with_parent
 
 
 def main(parent: int) -> int:
-    """Answer the request on standard input; what libraries print goes to standard error."""
+    """Handle the request on standard input; library output goes to standard error."""
     die_with_parent(parent)
     answer = os.dup(1)
     os.dup2(2, 1)
@@ -32,7 +32,7 @@ def main(parent: int) -> int:
 
 
 def report(request: Request) -> Report:
-    """Measure all cells of `request`, which are of one library; go on where one of them fails."""
+    """Measure all cells of `request`, which use one library; continue if one of them fails."""
     engine = request.cells[0].row.engine
     if engine.imported_once:
         library_of(engine).preload([request.student.folder, request.teacher.folder])
@@ -51,7 +51,7 @@ def _measure(request: Request, index: int, cell: BenchCell) -> MeasuredCell | li
     arguments = (request.model_dump_json(), str(index))
     timed = _run(request, cell, TIMED, timed_answer, arguments)
     if isinstance(timed, list):
-        return timed  # Its memory would only fail in the same way.
+        return timed  # Measuring memory would fail in the same way.
     memory, problems = {}, []
     for who in WHO:
         found = _run(request, cell, MEMORY, memory_answer, (*arguments, who))
@@ -69,7 +69,7 @@ def _run(
     work: Callable[..., bytes],
     arguments: tuple[str, ...],
 ) -> Any:
-    """The answer of a child in its `form`, or a list of what went wrong."""
+    """A child's result as `form`, or a list of problems."""
     answer = run_apart(work, arguments, request.timeout_seconds)
     what = " ".join((cell.name, *(("memory of the", arguments[2]) if arguments[2:] else ())))
     if isinstance(answer, Failure):
@@ -87,14 +87,14 @@ def _failed(what: str, failure: Failure) -> Problem:
         return Problem(
             f"{what}: measuring process",
             failure.reason,
-            "an answer within timeout_seconds",
-            "allow more seconds, or ask for fewer samples or smaller shapes",
+            "a result within timeout_seconds",
+            "raise timeout_seconds, or reduce samples or shapes",
         )
     return Problem(
         f"{what}: measuring process",
         failure.reason,
-        "an answer",
-        "see the lines above; a killed process may have run out of memory",
+        "a result",
+        "see the output above; a killed process may have run out of memory",
     )
 
 

@@ -1,4 +1,4 @@
-"""What models are called with: pieces drawn at random, or texts cut as the task cuts them."""
+"""Inputs of timed calls: random tokens, or texts tokenised as for the task."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,19 +20,19 @@ _WARMUP_INPUTS = 5
 
 
 def drawn_inputs(folder: Path, shape: InputShape, seed: int) -> Arrays:
-    """Pieces drawn from the vocabulary of the checkpoint in `folder`, all real: (batch, length).
+    """Random tokens from the vocabulary of the checkpoint in `folder`, unpadded: (batch, length).
 
-    The padding piece is left out, since RoBERTa counts positions by it. Equal seeds draw equal
-    pieces where vocabularies are equally large.
+    The padding token is excluded, since RoBERTa counts positions by it. Equal seeds draw equal
+    tokens from vocabularies of equal size.
 
     Raises:
-        MeasurementError: the length is beyond the checkpoint's positions.
+        MeasurementError: the length exceeds the checkpoint's positions.
     """
     config = read_config(folder)
     require_length(folder, config, shape.length)
     size = (shape.batch, shape.length)
     vocabulary, padding = int(config["vocab_size"]), _padding(config)
-    # One number fewer is drawn, and those from the padding piece on move up: uniform without it.
+    # Draw from one id fewer, and shift ids from the padding token on: uniform without it.
     pieces = np.random.default_rng(seed).integers(vocabulary - 1, size=size, dtype=np.int64)
     return {
         "input_ids": pieces + (pieces >= padding),
@@ -42,10 +42,10 @@ def drawn_inputs(folder: Path, shape: InputShape, seed: int) -> Arrays:
 
 
 class Tokeniser:
-    """Cuts examples into pieces as training and scoring do; of a long context the first window.
+    """Tokenises examples as in training and scoring; only the first window of a long context.
 
     Raises:
-        MeasurementError: no text fits beside the special pieces.
+        MeasurementError: no room for text next to the special tokens.
     """
 
     def __init__(self, folder: Path, replay: Replay) -> None:
@@ -59,7 +59,7 @@ class Tokeniser:
             raise MeasurementError(
                 Problem(
                     at(folder, key="max_length"),
-                    f"{replay.max_length} pieces leave no room for text",
+                    f"{replay.max_length} tokens leave no room for text",
                     f"more than {self._special + asked}",
                     "raise the task's max_length or lower its max_query",
                 )
@@ -68,18 +68,18 @@ class Tokeniser:
             self._tokenizer.enable_truncation(replay.max_length, strategy="longest_first")
 
     def __call__(self, turn: int) -> Encoding:
-        """The pieces of the example whose turn it is, each in turn and again from the first."""
+        """Tokenise the current example, cycling through all of them."""
         example = self._replay.examples[turn % len(self._replay.examples)]
         if self._replay.span:
             return self._first_window(example)
         return self._tokenizer.encode(example.first, example.second)
 
     def inputs(self) -> list[Arrays]:
-        """What a model is called with for each example, alone: (1, its own length) each."""
+        """The model inputs for each example alone: (1, its length) each."""
         return [_arrays(self(turn)) for turn in range(len(self._replay.examples))]
 
     def _first_window(self, example: ReplayExample) -> Encoding:
-        """[CLS] question [SEP] as much of the context as fits [SEP]; a long question is cut."""
+        """[CLS] question [SEP] context [SEP], with context and long questions truncated."""
         question = self._tokenizer.encode(example.first, add_special_tokens=False)
         question.truncate(self._replay.max_query)
         context = self._tokenizer.encode(example.second or "", add_special_tokens=False)
@@ -88,10 +88,10 @@ class Tokeniser:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The configuration of a checkpoint, without the library that wrote it.
+    """The configuration of a checkpoint, read without transformers.
 
     Raises:
-        MeasurementError: it is unreadable, or lacks what inputs are made by.
+        MeasurementError: it is unreadable, or lacks required keys.
     """
     path = folder / "config.json"
     config: dict[str, Any] = read_json(
@@ -100,40 +100,40 @@ def read_config(folder: Path) -> dict[str, Any]:
     sizes = ("vocab_size", "max_position_embeddings")
     lacking = [key for key in sizes if not isinstance(config.get(key), int)]
     if lacking:
-        problems = [Problem(at(path, key=key), "is missing", "a whole number") for key in lacking]
+        problems = [Problem(at(path, key=key), "missing", "an integer") for key in lacking]
         raise MeasurementError(*problems)
     return config
 
 
 def require_length(folder: Path, config: dict[str, Any], length: int) -> None:
-    """Raise where a checkpoint has too few positions.
+    """Check that a checkpoint has enough positions.
 
     Raises:
-        MeasurementError: `length` is beyond the checkpoint's positions.
+        MeasurementError: `length` exceeds the checkpoint's positions.
     """
     longest = int(config["max_position_embeddings"])
     if config.get("model_type") in _POSITIONS_AFTER_PADDING:
-        # Their first position stands behind the padding piece's number; those before it are lost.
+        # Their first position follows the padding token's id; those before it are unused.
         longest -= _padding(config) + 1
     if not 1 <= length <= longest:
         raise MeasurementError(
             Problem(
                 at(folder, key="length"),
-                f"{length} pieces",
-                f"1 to {longest}, the positions of this checkpoint",
+                f"{length} tokens",
+                f"1 to {longest}, the number of positions of this checkpoint",
                 "measure shorter inputs",
             )
         )
 
 
 def lengths_of(inputs: Sequence[Arrays]) -> tuple[int, int, int]:
-    """The shortest, the median (of an even number the lower) and the longest, in pieces."""
+    """The shortest, the (lower) median and the longest, in tokens."""
     ordered = sorted(call["input_ids"].shape[1] for call in inputs)
     return ordered[0], ordered[(len(ordered) - 1) // 2], ordered[-1]
 
 
 def warmup_turns(inputs: Sequence[Arrays]) -> tuple[int, ...]:
-    """Inputs to warm up with, evenly from the shortest to the longest: no length comes as new."""
+    """Warm-up inputs, evenly spaced from the shortest to the longest length."""
     order = sorted(range(len(inputs)), key=lambda turn: (inputs[turn]["input_ids"].shape[1], turn))
     count = min(_WARMUP_INPUTS, len(order))
     places = [round(step * (len(order) - 1) / max(1, count - 1)) for step in range(count)]

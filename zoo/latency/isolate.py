@@ -1,4 +1,4 @@
-"""Measurements in fresh processes, with threads pinned before any library is imported."""
+"""Measurements in fresh processes, with thread counts set before any library is imported."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from zoo.latency.report import MeasuredCell, Report, Request
 from zoo.processes import ending
 from zoo.spec.bench import RUNTIMES, Device, Engine, Runtime, RuntimeName
 
-# -P: a folder `zoo` where the command was started is not the code that started it.
+# -P: do not import a folder `zoo` from the current directory.
 _ENGINE = (sys.executable, "-P", "-m", "zoo.latency.engine")
 _CODE = str(Path(zoo.__file__).parents[1])
 _IMPORT_SECONDS = 120.0
@@ -24,13 +24,13 @@ _PROCESSES_PER_CELL = 3
 
 
 def run_isolated(request: Request) -> tuple[MeasuredCell, ...]:
-    """Measure what `request` asks, one cell after the other, in its order.
+    """Measure the cells of `request` one after the other, in order.
 
-    An engine is started for each library; it starts a process for each cell.
+    Each library gets an engine process, which starts a process for each cell.
 
     Raises:
-        MeasurementError: files are missing, a runtime does not go with the device, or a process
-            refused, died, ran out of time or answered something else; all that went wrong at once.
+        MeasurementError: files are missing, a runtime does not support the device, or a process
+            failed, died, timed out or returned an invalid result; all problems at once.
     """
     problems = obstacles(request)
     if problems:
@@ -44,13 +44,13 @@ def run_isolated(request: Request) -> tuple[MeasuredCell, ...]:
 
 
 def obstacles(request: Request) -> list[Problem]:
-    """What would stop a measurement, as far as it can be told before anything is started."""
+    """The problems that can be detected before starting anything."""
     unfit = (refused(cell.runtime, request.device) for cell in request.cells)
     return [*dict.fromkeys(filter(None, unfit)), *_missing(request)]
 
 
 def refused(runtime: RuntimeName, device: Device) -> Problem | None:
-    """Why a runtime cannot be measured here on a device, if it cannot."""
+    """Why a runtime cannot be measured here on a device, if so."""
     row = RUNTIMES[runtime]
     if device not in row.devices:
         return _elsewhere(row, device)
@@ -58,7 +58,7 @@ def refused(runtime: RuntimeName, device: Device) -> Problem | None:
 
 
 def is_installed(engine: Engine) -> bool:
-    """Whether the engine's package can be imported; it is not."""
+    """Whether the engine's package is installed, without importing it."""
     return find_spec(engine.package) is not None
 
 
@@ -68,7 +68,7 @@ def _elsewhere(runtime: Runtime, device: Device) -> Problem:
         "runtimes",
         f"{name} on device {device}",
         f"{name} on device {others}",
-        f"leave {name} out, or measure it on device {others}",
+        f"drop {name}, or measure it on device {others}",
     )
 
 
@@ -78,7 +78,7 @@ def _absent(runtime: Runtime, device: Device) -> Problem:
         "runtimes",
         f"{runtime.name}: {runtime.engine.package} is not installed",
         ", ".join(row.name for row in here),
-        f"pip install '{runtime.engine.requirement}', or leave {runtime.name} out",
+        f"pip install '{runtime.engine.requirement}', or drop {runtime.name}",
     )
 
 
@@ -114,7 +114,7 @@ def _ask_engine(request: Request) -> Report:
 
 def _failed(request: Request, given: str) -> Report:
     names = ", ".join(cell.name for cell in request.cells)
-    remedy = "see the lines above; check that no other version of the zoo is installed"
+    remedy = "see the output above; check that no other version of the zoo is installed"
     return Report(
         cells=(),
         problems=(Problem(f"engine of {names}", given, "exit code 0 and a report", remedy),),
@@ -122,7 +122,7 @@ def _failed(request: Request, given: str) -> Report:
 
 
 def _missing(request: Request) -> Iterator[Problem]:
-    """Everything that `request` needs on disk and that is not there."""
+    """The missing files of `request`."""
     precisions = {cell.row.file for cell in request.cells if cell.row.file}
     for subject in (request.student, request.teacher):
         needed = [subject.folder / "config.json"]
@@ -133,9 +133,9 @@ def _missing(request: Request) -> Iterator[Problem]:
             if not file.is_file():
                 yield Problem(
                     at(file),
-                    "this file does not exist",
-                    remedy=f"build it with `zoo run {subject.entry}`; ONNX files are those that "
-                    "the suite's bench.export.precisions names",
+                    "file not found",
+                    remedy=f"build it with `zoo run {subject.entry}`; ONNX files are those listed "
+                    "in the suite's bench.export.precisions",
                 )
 
 
@@ -150,7 +150,7 @@ def _environment(current: Mapping[str, str], threads: int) -> dict[str, str]:
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        # So that NVML and CUDA mean the same card by a number.
+        # So that NVML and CUDA number the cards alike.
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     }
     return {**current, **pinned}

@@ -1,4 +1,4 @@
-"""What a library does for the cells that run in it."""
+"""The interface of libraries that run cells."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from zoo.spec.bench import Device, Engine, Runtime
 
 
 class LoadedModel(Protocol):
-    """A loaded model that says what really runs it."""
+    """A loaded model that reports what runs it."""
 
     @property
     def provider(self) -> str:
@@ -27,21 +27,21 @@ class LoadedModel(Protocol):
 
     @property
     def gpu(self) -> str | None:
-        """The name of the card that it runs on, where the library tells."""
+        """The name of its GPU, if the library exposes it."""
 
     def __call__(self, turn: int) -> None:
-        """Answer the input whose turn it is; done when the call returns."""
+        """Run the current input; finished when the call returns."""
 
     def logits(self, turn: int) -> tuple[NDArray[Any], ...]:
-        """What the call of this turn answers, for whoever checks what is timed."""
+        """The output for the current input, to check what is timed."""
 
 
 Load = Callable[[Runtime, Path, Sequence[Arrays], Device, int], LoadedModel]
-"""A runtime's model from what it opens, for these inputs, on a device, in so many threads."""
+"""Load a runtime's model from its file, for these inputs, device and number of threads."""
 
 
 def _import_nothing(_folders: Sequence[Path]) -> None:
-    """Nothing but the library itself serves all cells."""
+    """Import nothing beyond the library itself."""
 
 
 def _nvml_meter() -> Meter | None:
@@ -51,10 +51,10 @@ def _nvml_meter() -> Meter | None:
 
 @dataclass(frozen=True)
 class Library:
-    """How models are loaded; `LIBRARY` in each module that an engine names as its runner.
+    """How models are loaded; `LIBRARY` in each engine's runner module.
 
-    `preload` imports what the checkpoints of an engine that is `imported_once` need beside the
-    library; `gpu_meter` counts a model's memory on a GPU, None where that is not available.
+    `preload` imports what the checkpoints of an engine that is `imported_once` need besides the
+    library; `gpu_meter` measures a model's GPU memory, None if unavailable.
     """
 
     load: Load
@@ -63,6 +63,6 @@ class Library:
 
 
 def library_of(engine: Engine) -> Library:
-    """The library of an engine, which is imported now at the latest."""
+    """The library of an engine, imported now at the latest."""
     library: Library = import_module(engine.runner).LIBRARY
     return library

@@ -1,4 +1,4 @@
-"""Calls timed in turns, so that noise meets all alike."""
+"""Interleaved timing of calls, so that noise affects all runners alike."""
 
 import gc
 import time
@@ -9,17 +9,16 @@ from statistics import median
 from pydantic import BaseModel, ConfigDict, Field
 
 Runner = Callable[[int], object]
-"""Work that is done when the call returns; it is told the number of the round, or of the example
-that it answers."""
+"""Synchronous work; its argument is the number of the round, or of the example."""
 Clock = Callable[[], int]
-"""Nanoseconds from some moment on."""
+"""A clock in nanoseconds from an arbitrary origin."""
 
 _NANOSECONDS_PER_MILLISECOND = 1e6
 _NANOSECONDS_PER_SECOND = 1e9
 
 
 class TimingPlan(BaseModel):
-    """How long to warm up and to measure; a round calls every runner once.
+    """Length of warm-up and measurement; a round calls every runner once.
 
     Warm-up ends when the median of each runner's last `warmup_window` calls lies within
     `warmup_tolerance` (a share) of the window before, or at a bound. Measuring ends after `samples`
@@ -42,14 +41,14 @@ def warm_up(
     turns: Sequence[int] = (0,),
     clock: Clock = time.perf_counter_ns,
 ) -> tuple[int, bool]:
-    """How many rounds were run, and whether every runner's durations had settled by then.
+    """Warm up; return the number of rounds, and whether every runner's durations have settled.
 
     A window goes through `turns` from the start, so that windows hold the same work.
 
     Args:
-        runners: called once a round each, in this order.
-        plan: when it has settled, and when it is given up; `warmup_seconds` counts from here.
-        turns: what the runners are told, one number a round.
+        runners: each called once per round, in this order.
+        plan: criteria for settling and giving up; `warmup_seconds` counts from here.
+        turns: the argument of the runners, one per round.
         clock: nanoseconds.
     """
     durations: dict[str, list[float]] = {name: [] for name in runners}
@@ -68,9 +67,9 @@ def warm_up(
 def time_rounds(
     runners: Mapping[str, Runner], plan: TimingPlan, clock: Clock = time.perf_counter_ns
 ) -> dict[str, tuple[float, ...]]:
-    """The milliseconds of each runner's calls, one per round, in order; equally many of each.
+    """The milliseconds of each runner's calls, one per round, in order; equal numbers of each.
 
-    The k-th values of two runners were taken in the same round: they may be compared in pairs.
+    The k-th values of two runners are from the same round, and may be compared in pairs.
     """
     durations: dict[str, list[float]] = {name: [] for name in runners}
     with _uncollected():
@@ -83,9 +82,9 @@ def time_rounds(
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """The block without garbage collections, which would fall upon some calls and not on others."""
+    """Disable garbage collection in the block, as it would hit some calls and not others."""
     was_on = gc.isenabled()
-    # Once before: what loading left must not wait for the first collection after the block.
+    # Collect once before: garbage from loading must not stay until after the block.
     gc.collect()
     gc.disable()
     try:
@@ -106,10 +105,10 @@ def _settled(calls: Sequence[float], plan: TimingPlan) -> bool:
 def _round(
     runners: Mapping[str, Runner], durations: Mapping[str, list[float]], turn: int, clock: Clock
 ) -> int:
-    """Call every runner once, note its milliseconds; the time when the last one was done."""
+    """Call every runner once and record its milliseconds; return the end time of the last."""
     done = 0
     for name, runner in runners.items():
-        # Each call has its own start: the noting of the one before must not count.
+        # Each call has its own start, to exclude recording the previous one.
         start = clock()
         runner(turn)
         done = clock()

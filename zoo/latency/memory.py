@@ -1,4 +1,4 @@
-"""What a model adds to a process that does nothing else."""
+"""The memory that a model adds to an otherwise idle process."""
 
 import ctypes
 import resource
@@ -23,24 +23,24 @@ _BYTES_PER_KIBIBYTE = 1024
 
 
 class Meter(Protocol):
-    """Notes a process's memory before and after a model is loaded."""
+    """Measures a process's memory before and after loading a model."""
 
     def start(self) -> None:
-        """Note what is held before."""
+        """Read the memory before loading."""
 
     def loaded(self) -> None:
-        """Note what is held after, and watch the peak from now on."""
+        """Read the memory after loading, and track the peak from now on."""
 
     def memory(self) -> Memory | NotAvailable:
-        """What the model added."""
+        """The memory added by the model."""
 
 
 class ResidentMeter:
     """Resident memory of this process.
 
-    PyTorch maps the file of weights, which become resident only as calls touch them; compiled
-    models count with what their compiler left. Where the peak cannot be forgotten (only Linux can)
-    it includes what only loading needed.
+    PyTorch maps the weights file, so that weights become resident on first use; compiled models
+    include their compiler's leftovers. Where the peak cannot be reset (only Linux can), it
+    includes loading.
     """
 
     def __init__(self) -> None:
@@ -48,19 +48,19 @@ class ResidentMeter:
         self._before = self._loaded = self._resident_bytes()
 
     def start(self) -> None:
-        """Note what is held before; the libraries' own code is brought in, lest it count later."""
+        """Read the memory before loading, with the libraries' code made resident first."""
         if sys.platform == "linux":
             _touch_libraries(self._process)
         self._before = self._resident_bytes()
 
     def loaded(self) -> None:
-        """Note what is held after, and forget the peak, where the kernel allows it."""
+        """Read the memory after loading, and reset the peak where the kernel allows it."""
         self._loaded = self._resident_bytes()
         with suppress(OSError):
             _CLEAR_REFS.write_text(_RESET_PEAK)
 
     def memory(self) -> Memory:
-        """What the model added, after loading and at most since."""
+        """The memory added by the model: after loading, and at its peak since."""
         return Memory(
             loaded_bytes=max(0, self._loaded - self._before),
             peak_bytes=max(0, _peak_bytes() - self._before),
@@ -71,14 +71,14 @@ class ResidentMeter:
 
 
 class NvmlMeter:
-    """Memory of this process on the GPU; its runtime never gives any back, so the last is most."""
+    """This process's GPU memory; the runtime never releases any, so the last value is the peak."""
 
     def __init__(self, gpu: Gpu) -> None:
         self._read = gpu.process_bytes
         self._before = self._loaded = self._read()
 
     def start(self) -> None:
-        """Note what is held before."""
+        """Read the memory before loading."""
         self._before = self._read()
 
     def loaded(self) -> None:
@@ -86,7 +86,7 @@ class NvmlMeter:
         self._loaded = self._read()
 
     def memory(self) -> Memory | NotAvailable:
-        """What the model added, with the CUDA context it needed."""
+        """The memory added by the model, including its CUDA context."""
         peak = self._read()
         if self._before is None or self._loaded is None or peak is None:
             return NOT_AVAILABLE
@@ -94,10 +94,10 @@ class NvmlMeter:
 
 
 def measure_memory(meter: Meter, load: Callable[[], Runner], turn: int) -> Memory | NotAvailable:
-    """Bytes that a model adds: it is loaded, and called `CALLS` times on the input of `turn`.
+    """Bytes added by a model that is loaded and called `CALLS` times on the input of `turn`.
 
     Raises:
-        OSError: the meter cannot be read.
+        OSError: the meter is unreadable.
     """
     meter.start()
     runner = load()
@@ -108,7 +108,7 @@ def measure_memory(meter: Meter, load: Callable[[], Runner], turn: int) -> Memor
 
 
 def _peak_bytes() -> int:
-    """The most since it was forgotten, which neither psutil nor getrusage tells on Linux."""
+    """The peak since its reset, which neither psutil nor getrusage exposes on Linux."""
     if sys.platform == "linux":
         lines = _STATUS.read_text(encoding="utf-8").splitlines()
         (kibibytes,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
@@ -117,9 +117,9 @@ def _peak_bytes() -> int:
 
 
 def _touch_libraries(process: psutil.Process) -> None:
-    """Map all of the files that this process has open, as far as the kernel can (Linux 5.14).
+    """Make all mapped files of this process resident, if the kernel can (Linux 5.14).
 
-    A library's code is resident only once it runs, so that the first model would pay for it.
+    A library's code becomes resident on first use, and would count for the first model.
     """
     library = ctypes.CDLL(None)
     for region in process.memory_maps(grouped=False):

@@ -1,4 +1,4 @@
-"""What NVIDIA's management library tells of the GPU, where its Python binding is installed."""
+"""GPU state from NVIDIA's management library, if its Python binding is installed."""
 
 import os
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _SLOWED = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
 
 @dataclass(frozen=True)
 class Gpu:
-    """The first GPU that CUDA may use. Where the library tells nothing, its answers are None."""
+    """The first GPU visible to CUDA. Values that the library does not expose are None."""
 
     library: Any
     handle: Any
@@ -32,14 +32,14 @@ class Gpu:
         return None if found is None else float(found)
 
     def throttled(self) -> bool | None:
-        """Whether heat or power holds the clock down at this moment."""
+        """Whether the GPU is currently throttled (thermal or power)."""
         found = self._ask("nvmlDeviceGetCurrentClocksThrottleReasons")
         return None if found is None else bool(int(found) & _SLOWED)
 
     def process_bytes(self) -> int | None:
-        """What this process holds on the card, the CUDA context included; 0 before it has one.
+        """This process's memory on the card, including the CUDA context; 0 before it has one.
 
-        None where the card is seen but its processes are not, as in most containers.
+        None if the card is visible but its processes are not, as in most containers.
         """
         running = self._ask("nvmlDeviceGetComputeRunningProcesses")
         if running is None:
@@ -57,9 +57,9 @@ class Gpu:
 
 
 def find_gpu() -> Gpu | None:
-    """The GPU that CUDA calls its first; None without a binding, a driver or a card.
+    """CUDA's first GPU; None without a binding, a driver or a card.
 
-    `CUDA_VISIBLE_DEVICES` names it by number (in the order of the bus) or by UUID.
+    `CUDA_VISIBLE_DEVICES` selects it by number (in bus order) or by UUID.
     """
     try:
         library: Any = import_module("pynvml")

@@ -30,14 +30,14 @@ _HEAVY = frozenset(
         "SkipLayerNormalization",
     }
 )
-"""Operators that make up a model's time; the few on shapes may run beside a GPU."""
+"""Operators that dominate a model's time; the few on shapes may run on the CPU."""
 
 
 class OnnxRunner:
     """An ONNX file in ONNX Runtime, inputs and outputs bound to the device.
 
     Raises:
-        MeasurementError: ONNX Runtime would run it on something else.
+        MeasurementError: ONNX Runtime would run it on another provider.
     """
 
     attention = "graph"
@@ -55,13 +55,13 @@ class OnnxRunner:
         return str(self._session.get_providers()[0])
 
     def __call__(self, turn: int) -> None:
-        """One run on the input whose turn it is, finished on the device too."""
+        """Run the current input, and wait for the device."""
         binding = self._bindings[turn % len(self._bindings)]
         self._session.run_with_iobinding(binding)
         binding.synchronize_outputs()
 
     def logits(self, turn: int) -> tuple[NDArray[Any], ...]:
-        """What the call of this turn answers, copied from the device."""
+        """The output for the current input, copied from the device."""
         self(turn)
         return tuple(self._bindings[turn % len(self._bindings)].copy_outputs_to_cpu())
 
@@ -80,7 +80,7 @@ def _providers(runtime: Runtime, device: Device, inputs: Sequence[Arrays]) -> li
         return [CUDA_PROVIDER if device == "cuda" else CPU_PROVIDER]
     shortest, median, longest = lengths_of(inputs)
     batch = inputs[0]["input_ids"].shape[0]
-    # Without these ranges an engine is built anew, within a timed call, for a length out of order.
+    # Without these ranges an unexpected length rebuilds the engine within a timed call.
     shapes = {
         f"trt_profile_{name}_shapes": ",".join(f"{key}:{batch}x{length}" for key in inputs[0])
         for name, length in (("min", shortest), ("opt", median), ("max", longest))
@@ -95,12 +95,12 @@ def _session(file: Path, providers: list[Any], threads: int) -> onnxruntime.Infe
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Threads that spin after a call would slow the runner whose turn is next.
+    # Threads that spin after a call would slow down the next runner.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     wanted = providers[0][0] if isinstance(providers[0], tuple) else providers[0]
     if wanted != CPU_PROVIDER:
-        # CUDA's libraries may lie among the Python packages, where only PyTorch would find them.
+        # CUDA's libraries may be in Python packages, where only PyTorch finds them.
         onnxruntime.preload_dlls()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Specified provider")
@@ -131,9 +131,9 @@ def _elsewhere(session: onnxruntime.InferenceSession, wanted: str) -> set[str]:
 def _fallback(file: Path, wanted: str, given: str) -> Problem:
     return Problem(
         at(file),
-        f"{wanted} was asked for, {given}",
+        f"requested {wanted}, but {given}",
         ", ".join(onnxruntime.get_available_providers()),
-        "install an ONNX Runtime with this provider, or measure on another device",
+        "install an ONNX Runtime build with this provider, or measure on another device",
     )
 
 

@@ -13,14 +13,14 @@ from zoo.latency.library import Library
 from zoo.spec.bench import Device, Runtime
 
 _PRODUCTS = {"fp32": "f32", "int8": "u8"}
-"""What OpenVINO calls the type of products with weights, by precision."""
+"""OpenVINO's name for the type of matrix products with weights, by precision."""
 
 
 class OpenvinoRunner:
-    """An ONNX file in OpenVINO, inputs bound to a request each.
+    """An ONNX file in OpenVINO, with one request per input.
 
     Raises:
-        MeasurementError: OpenVINO would compute it in another precision.
+        MeasurementError: OpenVINO would run it in another precision.
     """
 
     attention = "graph"
@@ -35,15 +35,15 @@ class OpenvinoRunner:
 
     @property
     def provider(self) -> str:
-        """The device that executes it, as the compiled model tells."""
+        """The device that executes it, according to the compiled model."""
         return f"OpenVINO {', '.join(self._model.get_property('EXECUTION_DEVICES'))}"
 
     def __call__(self, turn: int) -> None:
-        """One run on the input whose turn it is."""
+        """Run the current input."""
         self._requests[turn % len(self._requests)].infer(share_outputs=True)
 
     def logits(self, turn: int) -> tuple[NDArray[Any], ...]:
-        """What the call of this turn answers."""
+        """The output for the current input."""
         self(turn)
         outputs = self._requests[turn % len(self._requests)].output_tensors
         return tuple(tensor.data.copy() for tensor in outputs)
@@ -62,7 +62,7 @@ def _settings(threads: int) -> dict[str, Any]:
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,
-        # Otherwise it computes fp32 files in bf16 on processors that can.
+        # Otherwise it runs fp32 files in bf16 on processors that support it.
         "INFERENCE_PRECISION_HINT": "f32",
     }
 
@@ -76,9 +76,9 @@ def _require_precision(runtime: Runtime, file: Path, model: Any) -> None:
         raise MeasurementError(
             Problem(
                 at(file),
-                f"{runtime.name} multiplies by weights in {wanted},"
-                f" here OpenVINO does in {', '.join(sorted(found))}",
-                remedy=f"leave {runtime.name} out, or measure it on another processor",
+                f"{runtime.name} needs {wanted} matrix products, but OpenVINO uses"
+                f" {', '.join(sorted(found))} here",
+                remedy=f"drop {runtime.name}, or measure it on another processor",
             )
         )
 

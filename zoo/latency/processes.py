@@ -1,4 +1,4 @@
-"""Work in a process of its own, forked where that is safe, that never outlives who asked for it."""
+"""Work in a separate process, forked where that is safe, that never outlives its parent."""
 
 import multiprocessing
 import os
@@ -22,17 +22,17 @@ StartMethod = Literal["fork", "spawn"]
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no answer, with the last lines that the process wrote."""
+    """Why there is no result, with the last lines of the process's output."""
 
     reason: str
     late: bool = False
-    """Whether it was stopped because its time was over."""
+    """Whether it timed out."""
 
 
 def start_method() -> StartMethod:
-    """`fork` where a child begins as this process is: on Linux, with one thread and no GPU.
+    """`fork` where it is safe: on Linux, with one thread and no GPU; else `spawn`.
 
-    Locks that other threads hold stay locked in a fork, and a CUDA context is broken there.
+    In a fork, locks of other threads stay locked, and a CUDA context is broken.
     """
     if sys.platform != "linux" or psutil.Process().num_threads() > 1:
         return "spawn"
@@ -43,10 +43,10 @@ def start_method() -> StartMethod:
 def run_apart(
     work: Callable[..., bytes], arguments: tuple[str, ...], seconds: float
 ) -> bytes | Failure:
-    """What `work(*arguments)` returns in a new process; it is killed after `seconds`.
+    """The result of `work(*arguments)` in a new process, which is killed after `seconds`.
 
-    Whatever it prints goes into the failure, if it fails. `work` is a function of a module, which a
-    process that does not begin as a copy of this one can import.
+    If it fails, the failure includes its output. `work` must be a module-level function, so that a
+    spawned process can import it.
     """
     context = multiprocessing.get_context(start_method())
     answer, sender = context.Pipe(duplex=False)
@@ -55,7 +55,7 @@ def run_apart(
         everything = (sender, str(log), os.getpid(), work, arguments)
         process = context.Process(target=_child, args=everything)  # type: ignore[attr-defined]
         process.start()
-        # With this end open here, a child that dies would never read as the end of the pipe.
+        # With this end open here, the death of a child would not close the pipe.
         sender.close()
         try:
             return _await(process, answer, seconds, log)
@@ -67,7 +67,7 @@ def run_apart(
 
 
 def tail(output: str) -> str:
-    """The last lines of what a process wrote, as they stand below a message."""
+    """The last lines of a process's output, indented for a message."""
     return "".join(f"\n    {line}" for line in output.splitlines()[-_TAIL_LINES:])
 
 
@@ -81,7 +81,7 @@ def _await(
     except EOFError:
         process.join()
         return Failure(f"{ending(process.exitcode or 0)}{_output(log)}")
-    # Libraries that crash or hang while they are torn down have given their answer before.
+    # Libraries that crash or hang on exit have returned their result before.
     process.join(_GRACE_SECONDS)
     return found
 

@@ -1,4 +1,4 @@
-"""What a number of samples allows to say: percentiles with bounds and ratios, or nothing."""
+"""Percentiles with bounds, and ratios, as far as the number of samples supports them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from zoo.records.latency import Quantile, Timing
 from zoo.statistics.bootstrap import bootstrap_rows, percentile_interval
 
 UNCERTAINTY = 0.01
-"""Of a one-sided 99 % bound."""
+"""Error level of a one-sided 99 % bound."""
 _RESAMPLES = 1000
 _BOOTSTRAP_SEED = 20_170_612
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Student's median over teacher's, with the ends of its interval; below 1 is faster."""
+    """The student's median over the teacher's with its interval; below 1 is faster."""
 
     value: float
     low: float
@@ -29,7 +29,7 @@ class Ratio:
 
 
 def timing(milliseconds: ArrayLike) -> Timing:
-    """All that may be said of the calls of one model: (N,) milliseconds, in any order."""
+    """The supported percentiles of one model's calls: (N,) milliseconds, in any order."""
     samples = np.sort(np.asarray(milliseconds, dtype=np.float64))
     return Timing(
         samples=len(samples),
@@ -47,7 +47,7 @@ def quantile(samples: NDArray[np.float64], rank: float) -> Quantile | None:
     percentage.
 
     Raises:
-        MeasurementError: `rank` is no percentage between 0 and 100.
+        MeasurementError: `rank` is not between 0 and 100.
     """
     if len(samples) < floor(rank):
         return None
@@ -57,13 +57,13 @@ def quantile(samples: NDArray[np.float64], rank: float) -> Quantile | None:
 
 @cache
 def floor(rank: float) -> int:
-    """The fewest samples that let a percentile be quoted: 11 for p50, 64 for p90, 662 for p99.
+    """The minimum samples for quoting a percentile: 11 for p50, 64 for p90, 662 for p99.
 
     With so many, at most one lies above the true percentile with a chance below 1 % (MLPerf
     Inference's early-stopping rule with one discarded sample).
 
     Raises:
-        MeasurementError: `rank` is no percentage between 0 and 100.
+        MeasurementError: `rank` is not between 0 and 100.
     """
     if not 0 < rank < 100:
         raise MeasurementError(
@@ -87,20 +87,20 @@ def bounding_sample(size: int, rank: float) -> int:
 def ratio(
     student: Sequence[float], teacher: Sequence[float], *, confidence: float = 0.95
 ) -> Ratio | None:
-    """The student's median over the teacher's; None below the samples that a median needs.
+    """The student's median over the teacher's; None with too few samples for a median.
 
     The interval is a percentile bootstrap over rounds: both samples of a round are drawn together.
     Any unit of time will do, if both have the same; `confidence` is a share.
 
     Raises:
-        MeasurementError: the two were not measured in the same rounds.
+        MeasurementError: the two have different numbers of rounds.
     """
     if len(student) != len(teacher):
         raise MeasurementError(
             Problem(
                 "ratio of student to teacher",
                 f"{len(student)} and {len(teacher)} samples",
-                "as many of one as of the other, taken in turns",
+                "equal numbers of interleaved samples",
                 "measure both in the same rounds",
             )
         )

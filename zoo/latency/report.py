@@ -1,4 +1,4 @@
-"""What is asked of the measuring processes, and what they answer."""
+"""Requests to and reports from the measuring processes."""
 
 from pathlib import Path
 from typing import Literal
@@ -26,63 +26,63 @@ class TimedModel(_Message):
     onnx: dict[str, Path] = {}
 
     def source(self, runtime: Runtime) -> Path:
-        """What a runtime opens: the folder, or one of the ONNX files."""
+        """The file of a runtime: the checkpoint folder, or one of the ONNX files."""
         return self.folder if runtime.file is None else self.onnx[runtime.file]
 
 
 class InputShape(_Message):
-    """The size of the inputs: sequences of `length` pieces."""
+    """The size of the inputs: `batch` sequences of `length` tokens."""
 
     batch: int = Field(ge=1)
     length: int = Field(ge=1)
 
     @property
     def name(self) -> str:
-        """The shape as specs and records write it."""
+        """The shape as written in specs and records."""
         return f"{self.batch}x{self.length}"
 
 
 class ReplayExample(_Message):
-    """A text or a pair; of a span task the question and its context."""
+    """A text or a pair; for span tasks the question and its context."""
 
     first: str
     second: str | None = None
 
 
 class Replay(_Message):
-    """Examples to be answered one by one, and how they are cut into pieces."""
+    """Examples to run one by one, and how to tokenise them."""
 
     examples: tuple[ReplayExample, ...] = Field(min_length=1)
     span: bool = False
     max_length: int = Field(ge=1)
     max_query: int = Field(default=64, ge=1)
-    """Most pieces of a question (span tasks)."""
+    """Maximum tokens of a question (span tasks)."""
 
 
 class BenchCell(_Message):
-    """One runtime on inputs of one shape, or on the replayed examples where `shape` is None."""
+    """One runtime on inputs of one shape, or on the replayed examples if `shape` is None."""
 
     runtime: RuntimeName
     shape: InputShape | None
 
     @property
     def input(self) -> str:
-        """What it is called with: a shape, or `replay`."""
+        """Its input: a shape, or `replay`."""
         return REPLAY if self.shape is None else self.shape.name
 
     @property
     def name(self) -> str:
-        """The cell as messages name it."""
+        """The cell's name in messages."""
         return f"{self.runtime} {self.input}"
 
     @property
     def row(self) -> Runtime:
-        """What the table says of its runtime."""
+        """The definition of its runtime."""
         return RUNTIMES[self.runtime]
 
 
 class Request(_Message):
-    """Cells to be measured for both models; each gets a process of its own."""
+    """Cells to measure for both models, each in a fresh process."""
 
     student: TimedModel
     teacher: TimedModel
@@ -93,7 +93,7 @@ class Request(_Message):
     seed: int = 0
     plan: TimingPlan = TimingPlan()
     timeout_seconds: float = Field(default=600.0, gt=0)
-    """Of one process: a cell's calls, or its memory for one model."""
+    """The timeout of one process: a cell's calls, or its memory for one model."""
 
     def subject(self, who: Who) -> TimedModel:
         """One of the two models."""
@@ -101,24 +101,24 @@ class Request(_Message):
 
 
 class Timed(_Message):
-    """What the process of a cell found out; milliseconds are those of whole rounds, in order."""
+    """The result of a cell's process; milliseconds of complete rounds, in order."""
 
     provider: str
     attention: str
     gpu: str | None
-    """The card's name, where the library that ran on it tells."""
+    """The card's name, if the library exposes it."""
     lengths: tuple[int, int, int]
-    """Shortest, median and longest input, in pieces."""
+    """Shortest, median and longest input, in tokens."""
     warmup_calls: int
     settled: bool
     milliseconds: dict[str, tuple[float, ...]]
-    """Of student, teacher, overhead and (replay) tokenisation."""
+    """Times of student, teacher, overhead and (replay) tokenisation."""
     energy_mj: dict[Who, float | NotAvailable]
     circumstances: Circumstances
 
 
 class MeasuredCell(_Message):
-    """One cell, with what either model adds to a process of its own."""
+    """One cell, with the memory that each model adds to a fresh process."""
 
     cell: BenchCell
     timed: Timed
@@ -126,7 +126,7 @@ class MeasuredCell(_Message):
 
 
 class Report(_Message):
-    """The answer of one engine: measured cells in the order asked for, and what went wrong."""
+    """The report of one engine: measured cells in the requested order, and problems."""
 
     cells: tuple[MeasuredCell, ...]
     problems: tuple[Problem, ...] = ()

@@ -1,4 +1,4 @@
-"""Raw samples on disk: one Parquet file per task and device, from which all else follows."""
+"""Raw samples on disk: one Parquet file per task and device, from which all figures follow."""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -13,7 +13,7 @@ from zoo.errors import DataError, Problem, at
 from zoo.paths import write_file
 
 Key = tuple[str, str, str]
-"""Runtime, cell, and whose calls: student, teacher, tokenisation or overhead."""
+"""Runtime, cell, and series: student, teacher, tokenisation or overhead."""
 Samples = dict[Key, NDArray[np.float32]]
 """Milliseconds of rounds, in order."""
 
@@ -37,10 +37,10 @@ def write_samples(path: Path, samples: Mapping[Key, NDArray[np.float32]]) -> Non
 
 
 def read_samples(path: Path) -> Samples:
-    """The samples of all cells in a file, in the order they were written.
+    """The samples of all cells in a file, in writing order.
 
     Raises:
-        DataError: it is no such file, or is damaged.
+        DataError: not a samples file, or damaged.
     """
     try:
         table = pq.read_table(path)
@@ -66,7 +66,7 @@ def _part(key: Key, milliseconds: NDArray[np.float32]) -> pa.Table:
 def _unreadable(path: Path, given: str) -> Problem:
     return Problem(
         at(path),
-        f"these are no samples: {given}",
+        f"not a samples file: {given}",
         f"Parquet with the columns {', '.join(_SCHEMA.names)}",
         "measure again",
     )

@@ -1,4 +1,4 @@
-"""The latency stage: one run per task beside its teacher's, every cell in a fresh process."""
+"""The latency stage: one run per task against its teacher's, every cell in a fresh process."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,10 +41,10 @@ _LEAST_TIMEOUT_SECONDS = 300.0
 
 
 def time_runs(project: Project, job: LatencyJob) -> None:
-    """Time every task's run on the CPU; the folder appears when all are done.
+    """Time every task's run on the CPU; the folder is created once all are done.
 
     Raises:
-        MeasurementError: a process failed, or a runtime is not what was asked for.
+        MeasurementError: a process failed, or a runtime differs from the requested one.
     """
     with new_folder(project.entry(job.suite, job.entry).latency) as folder:
         measure_runs(project, job, folder, device="cpu")
@@ -59,13 +59,13 @@ def measure_runs(
     runtimes: Sequence[RuntimeName] | None = None,
     shapes: Sequence[str] | None = None,
 ) -> list[LatencyRecord]:
-    """Time the runs of `job` on `device`; records and raw samples are left in `folder`.
+    """Time the runs of `job` on `device`; write records and raw samples to `folder`.
 
-    `runtimes` and `shapes` take the place of those that the job's bench declares. Declared shapes
-    are cut to a task's longest input; those asked for here are refused where a model is too short.
+    `runtimes` and `shapes` override those of the job's bench. Declared shapes are truncated to a
+    task's longest input; those given here are refused if a model has too few positions.
 
     Raises:
-        MeasurementError: a process failed, or a runtime is not what was asked for.
+        MeasurementError: a process failed, or a runtime differs from the requested one.
     """
     wanted = tuple(runtimes or job.bench.runtimes)
     problems = [problem for runtime in wanted if (problem := refused(runtime, device))]
@@ -78,7 +78,7 @@ def measure_runs(
     problems = [problem for request in requests for problem in obstacles(request)]
     if problems:
         raise MeasurementError(*problems)
-    # Nothing is timed before all that will be is known to be what it is taken for.
+    # Verify all files before timing any.
     timed = [
         _Pair.verified(job, pair, request) for pair, request in zip(pairs, requests, strict=True)
     ]
@@ -99,7 +99,7 @@ def measure_runs(
 
 @dataclass(frozen=True)
 class _Pair:
-    """The two models of a request, by the hashes of what is timed: None for the weights."""
+    """The hashes of the timed files of both models, by precision; None for the weights."""
 
     digest: str
     student: Mapping[str | None, str]
@@ -108,7 +108,7 @@ class _Pair:
     @classmethod
     def verified(cls, job: LatencyJob, pair: tuple[Run, Run], request: Request) -> "_Pair":
         """Raises:
-        CheckpointError, ExportError: a file is not that of its run, or not as it was written.
+        CheckpointError, ExportError: a file belongs to another run, or was modified.
         """
         found: list[dict[str | None, str]] = []
         digests = []
@@ -127,7 +127,7 @@ class _Pair:
 
 
 def samples_of(measured: MeasuredCell) -> Samples:
-    """The milliseconds of one cell as they are kept, and as all else is computed from."""
+    """The milliseconds of one cell as stored; all figures are computed from these."""
     cell, taken = measured.cell, measured.timed.milliseconds
     return {
         (cell.runtime, cell.input, who): np.array(calls, dtype=np.float32)
@@ -186,7 +186,7 @@ def _request(
 
 
 def _replay(run: Run, most: int) -> Replay:
-    """The first examples of the first split that the task is scored on."""
+    """The first examples of the task's first scored split."""
     task, settings = run.definition, run.settings
     splits = load_evaluation(task, settings, run.data)
     examples = splits[task.evaluation[0]].examples[:most]
@@ -205,7 +205,7 @@ def _example(example: Example) -> ReplayExample:
 
 
 def _device_name(device: Device, measured: Iterable[MeasuredCell]) -> str:
-    """`cpu`, or the name of the GPU, as PyTorch or else NVML tells it."""
+    """`cpu`, or the GPU's name according to PyTorch or else NVML."""
     if device == "cpu":
         return device
     told = [found.timed.gpu for found in measured if found.timed.gpu]

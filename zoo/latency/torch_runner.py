@@ -29,12 +29,12 @@ _LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
 
 class TorchRunner:
-    """A PyTorch model on `device`; compiled for the one shape of `inputs`, or for any.
+    """A PyTorch model on `device`; compiled for the single shape of `inputs`, or for any.
 
-    Its threads are those of the process.
+    It uses the threads of the process.
 
     Raises:
-        MeasurementError: `device` is not there, or the model cannot be compiled.
+        MeasurementError: `device` is missing, or the model cannot be compiled.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class TorchRunner:
 
     @property
     def provider(self) -> str:
-        """Where the weights lie, with the card's name."""
+        """The device of the weights, with the card's name."""
         return f"cuda: {self.gpu}" if self.gpu else str(self._model.device)
 
     @property
@@ -70,14 +70,14 @@ class TorchRunner:
         return torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else None
 
     def __call__(self, turn: int) -> None:
-        """One forward pass on the input whose turn it is, finished on the device too."""
+        """Run one forward pass on the current input, and wait for the device."""
         with torch.inference_mode():
             self._synchronise()
             self._call(**self._inputs[turn % len(self._inputs)])
             self._synchronise()
 
     def logits(self, turn: int) -> tuple[NDArray[Any], ...]:
-        """What the call of this turn answers."""
+        """The output for the current input."""
         with torch.inference_mode():
             answer = self._call(**self._inputs[turn % len(self._inputs)])
         return tuple(logits.float().cpu().numpy() for logits in answer.to_tuple())
@@ -94,27 +94,27 @@ class TorchRunner:
             raise MeasurementError(
                 Problem(
                     runtime.name,
-                    f"torch.compile fails: {lines[0]}",
+                    f"torch.compile failed: {lines[0]}",
                     "a model that compiles, and a C++ compiler (on CUDA also Triton)",
-                    "leave this runtime out, or install what is missing",
+                    "drop this runtime, or install what is missing",
                 )
             ) from error
 
 
 class CudaMeter:
-    """Bytes of PyTorch's allocator on the GPU: those of weights, inputs and activations."""
+    """Bytes of PyTorch's GPU allocator: weights, inputs and activations."""
 
     def start(self) -> None:
-        """Note what is held before a model is loaded."""
+        """Read the memory before loading."""
         self._before = torch.cuda.memory_allocated()
 
     def loaded(self) -> None:
-        """Note what is held after it was loaded."""
+        """Read the memory after loading."""
         self._loaded = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
 
     def memory(self) -> Memory:
-        """What the model added, after loading and at most since."""
+        """The memory added by the model: after loading, and at its peak since."""
         return Memory(
             loaded_bytes=self._loaded - self._before,
             peak_bytes=torch.cuda.max_memory_allocated() - self._before,
@@ -122,10 +122,10 @@ class CudaMeter:
 
 
 def load_torch(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
-    """The checkpoint in `folder` with the head its configuration names, weights in `dtype`.
+    """The checkpoint in `folder` with the head named in its configuration, weights in `dtype`.
 
     Raises:
-        MeasurementError: the configuration names no head that can be measured.
+        MeasurementError: the configuration names no supported head.
     """
     config = AutoConfig.from_pretrained(folder, **_LOCAL)
     architecture = (config.architectures or ["none"])[0]
@@ -137,13 +137,13 @@ def load_torch(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
             at(folder / "config.json", key="architectures"),
             architecture,
             " or ".join(f"*{head}" for head in _HEADS),
-            "measure a checkpoint that was trained on a task",
+            "measure a checkpoint fine-tuned on a task",
         )
     )
 
 
 def preload(folders: Sequence[Path]) -> None:
-    """Import the code of the checkpoints' families once, for all processes that are to come.
+    """Import the code of the checkpoints' families once, for all forked processes.
 
     Nothing is computed: a process that has started threads or a GPU cannot be forked.
     """
@@ -152,18 +152,18 @@ def preload(folders: Sequence[Path]) -> None:
         try:
             import_module(f"transformers.models.{family}.modeling_{family}")
         except ImportError:
-            continue  # Loading will say what is wrong with it.
+            continue  # Loading will report the problem.
 
 
 def _compiled(model: PreTrainedModel, *, dynamic: bool) -> Callable[..., Any]:
-    # Otherwise it would go on, part by part or wholly, in eager mode.
+    # Otherwise it would continue in eager mode, partly or entirely.
     torch._dynamo.config.fail_on_recompile_limit_hit = True  # noqa: SLF001  (so documented)
     call: Callable[..., Any] = torch.compile(model, dynamic=dynamic, fullgraph=True)
     return call
 
 
 def _input_names(model: PreTrainedModel) -> tuple[str, ...]:
-    """The inputs that the model tells apart: segments only where it knows more than one."""
+    """The model's inputs: segments only if it has more than one segment type."""
     segments = int(getattr(model.config, "type_vocab_size", 0)) > 1
     return ("input_ids", "attention_mask", *(("token_type_ids",) if segments else ()))
 
@@ -173,7 +173,7 @@ def _device(runtime: Runtime, device: Device) -> torch.device:
         raise MeasurementError(
             Problem(
                 runtime.name,
-                "device cuda was asked for, PyTorch finds no CUDA device here",
+                "device cuda requested, but PyTorch finds no CUDA device",
                 "cpu",
                 "measure on a machine with a GPU and a CUDA build of PyTorch",
             )

@@ -1,4 +1,4 @@
-"""From a suite to the stages of its pipelines: jobs, dependencies, outputs; pure, no files."""
+"""Compile a suite into pipeline stages: jobs, dependencies, outputs; pure, no files."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from zoo.spec.teacher import Teacher
 
 @dataclass(frozen=True)
 class PipelineStage:
-    """One DVC stage; its job stands in the pipeline's params.json under its name."""
+    """One DVC stage; its job is in the pipeline's params.json under its name."""
 
     kind: StageKind
     name: str
@@ -33,7 +33,7 @@ class PipelineStage:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The stages of one entry, in the order in which they can run."""
+    """The stages of one entry, in execution order."""
 
     suite: str
     entry: str
@@ -41,13 +41,13 @@ class Pipeline:
 
 
 def compile_suite(suite: ResolvedSuite) -> list[Pipeline]:
-    """The pipelines of a suite in the order in which they can run; the board comes last."""
+    """The pipelines of a suite in execution order; the board comes last."""
     pipelines = [*_inputs_pipeline(suite), *map(entry_pipeline, suite.entries.values())]
     return [*pipelines, _board_pipeline(suite, pipelines)]
 
 
 def entry_pipeline(entry: ResolvedEntry) -> Pipeline:
-    """The pipeline of one teacher or one student's entry."""
+    """The pipeline of one teacher or student."""
     stages = [
         *_pretrain_stages(entry),
         *_transfer_stages(entry),
@@ -61,12 +61,12 @@ def entry_pipeline(entry: ResolvedEntry) -> Pipeline:
 
 
 def record_outputs(stages: Iterable[PipelineStage]) -> Iterator[Output]:
-    """The outputs that tables are made of."""
+    """The outputs that tables are built from."""
     return (output for stage in stages for output in stage.outputs if output.kind in RECORDS)
 
 
 def _inputs_pipeline(suite: ResolvedSuite) -> Iterator[Pipeline]:
-    """What is looked at before every build: nothing, where all that a suite reads is generated."""
+    """The inputs checked before every build: none if all that a suite reads is generated."""
     job = inputs.inputs_job(suite)
     if job.inputs:
         outputs = tuple(inputs.looked_at(suite.name, name) for name in job.inputs)
@@ -75,7 +75,7 @@ def _inputs_pipeline(suite: ResolvedSuite) -> Iterator[Pipeline]:
 
 
 def _pretrain_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
-    """Where first weights are brought: always for a teacher, for a student that is given some."""
+    """The stage that fetches initial weights: for every teacher, and for students given some."""
     recipe, origin, teacher = entry.recipe, entry.origin, entry.teacher
     source = recipe.student.given if recipe.student else recipe.teacher.source
     if source is None:
@@ -140,7 +140,7 @@ def _train_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
 
 
 def _places(entry: ResolvedEntry) -> Iterator[tuple[Steps, tuple[RunRecipe, ...]]]:
-    """The runs of an entry as its stages train them."""
+    """The runs of an entry, grouped as its stages train them."""
     steps = {"entry": 0, "task": 1, "run": 2}[entry.suite.train_stage_per]
     places: dict[Steps, list[RunRecipe]] = {}
     for run in entry.runs:
@@ -160,7 +160,7 @@ def _train_dependencies(entry: ResolvedEntry, job: TrainJob) -> Iterator[Output]
 
 
 def _start(entry: ResolvedEntry, job: TrainJob) -> Iterator[Output]:
-    """The weights and projections that runs begin with, and whose words augmentation masks."""
+    """The weights and projections that runs start from, and the inputs of augmentation."""
     recipe, teacher = entry.recipe, entry.teacher
     if recipe.corpus is not None:
         yield _output(entry, OutputKind.TRANSFERRED)
@@ -177,7 +177,7 @@ def _start(entry: ResolvedEntry, job: TrainJob) -> Iterator[Output]:
 
 
 def _taught(entry: ResolvedEntry, runs: Iterable[RunRecipe]) -> list[str]:
-    """The tasks among those of the runs that a teacher teaches."""
+    """The runs' tasks that need the teacher."""
     return [task for task in dict.fromkeys(run.task for run in runs) if entry.is_taught(task)]
 
 

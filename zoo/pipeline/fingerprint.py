@@ -1,9 +1,9 @@
-"""Fingerprints of code: what a stage's imports really reach, without what only speaks to people.
+"""Fingerprints of code: what a stage's imports reach, without text that is only for people.
 
-A change of a loss changes the fingerprint of every stage that trains; a change of the board, of a
-comment, of a docstring, of the layout or of the words of an error changes none of them.
+Changing a loss changes the fingerprint of every training stage; changing the board, a comment, a
+docstring, the formatting or an error message changes none of them.
 
-Fingerprints stand one line a module, so that branches that touch different modules merge.
+Fingerprints have one line per module, so that branches that touch different modules merge.
 """
 
 import ast
@@ -21,19 +21,19 @@ PACKAGE = Path(zoo.__file__).parent
 _PACKAGE_FILE = "__init__.py"
 
 METHOD_FOLDER = "methods"
-"""The folder of the methods, and of their parts of the code."""
+"""The folder of the methods, and the name of their code parts."""
 
 
 def code_parts(kind: StageKind, job: Job) -> tuple[str, ...]:
-    """The parts of the code that a stage runs: its kind's, and its method's file."""
+    """The parts of the code that a stage runs: its kind's, and its method's module."""
     method = job.method_file
     return (kind.code, *((f"{METHOD_FOLDER}/{method}",) if method else ()))
 
 
 def fingerprint(part: str) -> dict[str, str]:
-    """sha256 of every module that a part of the code reaches, by the module's name.
+    """The sha256 of every module that a part of the code reaches, by module name.
 
-    That of a method holds what the method adds to training.
+    For a method, only what it adds to training.
     """
     room, _, method = part.partition("/")
     modules = closure((f"zoo.{room}.{method}",)) if method else closure(code_roots(part))
@@ -43,12 +43,12 @@ def fingerprint(part: str) -> dict[str, str]:
 
 
 def fingerprint_text(part: str) -> str:
-    """A fingerprint as it stands on disk: one line a module, in the order of their names."""
+    """A fingerprint as stored on disk: one line per module, sorted by name."""
     return "".join(f"{sha256}  {module}\n" for module, sha256 in fingerprint(part).items())
 
 
 def _module_sha256(module: str) -> str:
-    """Of a package, with its templates."""
+    """The modules of a package, and its templates."""
     file = _file(module)
     templates = sorted((file.parent / "templates").glob("*")) if file.name == _PACKAGE_FILE else ()
     texts = (path.read_text(encoding="utf-8") for path in templates)
@@ -57,7 +57,7 @@ def _module_sha256(module: str) -> str:
 
 
 def closure(roots: tuple[str, ...]) -> set[str]:
-    """The zoo's modules that `roots` import, directly or not, and the packages they lie in."""
+    """The zoo's modules that `roots` import, directly or indirectly, and their packages."""
     found: set[str] = set()
     waiting = list(roots)
     while waiting:
@@ -99,7 +99,7 @@ def _imports(path: Path) -> tuple[str, ...]:
 
 
 def _for_types(node: ast.AST) -> bool:
-    """Whether this is an `if TYPE_CHECKING:` block: it never runs."""
+    """Whether this is an `if TYPE_CHECKING:` block, which never runs."""
     return (
         isinstance(node, ast.If)
         and isinstance(node.test, ast.Name)
@@ -109,10 +109,9 @@ def _for_types(node: ast.AST) -> bool:
 
 @cache
 def bare_code(source: str) -> str:
-    """What a source does, without layout, comments, docstrings and the words of errors.
+    """The effective code of a source: no formatting, comments, docstrings or error messages.
 
-    It is the syntax tree as text, without its empty fields: those are what tells the trees of one
-    Python version from another's.
+    It is the syntax tree as text without empty fields, which differ between Python versions.
     """
     return _text(Silenced().visit(ast.parse(source)))
 

@@ -1,4 +1,4 @@
-"""What a suite reads and did not make: the stage that looks at it, and who depends on what."""
+"""The external inputs of a suite: the stage that checks them, and which stages need which."""
 
 from collections.abc import Iterable, Iterator
 
@@ -15,7 +15,7 @@ Named = tuple[str, Input]
 
 
 def inputs_job(suite: ResolvedSuite) -> InputsJob:
-    """All that the entries of a suite read and did not make, each under one name."""
+    """All external inputs of a suite's entries, by name."""
     found: dict[str, Input] = {}
     for entry in suite.entries.values():
         recipe = entry.recipe
@@ -28,29 +28,29 @@ def inputs_job(suite: ResolvedSuite) -> InputsJob:
 
 
 def looked_at(suite: str, name: str) -> Output:
-    """The file that says what an input is."""
+    """The file that identifies an input."""
     return Output(OutputKind.INPUT, suite, INPUTS_PIPELINE, tuple(f"{name}.txt".split("/")))
 
 
 def of_source(entry: ResolvedEntry, source: ResolvedSource) -> Iterator[Output]:
-    """What first weights are brought from, or made of."""
+    """The inputs of initial weights."""
     return _looked_at(entry, _of_source(entry.name, source))
 
 
 def of_corpus(entry: ResolvedEntry, corpus: Corpus) -> Iterator[Output]:
-    """What a transfer reads."""
+    """The inputs of the corpus stages."""
     return _looked_at(entry, _of_corpus(corpus))
 
 
 def of_training(entry: ResolvedEntry, runs: Iterable[RunRecipe]) -> Iterator[Output]:
-    """What the training of some runs reads."""
+    """The inputs of training some runs."""
     for run in runs:
         train = (pair for pair in _of_task(run) if pair[1].split == "train")
         yield from _looked_at(entry, (*train, *_of_augmentation(run)))
 
 
 def of_tasks(entry: ResolvedEntry, runs: Iterable[RunRecipe]) -> Iterator[Output]:
-    """What measuring some runs reads: all splits of their tasks."""
+    """The inputs of measuring some runs: all splits of their tasks."""
     for task in dict.fromkeys(run.task for run in runs if any(_of_task(run))):
         yield Output(OutputKind.INPUT, entry.suite_name, INPUTS_PIPELINE, (task,))
 

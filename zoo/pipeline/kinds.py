@@ -1,4 +1,4 @@
-"""The kinds of stages: one row each, from which everything that asks for a kind is answered."""
+"""The kinds of stages: one row each, with all that depends on the kind."""
 
 import importlib
 from collections.abc import Callable
@@ -16,20 +16,20 @@ StageRunner = Callable[[Project, Any], None]
 
 @dataclass(frozen=True)
 class StageKind:
-    """A kind of stage: what it is told, and the code that runs it."""
+    """A kind of stage: its job and the code that runs it."""
 
     name: str
     job: type[Job]
     module: str
-    """Where its runner stands: imported when it runs, since it brings the model's libraries."""
+    """Its runner: imported on use, since it imports the model libraries."""
     function: str
     code: str
-    """The part of the code whose fingerprint DVC holds it to; kinds may share one."""
+    """The part of the code whose fingerprint DVC tracks; kinds may share one."""
     started: tuple[str, ...] = ()
-    """Further modules it runs, in processes of their own."""
+    """Further modules that it runs in separate processes."""
 
     def runner(self) -> StageRunner:
-        """What runs it."""
+        """The runner."""
         runner: StageRunner = vars(importlib.import_module(self.module))[self.function]
         return runner
 
@@ -59,6 +59,6 @@ STAGE_KINDS = {
 
 
 def code_roots(part: str) -> tuple[str, ...]:
-    """The modules that a part of the code begins with."""
+    """The root modules of a part of the code."""
     kinds = [kind for kind in STAGE_KINDS.values() if kind.code == part]
     return tuple(dict.fromkeys(module for kind in kinds for module in (kind.module, *kind.started)))

@@ -1,4 +1,4 @@
-"""What stages leave, typed: of which kind, of which entry, and where DVC finds it."""
+"""Typed outputs of stages: their kind, their entry, and their path."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from zoo.paths import EntryFolder, Project
 
 
 class OutputKind(Enum):
-    """What an output is."""
+    """The kind of an output."""
 
     INPUT = "what an input of the suite was when it was looked at"
     PRETRAINED = "first weights"
@@ -34,18 +34,18 @@ RECORDS = (
     OutputKind.EXPORT,
     OutputKind.LATENCY,
 )
-"""What tables are made of."""
+"""The outputs that tables are built from."""
 FIRST_WEIGHTS = (
     OutputKind.PRETRAINED,
     OutputKind.PRETRAINED_PROJECTIONS,
     OutputKind.TRANSFERRED,
     OutputKind.TRANSFERRED_PROJECTIONS,
 )
-"""What runs start from; variants of a study share theirs."""
+"""The outputs that runs start from; variants of a study share them."""
 
 
 Steps = tuple[str, ...]
-"""Where a part of an output lies: a task, a task and a seed, or a file; empty for the whole."""
+"""The part of an output: a task, a task and a seed, or a file; empty for the whole."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,17 @@ class Output:
     place: Steps = ()
 
     def holds(self, other: "Output") -> bool:
-        """Whether the other is this one, or a part of it."""
+        """Whether the other output is this one or a part of it."""
         whole = replace(other, place=other.place[: len(self.place)])
         return whole == self
 
     def touches(self, other: "Output") -> bool:
-        """Whether one of them holds the other: a change of either is one of both."""
+        """Whether one contains the other, so that a change of either changes both."""
         return self.holds(other) or other.holds(self)
 
     @property
     def path(self) -> str:
-        """As DVC names it: relative to the project's root."""
+        """The path for DVC, relative to the project root."""
         return _PATHS[self.kind](self).as_posix()
 
 

@@ -1,15 +1,15 @@
-"""How jobs stand in a pipeline's params.json, written and read back.
+"""Reading and writing the jobs in a pipeline's params.json.
 
 ```text
 recipes   what runs share, each once, named by the first digits of its sha256
 tasks     tasks as the suite uses them: settings and source, named likewise
-stages    the jobs, in the order in which they can run, each with the kind of its stage
+stages    the jobs in execution order, each with the kind of its stage
 ```
 
-A job names recipes and tasks instead of holding them, and leaves out what has its default, or is
-said by the file's own place. Names are of contents, so that DVC, which holds a stage to its own
-job, sees a change of what it names and of nothing else. What a default is, is code: the hashes of
-recipes cover it, and so do the fingerprints of the code.
+A job refers to recipes and tasks by name, and omits defaults and what the file's path implies.
+Names are content hashes, so that DVC, which tracks each stage by its own job, sees changes of what
+the job refers to and nothing else. Defaults are code: the hashes of recipes cover them, and so do
+the fingerprints of the code.
 """
 
 import json
@@ -39,13 +39,13 @@ _Part = TypeVar("_Part", bound=Spec)
 SYNC = "run `zoo sync`, which writes it from the specs"
 RECIPES_PART, TASKS_PART, STAGES_PART = "recipes", "tasks", "stages"
 WIDTH = 120
-"""Of a line: what fits on one stands on one."""
+"""Maximum line width: values that fit are written on one line."""
 _DIGITS = 10
-"""Of the sha256 that names a part."""
+"""Digits of the sha256 that names a part."""
 
 
 class _SuiteTask(Spec):
-    """A task as a suite uses it."""
+    """A task with the suite's settings and source."""
 
     task: str
     settings: TaskSettings = TaskSettings()
@@ -53,16 +53,16 @@ class _SuiteTask(Spec):
 
 
 class _Grid(Spec):
-    """Runs as a job names them: each of some recipes on its task, with every seed."""
+    """Runs as a job refers to them: recipes on their tasks, with every seed."""
 
     of: tuple[tuple[str, tuple[str, ...]], ...]
-    """The name of a recipe, and of the tasks next to each other that it is on."""
+    """The name of a recipe, and of the consecutive tasks that use it."""
     seeds: tuple[int, ...]
     teacher_seed: int
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The names of each recipe and task, in order."""
+        """Pairs of recipe and task names, in order."""
         return [(recipe, task) for recipe, tasks in self.of for task in tasks]
 
 
@@ -72,14 +72,14 @@ def _name(part: Spec) -> str:
 
 @dataclass
 class _Writer:
-    """What the jobs of one pipeline share, as it is found."""
+    """The parts shared by the jobs of one pipeline, collected on the way."""
 
     pipeline: Pipeline
     recipes: dict[str, Any] = field(default_factory=dict)
     tasks: dict[str, Any] = field(default_factory=dict)
 
     def job(self, stage: PipelineStage) -> dict[str, Any]:
-        """A job as it stands in the file."""
+        """A job as written to the file."""
         plain = {"kind": stage.kind.name, **stated(stage.job)}
         for name, value in (("suite", self.pipeline.suite), ("entry", self.pipeline.entry)):
             if plain[name] == value:
@@ -125,12 +125,12 @@ def params_text(pipeline: Pipeline) -> str:
 
 
 def params_key(stage: str) -> str:
-    """The key of a params.json that DVC holds a stage to."""
+    """The key of params.json that DVC tracks for a stage."""
     return f"{STAGES_PART}.{stage}"
 
 
 def _json(value: Any, indent: int = 0, before: int = 0) -> str:
-    """JSON for people: what fits on a line stands on one; `before` stands on it already."""
+    """Readable JSON: values that fit stay on one line, which starts with `before` characters."""
     line = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or indent + before + len(line) < WIDTH or not value:
         return line
@@ -149,31 +149,31 @@ def _json(value: Any, indent: int = 0, before: int = 0) -> str:
 
 
 class ParamsFile:
-    """The params.json of one entry, or of a suite's board, as it stands on disk."""
+    """The params.json of one entry, or of a suite's board, on disk."""
 
     def __init__(self, project: Project, suite: str, entry: str) -> None:
-        """Read it; its jobs are not looked into yet.
+        """Read the file; its jobs are validated later.
 
         Raises:
-            UsageError: there is no such pipeline.
-            ZooError: the file is damaged.
+            UsageError: unknown pipeline.
+            ZooError: the file is malformed.
         """
         self.place = f"{suite}/{entry}"
         self._implied = {"suite": suite, "entry": entry}
         path = params_path(project, suite, entry)
         if not path.is_file():
-            given, remedy = "there is no pipeline of this entry", "see `zoo list`; write pipelines"
+            given, remedy = "no pipeline for this entry", "see `zoo list`; write pipelines"
             raise UsageError(Problem(self.place, given, remedy=f"{remedy} with `zoo sync`"))
         self._shown = project.relative(path)
         self._content: dict[str, Any] = read_json(path, dict, shown=self._shown, remedy=SYNC)
         self.stages: dict[str, Any] = self._section(STAGES_PART)
-        """The jobs as they stand there, in the order in which they can run."""
+        """The jobs as stored, in execution order."""
 
     def text(self, stage: str) -> str:
-        """A job as it stands there: parts are named by their content, so equal texts mean it all.
+        """A job as stored: parts are named by content hashes, so equal texts mean equal jobs.
 
         Raises:
-            UsageError: there is no such stage.
+            UsageError: unknown stage.
         """
         return json.dumps(self._stage(stage))
 
@@ -181,12 +181,12 @@ class ParamsFile:
         """The kind of a stage.
 
         Raises:
-            UsageError: there is no such stage.
-            ZooError: nobody knows its kind.
+            UsageError: unknown stage.
+            ZooError: unknown kind.
         """
         kind = self._stage(stage).get("kind")
         if not isinstance(kind, str) or kind not in STAGE_KINDS:
-            given, near = f"there is no kind of stage {kind!r}", suggestion(str(kind), STAGE_KINDS)
+            given, near = f"unknown kind of stage {kind!r}", suggestion(str(kind), STAGE_KINDS)
             place = at(self._shown, key=f"{STAGES_PART}.{stage}.kind")
             raise ZooError(Problem(place, given, ", ".join(STAGE_KINDS), near or SYNC))
         return STAGE_KINDS[kind]
@@ -195,8 +195,8 @@ class ParamsFile:
         """The job of one stage.
 
         Raises:
-            UsageError: there is no such stage.
-            ZooError: the file is damaged, or this is no such job.
+            UsageError: unknown stage.
+            ZooError: the file is malformed, or the job is of another kind.
         """
         stands = {**self._implied, **self._stage(stage)}
         stands.pop("kind", None)
@@ -222,11 +222,11 @@ class ParamsFile:
     def _part(self, section: str, name: str, model: type[_Part]) -> _Part:
         parts = self._section(section)
         if name not in parts:
-            given = f"a stage names {name!r}, which does not stand here"
+            given = f"a stage refers to {name!r}, which is missing"
             raise ZooError(Problem(at(self._shown, key=section), given, remedy=SYNC))
         part = self._fitting(model, parts[name], f"{section}.{name}")
         if not name.endswith(_name(part)):
-            given = "is not what its name says: it was changed, or made with other defaults"
+            given = "content does not match its name: edited, or written with other defaults"
             raise ZooError(Problem(at(self._shown, key=f"{section}.{name}"), given, remedy=SYNC))
         return part
 
@@ -245,12 +245,12 @@ class ParamsFile:
 
     def _object(self, value: object, key: str) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise ZooError(Problem(at(self._shown, key=key), "this is no object", "{...}", SYNC))
+            raise ZooError(Problem(at(self._shown, key=key), "not an object", "{...}", SYNC))
         return value
 
 
 def params_path(project: Project, suite: str, entry: str) -> Path:
-    """Where the jobs of an entry stand, or those of a suite's board."""
+    """The params.json of an entry, or of a suite's board."""
     folder = f"pipelines/{suite}" if entry == BOARD_PIPELINE else f"pipelines/{suite}/{entry}"
     return project.inside(f"{folder}/params.json")
 
@@ -259,27 +259,27 @@ def read_job(project: Project, suite: str, entry: str, stage: str, model: type[A
     """One stage's job.
 
     Raises:
-        UsageError: there is no such stage.
-        ZooError: its params.json is damaged, or this is no such job.
+        UsageError: unknown stage.
+        ZooError: its params.json is malformed, or the job is of another kind.
     """
     return ParamsFile(project, suite, entry).job(stage, model)
 
 
 def board_job(project: Project, suite: str) -> BoardJob:
-    """What the board of a suite is made of.
+    """The job of a suite's board.
 
     Raises:
         UsageError: the suite has no pipeline.
-        ZooError: its params.json is damaged.
+        ZooError: its params.json is malformed.
     """
     return read_job(project, suite, BOARD_PIPELINE, BOARD.name, BoardJob)
 
 
 def study_jobs(project: Project, suite: str) -> list[StudyJob]:
-    """What the declared studies of a suite are made of, by name.
+    """The jobs of a suite's declared studies, by name.
 
     Raises:
-        ZooError: a params.json is damaged.
+        ZooError: a params.json is malformed.
     """
     folders = sorted(path.parent for path in (project.pipelines / suite).glob("*/params.json"))
     files = (ParamsFile(project, suite, folder.name) for folder in folders)

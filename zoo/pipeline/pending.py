@@ -1,4 +1,4 @@
-"""Which stages a build would run, or restore from DVC's cache; nothing is run to find out."""
+"""The stages that a build would run or restore from DVC's cache, without running anything."""
 
 import json
 import re
@@ -20,17 +20,17 @@ from zoo.spec.jobs import InputsJob
 
 
 def pending(project: Project, suite: ResolvedSuite, entry: str) -> Iterator[str]:
-    """Stages of an entry and of all it needs that are not up to date, in order.
+    """The stages of an entry and its dependencies that are out of date, in order.
 
-    `dvc repro --dry` would stop at the first output that is not there yet.
+    `dvc repro --dry` would stop at the first missing output.
 
     Raises:
-        ZooError: DVC cannot say.
+        ZooError: DVC cannot report its status.
     """
     changed = _changed(project, pipeline_file(suite.name, entry))
     remade: set[Output] = set()
     for owner, stage in _needed(suite, entry):
-        if isinstance(stage.job, InputsJob):  # it is run by every build, and mostly finds nothing
+        if isinstance(stage.job, InputsJob):  # run by every build, mostly without effect
             names = changed_inputs(project, stage.job)
             remade |= {looked_at(suite.name, name) for name in names}
             continue
@@ -62,13 +62,15 @@ _CONFLICT = re.compile(r"^(<{7}|={7}|>{7}) ?", re.MULTILINE)
 
 
 def _untold(file: str, stderr: str) -> Problem:
-    """The whole of what DVC says, which names the file, the line and what stands there."""
+    """DVC's full message, which names the file and the line."""
     lines = [line.rstrip() for line in stderr.splitlines() if line.strip()]
-    told = "\n    ".join(lines) or "it says nothing"
-    remedy = "mend the file that it names; what the specs declare is written by `zoo sync`"
+    told = "\n    ".join(lines) or "no output"
+    remedy = "fix the file that it names; regenerate pipelines with `zoo sync`"
     if _CONFLICT.search(stderr) or "<<<<<<<" in stderr:
-        remedy = "a merge conflict was left there: take either side, of a dvc.yaml by `zoo sync`"
-    return Problem(file, f"DVC cannot tell its status:\n    {told}", remedy=remedy)
+        remedy = (
+            "unresolved merge conflict: take either side, and regenerate dvc.yaml with `zoo sync`"
+        )
+    return Problem(file, f"DVC cannot report its status:\n    {told}", remedy=remedy)
 
 
 def _needed(suite: ResolvedSuite, entry: str) -> list[tuple[str, PipelineStage]]:
@@ -86,5 +88,5 @@ def _needed(suite: ResolvedSuite, entry: str) -> list[tuple[str, PipelineStage]]
 
 
 def _touches_any(made: Iterable[Output], wanted: Iterable[Output]) -> bool:
-    """Whether something wanted is among what is made, a part of it or the whole."""
+    """Whether anything wanted is made, in part or as a whole."""
     return any(one.touches(other) for one, other in product(made, wanted))

@@ -1,4 +1,4 @@
-"""Which stage of how many, and how long the rest will take."""
+"""Progress of a build: the stage's number, and the estimated time left."""
 
 import sys
 
@@ -9,10 +9,10 @@ from zoo.spec.load import BOARD_PIPELINE
 
 
 class BuildProgress:
-    """The place of one stage among all stages of its suite, or of its study.
+    """The position of one stage among all stages of its suite or study.
 
-    The estimate adds up what the stages from here on took in an earlier build: this machine's, or
-    else the published one's, times how much slower or faster this machine was until now.
+    The estimate sums the durations of the remaining stages in an earlier build (this machine's
+    or else the published one), scaled by this machine's relative speed so far.
     """
 
     def __init__(self, project: Project, suite: str, study: str | None = None) -> None:
@@ -20,7 +20,7 @@ class BuildProgress:
         self._order = entry_stages(project, suite, study) if study else stage_order(project, suite)
 
     def announce(self, entry: str, name: str) -> None:
-        """Tell the stage's place and the estimate."""
+        """Print the stage's position and the estimate."""
         key = f"{entry}/{name}"
         place = self._order.index(key) if key in self._order else 0
         left = self._seconds_left(self._order[place:])
@@ -32,11 +32,11 @@ class BuildProgress:
         )
 
     def done(self, entry: str, name: str, seconds: float) -> None:
-        """Note how long the stage took."""
+        """Record the stage's duration."""
         note_duration(self._project, self._suite, f"{entry}/{name}", seconds)
 
     def _seconds_left(self, stages: list[str]) -> float | None:
-        """None where some stage has never been timed anywhere."""
+        """The seconds left; None if some stage has never been timed."""
         own = own_durations(self._project, self._suite)
         published = published_durations(self._project, self._suite)
         both = own.keys() & published.keys()
@@ -49,20 +49,20 @@ class BuildProgress:
 
 
 def stage_order(project: Project, suite: str) -> list[str]:
-    """All stages of a suite in an order in which they can run: `<entry>/<stage>`.
+    """All stages of a suite in execution order: `<entry>/<stage>`.
 
     Raises:
-        ZooError: a params.json is missing or damaged.
+        ZooError: a params.json is missing or malformed.
     """
     entries = (*board_job(project, suite).entries, BOARD_PIPELINE)
     return [each for entry in entries for each in entry_stages(project, suite, entry)]
 
 
 def entry_stages(project: Project, suite: str, entry: str) -> list[str]:
-    """The stages of one entry, or of a study alone, in the order in which they can run.
+    """The stages of one entry or study, in execution order.
 
     Raises:
-        ZooError: its params.json is missing or damaged.
+        ZooError: its params.json is missing or malformed.
     """
     return [f"{entry}/{name}" for name in ParamsFile(project, suite, entry).stages]
 

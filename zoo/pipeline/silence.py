@@ -1,42 +1,42 @@
-"""Code without what only speaks to people: docstrings, and the words of errors.
+"""Code without text that is only for people: docstrings and error messages.
 
-Whether and where an error is raised stays code; what its problems say does not count. Words are the
-arguments of the calls in `TELLERS`, and values of names that are read nowhere but there.
+Whether and where an error is raised is code; its wording is not. Wording means the arguments of
+the calls in `TELLERS`, and values of names that are only read there.
 """
 
 import ast
 
 SPEAKING = ("zoo.errors", "zoo.training.journal")
-"""Modules that only tell people how things go: no number depends on them."""
+"""Modules that only produce messages: no number depends on them."""
 TELLERS = ("Problem", "Finding", "misfit", "PydanticCustomError")
-"""Calls whose arguments are read by people: problems of errors, and findings in specs."""
+"""Calls whose arguments are messages: problems of errors, and findings in specs."""
 
 
 class Silenced(ast.NodeTransformer):
-    """Takes out of a syntax tree what only speaks."""
+    """Removes messages from a syntax tree."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        """A string that stands alone is a docstring."""
+        """Remove standalone strings, which are docstrings."""
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_text else self.generic_visit(node)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
-        """What comes from a speaking module decides nothing."""
+        """Remove imports from message-only modules."""
         return None if node.module in SPEAKING else node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """A teller keeps its name: it matters that something is told, not what."""
+        """Keep a teller's name without its arguments: it matters that it reports, not what."""
         if _name(node.func) in TELLERS:
             return ast.Call(node.func, [], [])
         return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """Of a function, values that only its tellers read go too."""
+        """Remove values that only a function's tellers read."""
         return self.generic_visit(_Without(_words_of(node)).generic_visit(node))
 
 
 class _Without(ast.NodeTransformer):
-    """Takes assignments to names out."""
+    """Removes assignments to names."""
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
@@ -46,7 +46,7 @@ class _Without(ast.NodeTransformer):
 
 
 def _words_of(function: ast.FunctionDef) -> set[str]:
-    """The names that are read by tellers alone, or by what makes other such names."""
+    """The names read only by tellers, or by values of other such names."""
     nodes = list(ast.walk(function))
     read = [node for node in nodes if isinstance(node, ast.Name) and _is_read(node)]
     assigns = [node for node in nodes if isinstance(node, ast.Assign)]
@@ -71,7 +71,7 @@ def _told(node: ast.AST) -> list[ast.AST]:
 
 
 def _assigned(node: ast.Assign) -> str | None:
-    """The one name that a statement gives a value."""
+    """The single name that a statement assigns."""
     target = node.targets[0]
     return target.id if len(node.targets) == 1 and isinstance(target, ast.Name) else None
 

@@ -1,4 +1,4 @@
-"""Writing pipelines: a small dvc.yaml per entry, its jobs as JSON, the code's fingerprints."""
+"""Write pipelines: a small dvc.yaml per entry, its jobs as JSON, and code fingerprints."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -17,16 +17,16 @@ from zoo.spec.load import BOARD_PIPELINE, INPUTS_PIPELINE
 
 DEFAULT_SUITE = "pocket"
 CODE = "pipelines/code"
-"""The folder of the code's fingerprints, a file for each part."""
+"""The folder of code fingerprints, one file per part."""
 LARGEST = 50
-"""Most stages per dvc.yaml: beyond it DVC's own work grows faster than the stages."""
+"""Maximum stages per dvc.yaml: beyond it DVC's overhead grows faster than the stages."""
 
 
 def pipeline_files(suites: Mapping[str, ResolvedSuite]) -> dict[str, str]:
-    """Every generated file of the pipelines: path from the root, and content.
+    """Every generated pipeline file: content by path relative to the root.
 
     Raises:
-        SpecError: an entry has more stages than a dvc.yaml can bear.
+        SpecError: an entry has more stages than a dvc.yaml may hold.
     """
     files: dict[str, str] = {}
     parts: set[str] = set()
@@ -42,7 +42,7 @@ def pipeline_files(suites: Mapping[str, ResolvedSuite]) -> dict[str, str]:
 
 
 def write_pipelines(project: Project, files: dict[str, str]) -> list[str]:
-    """Write what differs and remove what is no longer declared; returns the changed paths."""
+    """Write changed files and remove undeclared ones; return the changed paths."""
     changed = []
     for path, content in files.items():
         target = project.root / path
@@ -60,17 +60,19 @@ def drift(project: Project, files: dict[str, str]) -> Iterator[Problem]:
     for path, content in files.items():
         target = project.root / path
         if not target.is_file():
-            yield Problem(path, "is missing", remedy="run `zoo sync` and commit what it writes")
+            yield Problem(path, "missing", remedy="run `zoo sync` and commit the result")
         elif not _holds(target, content):
             code = path.startswith(f"{CODE}/")
-            given = "the code it stands for has changed" if code else "differs from specs"
-            yield Problem(path, given, remedy="run `zoo sync` and commit what it writes")
+            given = f"out of date with the {'code' if code else 'specs'}"
+            yield Problem(path, given, remedy="run `zoo sync` and commit the result")
     for path in _left_over(project, files):
-        yield Problem(path, "no spec declares it", remedy="run `zoo sync` and commit")
+        yield Problem(
+            path, "not declared by any spec", remedy="run `zoo sync` and commit the result"
+        )
 
 
 def _holds(path: Path, content: str) -> bool:
-    """Whether a file has this content; one that is no text has another."""
+    """Whether a file has this content; binary files never do."""
     return path.is_file() and path.read_bytes() == content.encode()
 
 
@@ -82,7 +84,7 @@ def pipeline_file(suite: str, entry: str = BOARD_PIPELINE) -> str:
 
 
 def code_text(project: Project, kind: StageKind, job: Job) -> str:
-    """The fingerprints of what a stage runs, as they stand on disk; DVC compares these."""
+    """The fingerprint files of a stage's code, which DVC compares."""
     files = [project.root / _code_file(part) for part in code_parts(kind, job)]
     return "".join(path.read_text(encoding="utf-8") for path in files if path.is_file())
 
@@ -94,7 +96,7 @@ def _left_over(project: Project, files: dict[str, str]) -> list[str]:
 
 
 def _remove(path: Path) -> None:
-    """Remove a generated file, and its folder once nothing but DVC's lock is left in it."""
+    """Remove a generated file, and its folder once only DVC's lock is left in it."""
     path.unlink()
     if {left.name for left in path.parent.iterdir()} <= {"dvc.lock"}:
         shutil.rmtree(path.parent)
@@ -104,10 +106,10 @@ def _refuse_large(pipeline: Pipeline) -> None:
     if len(pipeline.stages) <= LARGEST:
         return
     place = at(f"specs/{pipeline.suite}/suite.yaml", key="train_stage_per")
-    remedy = "state train_stage_per: task, or entry"
+    remedy = "set train_stage_per to task or entry"
     if pipeline.stages[-1].kind is STUDY:
         place = at(f"{_source(pipeline)}.yaml", key="axes")
-        remedy = "state fewer values, or make two studies of it"
+        remedy = "use fewer values, or split it into two studies"
     given = f"the pipeline of {pipeline.entry} would have {len(pipeline.stages)} stages"
     raise SpecError(Problem(place, given, f"at most {LARGEST}", remedy))
 
@@ -126,7 +128,7 @@ def _files_of(pipeline: Pipeline) -> dict[str, str]:
 
 
 def _source(pipeline: Pipeline) -> str:
-    """What a pipeline is written from."""
+    """The spec that a pipeline is generated from."""
     if pipeline.entry in (BOARD_PIPELINE, INPUTS_PIPELINE):
         return f"specs/{pipeline.suite}"
     folder = "studies/" if pipeline.stages[-1].kind is STUDY else ""

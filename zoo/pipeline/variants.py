@@ -1,4 +1,4 @@
-"""Studies as pipelines: each variant as an entry of its own, all stages together."""
+"""Studies as pipelines: each variant as its own entry, with all stages in one pipeline."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from zoo.spec.vary import Base, Point, identity, point_name, points, train_sizes
 
 @dataclass(frozen=True)
 class Variant:
-    """One variant of a study; one whose runs are all runs of the varied entry has its name."""
+    """One variant of a study; if its runs are all runs of the varied entry, it has that name."""
 
     name: str
     values: dict[str, Any]
@@ -26,12 +26,12 @@ class Variant:
 
     @property
     def runs(self) -> dict[str, str]:
-        """What is declared of each run, by its name."""
+        """The declaration of each run, by name."""
         return _runs(self.entry)
 
 
 def expand(suite: ResolvedSuite, study_name: str) -> list[Variant]:
-    """The variants of a study, the base first; a value that is the base's makes no variant."""
+    """The variants of a study, the base first; the base's own values make no further variant."""
     loaded, study = suite.loaded, suite.loaded.studies[study_name]
     entry = loaded.entries[study.entry]
     base = Base(entry, loaded.suite, loaded.teachers, entry_model(METHODS.classes))
@@ -44,7 +44,7 @@ def expand(suite: ResolvedSuite, study_name: str) -> list[Variant]:
 
 
 def compile_study(suite: ResolvedSuite, study_name: str) -> Pipeline:
-    """The stages of all variants of a study, and last the one that joins their records."""
+    """The stages of all variants of a study, and finally the one that joins their records."""
     study = suite.loaded.studies[study_name]
     makers = {_first_weights(entry_pipeline(suite.entries[study.entry]).stages): study.entry}
     stages: list[PipelineStage] = []
@@ -97,7 +97,7 @@ def _varied_suite(suite: Suite, study: Study, point: Point, base: Base) -> Suite
 
 
 def _is_built(entry: ResolvedEntry, study: Study, variant: ResolvedEntry) -> bool:
-    """Whether the varied entry's own pipeline has all that the study asks of this variant."""
+    """Whether the varied entry's own pipeline covers all that the study needs of this variant."""
     if study.latency and variant.suite.seeds[0] != entry.suite.seeds[0]:
         return False
     return _runs(variant).items() <= _runs(entry).items()
@@ -108,13 +108,13 @@ def _runs(entry: ResolvedEntry) -> dict[str, str]:
 
 
 def _first_weights(stages: Sequence[PipelineStage]) -> tuple[str, ...]:
-    """What is declared of the weights that an entry's runs start from, where it makes its own."""
+    """The declaration of an entry's initial weights, if it makes its own."""
     jobs = (stage.job for stage in stages)
     return tuple(job.declared for job in jobs if isinstance(job, PretrainJob | TransferJob))
 
 
 def _made_by(maker: str, stage: PipelineStage, entry: str) -> PipelineStage:
-    """The stage where another entry makes the weights that the runs of `entry` start from."""
+    """The stage of another entry that makes the initial weights of the runs of `entry`."""
     if maker == entry:
         return stage
     if isinstance(stage.job, PretrainJob | TransferJob):
@@ -142,7 +142,7 @@ def _row(variant: Variant, maker: str, stages: Sequence[PipelineStage]) -> Study
 
 
 def _records(stages: Sequence[PipelineStage], study: Study) -> Iterator[Output]:
-    """The outputs that the study's tables are made of."""
+    """The outputs that the study's tables are built from."""
     unwanted = {OutputKind.EXPORT} if study.latency else {OutputKind.EXPORT, OutputKind.LATENCY}
     return (output for output in record_outputs(stages) if output.kind not in unwanted)
 
@@ -150,7 +150,7 @@ def _records(stages: Sequence[PipelineStage], study: Study) -> Iterator[Output]:
 def _built(
     stages: Sequence[PipelineStage], study: Study, variant: Variant, maker: str
 ) -> Iterator[PipelineStage]:
-    """The stages that build a variant, by names of their own; DVC allows no dots in them."""
+    """The stages that build a variant, under unique names; DVC allows no dots in them."""
     for stage in stages:
         elsewhere = maker != variant.entry.name and stage.kind in (kinds.PRETRAIN, kinds.TRANSFER)
         unwanted = not study.latency and stage.kind in (kinds.EXPORT, kinds.LATENCY)

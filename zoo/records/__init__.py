@@ -1,1 +1,1 @@
-"""Records: one JSON file per measured fact, typed, with its environment and digest."""
+"""Records: one typed JSON file per measurement, with its environment and digest."""

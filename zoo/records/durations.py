@@ -1,4 +1,4 @@
-"""How long stages took: on this machine, and where a suite was published."""
+"""Durations of stages: on this machine, and in a suite's published build."""
 
 import json
 import math
@@ -16,14 +16,14 @@ PUBLISHED = "durations.json"
 
 
 def note_duration(project: Project, suite: str, stage: str, seconds: float) -> None:
-    """Keep how long one stage took: a file of its own, since stages may run beside each other."""
+    """Record a stage's duration, in its own file since stages may run in parallel."""
     entry, _, name = stage.partition("/")
     with spared("how long stages took"):
         write_file(_own(project, suite) / entry / name, f"{seconds:.1f}\n")
 
 
 def own_durations(project: Project, suite: str) -> Seconds:
-    """What stages took on this machine, as far as they have run."""
+    """The known durations of stages on this machine."""
     found: Seconds = {}
     for path in sorted(_own(project, suite).glob("*/*")):
         try:
@@ -31,16 +31,16 @@ def own_durations(project: Project, suite: str) -> Seconds:
             if math.isfinite(took) and took >= 0:
                 found[f"{path.parent.name}/{path.name}"] = took
         except (OSError, ValueError):
-            continue  # an estimate is no reason to stop
+            continue  # estimates are optional
     return found
 
 
 def published_durations(project: Project, suite: str) -> Seconds:
-    """What stages took where the suite was published, as far as that can be read."""
+    """The durations of stages in the suite's published build, as far as they can be read."""
     try:
         stated = read_json(project.results / suite / PUBLISHED)
     except ZooError:
-        return {}  # an estimate is no reason to stop
+        return {}  # estimates are optional
     return {stage: float(took) for stage, took in stated.items() if _is_time(took)}
 
 
@@ -49,7 +49,7 @@ def _is_time(value: object) -> bool:
 
 
 def durations_text(seconds: Seconds) -> str:
-    """The one text of durations."""
+    """Durations as text."""
     return json.dumps(seconds, indent=1, sort_keys=True) + "\n"
 
 

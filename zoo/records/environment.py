@@ -1,4 +1,4 @@
-"""What a measurement was taken on: machine, libraries, code."""
+"""The environment of a measurement: machine, libraries, code."""
 
 import os
 import platform
@@ -24,11 +24,11 @@ _CPU_FLAGS = (
     "i8mm",
     "sve",
 )
-"""Those that the speed of int8 and bf16 depends on, of Intel's and ARM's."""
+"""Instruction sets of x86 and ARM that matter for the speed of int8 and bf16."""
 
 
 class Environment(Spec):
-    """One machine with one set of libraries; a number without it is not a result."""
+    """One machine with one set of libraries; part of every result."""
 
     system: str
     python: str
@@ -36,16 +36,16 @@ class Environment(Spec):
     cores: int
     instruction_sets: tuple[str, ...]
     device: str
-    """`cpu`, or the name of the GPU."""
+    """`cpu`, or the GPU's name."""
     libraries: dict[str, str]
     commit: str
-    """Of the project; `unknown` outside a checkout, with `+changes` where files differ."""
+    """The project's commit; `unknown` outside a checkout, with `+changes` if files differ."""
 
 
 def capture_environment(
     root: Path, device: str = "cpu", libraries: Iterable[str] = ()
 ) -> Environment:
-    """The environment of this process; `libraries` are named beside those of every record."""
+    """The environment of this process; `libraries` are listed in addition to the standard ones."""
     return Environment(
         system=platform.system(),
         python=platform.python_version(),
@@ -66,7 +66,7 @@ def _version(name: str) -> str | None:
 
 
 def cpu_lines(source: Path = _CPU_INFO) -> tuple[str, ...]:
-    """What Linux says of the processor; nothing elsewhere."""
+    """Linux's description of the processor; empty elsewhere."""
     try:
         return tuple(source.read_text(encoding="utf-8").splitlines())
     except OSError:
@@ -74,7 +74,7 @@ def cpu_lines(source: Path = _CPU_INFO) -> tuple[str, ...]:
 
 
 def instruction_sets(lines: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The first core's instruction sets that matter here; None where it does not tell."""
+    """The first core's relevant instruction sets; None if unknown."""
     for line in lines:
         key, _, flags = line.partition(":")
         if key.strip() in {"flags", "Features"}:

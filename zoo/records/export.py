@@ -1,4 +1,4 @@
-"""How exported files agree with their model."""
+"""Agreement of exported files with their model."""
 
 from typing import ClassVar, Literal, Self
 
@@ -10,7 +10,7 @@ from zoo.spec.bench import Precision
 
 
 class ExportRecord(MeasuredRun):
-    """How an exported model agrees with its source."""
+    """Agreement of an exported model with its source."""
 
     said: ClassVar[tuple[str, ...]] = ("weights_sha256", "file_sha256")
 
@@ -18,34 +18,34 @@ class ExportRecord(MeasuredRun):
     precision: Precision
     bytes: Count
     weights_sha256: Sha256 | None = None
-    """Of the weights that were exported."""
+    """The sha256 of the exported weights."""
     file_sha256: Sha256 | None = None
-    """Of the ONNX file."""
+    """Size of the ONNX file."""
     max_length: Count
-    """Longest sequence the file takes, in pieces."""
+    """Longest input sequence, in tokens."""
     compared: Count
-    """Dev examples that both answered."""
+    """Dev examples compared."""
     max_abs_error: Measure
     largest_logit: Measure | None = None
-    """Of the model, by its size: rounding errors grow with it."""
+    """The model's largest absolute logit: rounding errors scale with it."""
     flips: Amount
-    """Examples with another prediction."""
+    """Examples whose prediction changes."""
     shapes: tuple[str, ...] = ()
-    """The batches that were compared, batch x length."""
+    """Shapes of the compared batches, batch x length."""
     metric: str | None = None
     """The task's primary metric, on the compared examples."""
     metric_model: float | None = None
-    """What the model scores on them; None: undefined."""
+    """The model's score on them; None: undefined."""
     metric_file: float | None = None
-    """What the file scores on them; None: undefined."""
+    """The file's score on them; None: undefined."""
     parameters: Count | None = None
-    """Numbers in the file's weights."""
+    """Parameters in the file's weights."""
     route: str | None = None
-    """torch's exporter that wrote the graph."""
+    """PyTorch's exporter that wrote the graph."""
     nodes: Count | None = None
-    """Of the graph that ONNX Runtime runs after its own optimisation."""
+    """Nodes of the graph after ONNX Runtime's optimisation."""
     fused: dict[str, int] | None = None
-    """How often it holds each fused operator."""
+    """Count of each fused operator in it."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -1,4 +1,4 @@
-"""How long calls take, and what they hold and use meanwhile."""
+"""Latency, memory and energy of calls."""
 
 from typing import ClassVar, Literal
 
@@ -8,14 +8,14 @@ from zoo.spec.bench import Device, RuntimeName
 
 NotAvailable = Literal["not available"]
 NOT_AVAILABLE: NotAvailable = "not available"
-"""What this machine does not tell; never a guess."""
+"""A value that this machine does not expose; never a guess."""
 
 REPLAY = "replay"
-"""The cell of dev examples at their own lengths."""
+"""The cell of dev examples at their actual lengths."""
 
 
 class Quantile(Spec):
-    """A percentile of the samples, and the value it lies below with 99 % confidence."""
+    """A percentile of the samples, and its upper bound at 99 % confidence."""
 
     value: Measure
     bound: Measure
@@ -32,12 +32,12 @@ class Timing(Spec):
 
 
 class Memory(Spec):
-    """Bytes that one model adds to a process of its own."""
+    """Bytes that one model adds to a fresh process."""
 
     loaded_bytes: int
     """After loading."""
     peak_bytes: int
-    """The most during calls at the cell's shape."""
+    """Peak during calls at the cell's shape."""
 
 
 class ModelTiming(Spec):
@@ -50,27 +50,27 @@ class ModelTiming(Spec):
 
 
 class Circumstances(Spec):
-    """What may have moved the numbers."""
+    """Conditions that may have affected the measurement."""
 
     load_before: Measure
     load_after: Measure
     """Load average of the machine over one minute."""
     other_cores: Measure | NotAvailable
-    """Cores that other processes kept busy while calls were timed."""
+    """Cores used by other processes while calls were timed."""
     steal: float | NotAvailable
-    """Share of the time that the host of a virtual machine took away."""
+    """CPU steal: share of time taken by the host of a virtual machine."""
     busy: bool
-    """Whether other work had more than a tenth of a core: then milliseconds say little."""
+    """Whether other load exceeded 0.1 cores, which makes absolute times unreliable."""
     governor: str
     clock_mhz_before: float | NotAvailable
     clock_mhz_after: float | NotAvailable
     throttled: bool | NotAvailable
-    """Whether the processor slowed itself down for heat or power."""
+    """Whether the processor throttled (thermal or power)."""
     instruction_sets: tuple[str, ...] | NotAvailable
 
 
 class LatencyRecord(MeasuredRun):
-    """How long one call takes, beside the teacher's in the same process and rounds."""
+    """Latency of a model, interleaved with its teacher's in the same process and rounds."""
 
     said: ClassVar[tuple[str, ...]] = ("student_sha256", "teacher_sha256")
 
@@ -78,14 +78,14 @@ class LatencyRecord(MeasuredRun):
     device: Device
     runtime: RuntimeName
     provider: str
-    """What really ran it."""
+    """The device or execution provider in use."""
     attention: str
     """The attention kernel: sdpa, eager, or the operators of the ONNX graph."""
     cell: str
-    """Batch x length, or `replay`: dev examples one by one at their own lengths."""
+    """Batch x length, or `replay`: dev examples one by one at their actual lengths."""
     batch_size: Count
     lengths: tuple[Count, Count, Count]
-    """Shortest, median and longest input, in pieces."""
+    """Shortest, median and longest input, in tokens."""
     threads: int
     warmup_calls: int
     settled: bool
@@ -94,16 +94,16 @@ class LatencyRecord(MeasuredRun):
     teacher: ModelTiming
     student_sha256: Sha256 | None = None
     teacher_sha256: Sha256 | None = None
-    """Of the files that were timed: weights, or an ONNX file."""
+    """The sha256 of the timed files: weights, or an ONNX file."""
     tokenisation: Timing | None
-    """Of the replayed texts, apart from the calls; None where inputs were drawn."""
+    """Tokenisation of the replayed texts, timed separately; None for random inputs."""
     ratio: float | None
-    """This model's median over the teacher's: below 1 it is faster."""
+    """This model's median time over the teacher's: below 1 is faster."""
     ratio_low: float | None
     ratio_high: float | None
-    """95 % bootstrap interval over rounds; None where there are too few samples."""
+    """95 % bootstrap interval over rounds; None with too few samples."""
     overhead_ms: float
-    """Median of what the harness itself adds to a call."""
+    """Median overhead of the harness per call."""
     circumstances: Circumstances
 
     @property

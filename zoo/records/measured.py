@@ -1,4 +1,4 @@
-"""What every record says of itself."""
+"""The base of all records."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
@@ -9,34 +9,34 @@ from zoo.records.environment import Environment
 from zoo.spec.base import Grown, Sha256, misfit
 
 RECORD_SCHEMA: Literal[2] = 2
-"""2: a record names what was declared, what its model was made of, and the bytes it is about."""
+"""2: a record identifies its declaration, its model's inputs and the files it describes."""
 
 Count = Annotated[int, Field(ge=1)]
-"""Of what there is at least one of."""
+"""A count of at least one."""
 Amount = Annotated[int, Field(ge=0)]
 Measure = Annotated[float, Field(ge=0)]
 
 _CORRELATIONS = ("matthews", "pearson", "spearman")
 _SLACK = 1e-6
-"""What sums of floats may exceed a bound by."""
+"""Rounding tolerance of float sums."""
 
 
 class MeasuredRun(Grown):
-    """The base of every record: which run it is about, and where it was taken."""
+    """The base of every record: its run and its environment."""
 
     said: ClassVar[tuple[str, ...]] = ()
-    """Fields that records of schema 2 must state."""
+    """Fields required in schema 2."""
 
     schema_version: Literal[1, 2] = RECORD_SCHEMA
-    """Records of schema 1 are still read; what they do not say is None."""
+    """Records of schema 1 are still read; their missing fields are None."""
     suite: str
     entry: str
     task: str
     seed: int
     declared: Sha256 | None = None
-    """sha256 of the resolved spec of the run it is about; None before schema 2."""
+    """The sha256 of the run's resolved spec; None before schema 2."""
     digest: str
-    """Identity of the run's weights."""
+    """The identity of the run's weights."""
     environment: Environment
 
     @model_validator(mode="after")
@@ -44,7 +44,7 @@ class MeasuredRun(Grown):
         if self.schema_version == RECORD_SCHEMA:
             unsaid = [name for name in ("declared", *self.said) if getattr(self, name) is None]
             if unsaid:
-                raise misfit(unsaid[0], f"{', '.join(unsaid)} not stated", "a sha256")
+                raise misfit(unsaid[0], f"missing {', '.join(unsaid)}", "a sha256")
         return self
 
     @property
@@ -54,10 +54,10 @@ class MeasuredRun(Grown):
 
 
 def refuse_impossible(key: str, metrics: Mapping[str, float | None]) -> None:
-    """Refuse values that a metric cannot take: correlations run from -1 to 1, shares from 0 to 1.
+    """Check the range of metrics: -1 to 1 for correlations, 0 to 1 for all others.
 
     Raises:
-        PydanticCustomError: one is out of its range.
+        PydanticCustomError: a value is out of range.
     """
     for name, value in metrics.items():
         lowest = -1.0 if name in _CORRELATIONS else 0.0

@@ -1,7 +1,7 @@
-"""Records as they are published: a folder of records holds each of their environments once.
+"""Published records: a folder of records stores each environment once.
 
-In it are a folder for each entry and one file of environments; a record names its own by the
-content of it.
+It contains one folder per entry and one file of environments; a record refers to its own by
+content hash.
 """
 
 import json
@@ -17,12 +17,12 @@ from zoo.spec.base import digest
 
 ENVIRONMENTS = "environments.json"
 _DIGITS = 12
-"""Of the sha256 that an environment is named by."""
+"""Digits of the sha256 that names an environment."""
 _REMEDY = "restore it from git: the records beside it name the environments that it holds"
 
 
 def published_texts(records: Iterable[Record]) -> dict[str, str]:
-    """The files of a folder of records, by their paths below it."""
+    """The files of a folder of records, by relative path."""
     files: dict[str, str] = {}
     environments: dict[str, Any] = {}
     for record in records:
@@ -34,18 +34,18 @@ def published_texts(records: Iterable[Record]) -> dict[str, str]:
 
 
 def read_environment(record: Path, name: str) -> Any:
-    """The environment that the file of a record names, as plain data.
+    """The environment that a record's file refers to, as plain data.
 
     Raises:
-        ZooError: there is none of that name, or it was changed since it was published.
+        ZooError: it is missing, or was modified after publication.
     """
     path = record.parent.parent / ENVIRONMENTS
     held = read_json(path, remedy=_REMEDY)
     if name not in held:
-        given = f"{record.parent.name}/{record.name} names this environment, which is not there"
+        given = f"{record.parent.name}/{record.name} refers to this environment, which is missing"
         raise ZooError(Problem(at(path, None, name), given, ", ".join(held), _REMEDY))
     if _name(held[name]) != name:
-        given = "this environment was changed after it was published"
+        given = "this environment was modified after publication"
         raise ZooError(Problem(at(path, None, name), given, remedy=_REMEDY))
     return held[name]
 

@@ -1,4 +1,4 @@
-"""The kinds of records there are."""
+"""The union of all kinds of records."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Numbers that papers and repositories report, each with its source; nothing is measured here."""
+"""Numbers reported by papers and repositories, each with its source; nothing is measured here."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from zoo.spec.task import TASKS
 COST = "cost"
 """The task of rows that are about size, compute or time."""
 UNSTATED = "unstated"
-"""What a source does not say: a split, or which of a task's metrics."""
+"""A split or metric that the source does not state."""
 HALVES = {"mnli-matched", "mnli-mismatched"}
 """MNLI's two sets, as members of an average."""
 AVERAGE = re.compile(r"average of (?P<tasks>.+)")
@@ -33,12 +33,12 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 class Reported(Spec):
-    """One number as it was printed; scores x 100. Tasks the zoo does not have stay out."""
+    """One number as printed; scores x 100. Tasks that the zoo lacks are left out."""
 
     method: Text
-    """The zoo's name of the method; `teacher` for fine-tuned models that taught or are compared."""
+    """The zoo's name of the method; `teacher` for fine-tuned teachers and baselines."""
     model: Text
-    """The model as the source calls it."""
+    """The model's name in the source."""
     parameters_m: float | None = Field(None, gt=0)
     """Millions of parameters as printed: sources count with and without embeddings and pooler."""
     task: Text
@@ -46,18 +46,18 @@ class Reported(Spec):
     split: str = ""
     """The scored split; empty for costs."""
     metric: Text
-    """One of the task's metrics or `unstated`; what is measured for costs, with its unit."""
+    """One of the task's metrics or `unstated`; for costs the quantity, with its unit."""
     value: float
     arxiv: str = Field(pattern=r"^\d{4}\.\d{5}$")
-    """The paper in which, or in whose repository, the number stands."""
+    """The paper that reports the number, itself or in its repository."""
     source: Text
-    """Where it stands there."""
+    """The table, figure or file in the source."""
     note: str = ""
-    """What a reader must know before comparing with it; required where sources disagree."""
+    """A caveat for comparisons; required where sources disagree."""
 
     @property
     def members(self) -> tuple[str, ...]:
-        """The tasks of an average; empty for others and where they are not stated."""
+        """The tasks of an average; empty for other rows and where unstated."""
         found = AVERAGE.fullmatch(self.task)
         if not found or found["tasks"] == f"{UNSTATED} GLUE tasks":
             return ()
@@ -69,21 +69,21 @@ class Reported(Spec):
         unknown = sorted(set(self.members) - set(TASKS) - HALVES)
         if (metrics is None and self.task != COST) or unknown:
             allowed = f"{', '.join(TASKS)}; average of some of them; {COST}"
-            raise misfit("task", f"there is no task {', '.join(unknown) or self.task}", allowed)
+            raise misfit("task", f"unknown task {', '.join(unknown) or self.task}", allowed)
         if metrics and self.metric not in metrics:
             raise misfit("metric", f"{self.task} has no {self.metric}", ", ".join(metrics))
         splits = REPORTED_SPLITS if metrics else ("",)
         if self.split not in splits:
             allowed = ", ".join(splits) or "none for costs"
-            raise misfit("split", f"there is no split {self.split!r}", allowed)
+            raise misfit("split", f"unknown split {self.split!r}", allowed)
         return self
 
 
 def read_reported(project: Project) -> tuple[Reported, ...]:
-    """All reported numbers; none where the project has no such file.
+    """All reported numbers; none if the project has no such file.
 
     Raises:
-        ZooError: a row is not one, two contradict each other, or the file is not in its one form.
+        ZooError: a row is invalid, two contradict each other, or the file is not in canonical form.
     """
     path = project.results / "reported.json"
     if not path.is_file():
@@ -92,13 +92,16 @@ def read_reported(project: Project) -> tuple[Reported, ...]:
     rows = _rows(path, where)
     _refuse(_contradictions(where, rows))
     if reported_text(rows).encode() != path.read_bytes():
-        given, remedy = "its rows are not in their order and form", "write it with `reported_text`"
-        raise ZooError(Problem(where, given, "sorted rows, one a line", remedy))
+        given, remedy = (
+            "its rows are not in canonical order and form",
+            "write it with `reported_text`",
+        )
+        raise ZooError(Problem(where, given, "sorted rows, one per line", remedy))
     return rows
 
 
 def reported_text(rows: Sequence[Reported]) -> str:
-    """The one text of the rows: sorted, one a line, without what is empty."""
+    """The canonical text of the rows: sorted, one per line, without empty fields."""
     lines = [
         json.dumps(row.model_dump(exclude_defaults=True), ensure_ascii=False)
         for row in sorted(rows, key=_order)
@@ -115,7 +118,7 @@ def _metrics(task: str) -> tuple[str, ...] | None:
 def _rows(path: Path, where: str) -> tuple[Reported, ...]:
     plain: list[Any] = read_json(path, list, shown=where, remedy="restore it from git")
     if path.read_bytes().count(b"\n") != len(plain) + 2:
-        raise ZooError(Problem(where, "this is not a list with one row a line"))
+        raise ZooError(Problem(where, "not a list with one row per line"))
     rows: list[Reported] = []
     problems: list[Problem] = []
     for line, row in enumerate(plain, 2):
@@ -136,7 +139,7 @@ def _said(place: str, error: ValidationError) -> Iterator[Problem]:
 
 
 def _contradictions(where: str, rows: Sequence[Reported]) -> list[Problem]:
-    """Rows about the same thing that do not each say how they differ."""
+    """Rows about the same number without a distinguishing note."""
     alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for line, row in enumerate(rows, 2):
         alike[row.arxiv, row.model, row.task, row.split, row.metric].append(line)
@@ -145,8 +148,8 @@ def _contradictions(where: str, rows: Sequence[Reported]) -> list[Problem]:
         notes = [rows[line - 2].note for line in lines]
         if len(lines) > 1 and (not all(notes) or len(set(notes)) < len(notes)):
             others = ", ".join(map(str, lines[:-1]))
-            given = f"{' '.join(key[1:])} stands in line {others} too"
-            found.append(Problem(at(where, lines[-1], "note"), given, "a note of its own in each"))
+            given = f"{' '.join(key[1:])} is also on line {others}"
+            found.append(Problem(at(where, lines[-1], "note"), given, "a distinct note in each"))
     return found
 
 

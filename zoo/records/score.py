@@ -1,4 +1,4 @@
-"""How well a run answers."""
+"""The scores of a run."""
 
 from typing import ClassVar, Literal, Self
 
@@ -12,7 +12,7 @@ from zoo.spec.task import Task
 
 
 class ScoreRecord(MeasuredRun):
-    """How well a run answers one dev split; metrics on their natural scale, None: undefined."""
+    """The scores of a run on one dev split; metrics on their natural scale, None: undefined."""
 
     later: ClassVar[tuple[str, ...]] = ("own",)
     said: ClassVar[tuple[str, ...]] = ("weights_sha256", "predictions_sha256")
@@ -26,37 +26,37 @@ class ScoreRecord(MeasuredRun):
     split: str
     examples: int = Field(ge=1)
     data_sha256: str
-    """Of the scored examples."""
+    """The sha256 of the scored examples."""
     weights_sha256: Sha256 | None = None
-    """Of the weights that answered."""
+    """The sha256 of the model's weights."""
     predictions_sha256: Sha256 | None = None
-    """Of the file of their answers, which holds the hash of this record without this field."""
+    """The sha256 of the predictions file, which contains this record's hash without this field."""
     primary: str
     metrics: dict[str, float | None]
     thresholds: dict[str, float] | None = None
-    """For questions that may have no answer: the null odds above which a question is left open, by
-    the metrics that they make best; cross-fitted ones are those of the two halves."""
+    """For tasks with unanswerable questions: the null odds above which no answer is given, by the
+    metric that they optimise; cross-fitted ones are those of the two halves."""
     majority: dict[str, float | None]
-    """What the best constant answer, learnt from the training labels, scores."""
+    """The majority baseline: the best constant prediction, fitted to the training labels."""
     constant: bool
-    """Whether the model gives the same answer to every example."""
+    """Whether the model predicts the same for every example."""
     unlike_training: bool = False
-    """Whether these examples speak for another order of the classes, and the training examples
-    against it: the split is made against what is learnt, as WNLI's."""
+    """Whether these examples suggest another class order that the training examples refute: an
+    adversarial split, like WNLI's."""
 
     own: OwnData | None = None
-    """What the task is, where it is the suite's own."""
+    """The task's definition, if it is the suite's own."""
 
     @property
     def definition(self) -> Task:
-        """What its task is."""
+        """The task's definition."""
         return task_of(self.task, self.own)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.primary not in self.metrics:
-            known = ", ".join(sorted(self.metrics)) or "there are none"
-            raise misfit("metrics", f"the primary metric {self.primary} is not there", known)
+            known = ", ".join(sorted(self.metrics)) or "none"
+            raise misfit("metrics", f"the primary metric {self.primary} is missing", known)
         refuse_impossible("metrics", self.metrics)
         refuse_impossible("majority", self.majority)
         return self
@@ -68,5 +68,5 @@ class ScoreRecord(MeasuredRun):
 
     @property
     def predictions(self) -> str:
-        """The file name of the answers it is made of."""
+        """The file name of its predictions."""
         return f"{self.task}-{self.split}-{self.seed}.parquet"

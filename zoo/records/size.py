@@ -1,4 +1,4 @@
-"""How large a model is."""
+"""The size of a model."""
 
 from typing import ClassVar, Literal, Self
 
@@ -9,30 +9,30 @@ from zoo.spec.base import Sha256, misfit
 
 
 class SizeRecord(MeasuredRun):
-    """How large a run's model is; tied weights count once."""
+    """The size of a run's model; tied weights count once."""
 
     said: ClassVar[tuple[str, ...]] = ("weights_sha256",)
 
     kind: Literal["size"] = "size"
     parameters: Count
     embedding: Amount
-    """Word, position and token type tables."""
+    """Parameters in word, position and token type embeddings."""
     non_embedding: Amount
     checkpoint_bytes: Count
     """Of model.safetensors."""
     weights_sha256: Sha256 | None = None
     """Of model.safetensors."""
     stored_parameters: Count | None = None
-    """The numbers in model.safetensors; tied weights are stored once."""
+    """Parameters in model.safetensors; tied weights are stored once."""
     flops: Count | None = None
-    """Of one sequence of `flops_length` pieces, forward; a multiplication and an addition are 2."""
+    """FLOPs of a forward pass on `flops_length` tokens; a multiply-add counts as 2."""
     flops_length: Count | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if max(self.embedding, self.non_embedding) > self.parameters:
             given = f"{self.parameters:,}, and {self.embedding:,} of them in embeddings"
-            raise misfit("parameters", given, "at least those of any part")
+            raise misfit("parameters", given, "at least as many as any part")
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""What stored predictions of a suite say together: spreads, intervals, tests and ranks."""
+"""Statistics of a suite's stored predictions: spreads, intervals, tests and ranks."""
 
 from typing import Literal
 
@@ -8,36 +8,36 @@ STATISTICS_SCHEMA = 1
 
 
 class Summary(Spec):
-    """One metric of one entry on one split: the mean over seeds, and how far it can be trusted.
+    """One metric of one entry on one split: the mean over seeds with its uncertainty.
 
-    All are on the metric's natural scale and None where the metric is undefined for a seed (for
+    All are on the metric's natural scale, and None if the metric is undefined for a seed (for
     intervals: in more than 1 % of the resamples).
     """
 
     mean: float | None
     sd: float | None
-    """Over seeds; None for a single one."""
+    """Standard deviation over seeds; None for a single one."""
     low: float | None
     high: float | None
-    """95 % interval over examples: these models on other examples of the same kind."""
+    """95 % confidence interval over examples: these models on other examples of the same kind."""
     seeds_low: float | None
     seeds_high: float | None
-    """95 % interval over examples and seeds: other seeds, too; None for a single seed."""
+    """95 % confidence interval over examples and seeds; None for a single seed."""
 
 
 class Contrast(Spec):
-    """An entry against another on the same examples, in the primary metric."""
+    """An entry compared with another on the same examples, in the primary metric."""
 
     rival: str
     difference: float
     """The entry's mean over seeds minus the rival's."""
     low: float
     high: float
-    """95 % interval over examples and, where both have several, over seeds."""
+    """95 % confidence interval over examples and, if both have several, seeds."""
     p: float
-    """Of no difference, two-sided, over examples."""
+    """Two-sided p-value of no difference, over examples."""
     p_holm: float
-    """Corrected for all tests of the board."""
+    """The p-value, Holm-corrected over all tests of the board."""
     test: Literal["McNemar, exact", "paired permutation"]
 
 
@@ -53,11 +53,11 @@ class Standing(Spec):
     to_teacher: Contrast | None
     to_twin: Contrast | None
     rank: tuple[int, int] | None
-    """The places among the suite's students that it may hold; None for teachers."""
+    """Its rank range among the suite's students; None for teachers."""
 
 
 class MeanStanding(Spec):
-    """One entry's mean of the primary metrics over the splits that every entry has."""
+    """One entry's mean of the primary metrics over the splits shared by all entries."""
 
     entry: str
     summary: Summary
@@ -65,29 +65,29 @@ class MeanStanding(Spec):
 
 
 class Resolution(Spec):
-    """What the examples of one split can tell apart."""
+    """The resolution of one split."""
 
     task: str
     split: str
     examples: int
     difference: float | None
-    """The smallest true difference between two students that a paired test at 5 % finds four times
-    in five: the median over pairs of this board; None without two students."""
+    """The minimum detectable difference between two students (paired test at the 5 % level, 80 %
+    power): median over the board's pairs; None with fewer than two students."""
 
 
 class SuiteStatistics(Spec):
-    """Everything of a suite that is made of stored predictions; no model is needed."""
+    """All statistics of a suite, computed from stored predictions without any model."""
 
     schema_version: int = STATISTICS_SCHEMA
     suite: str
     inputs: Sha256
-    """Of the predictions it is made of."""
+    """The sha256 of the predictions it is computed from."""
     resamples: int
     permutations: int
     tests: int
-    """How many tests the correction covers."""
+    """Number of tests covered by the correction."""
     standings: tuple[Standing, ...]
     means: tuple[MeanStanding, ...]
     mean_over: tuple[tuple[str, str], ...]
-    """The splits, task and name, that the means are over."""
+    """The splits (task and name) that are averaged."""
     resolutions: tuple[Resolution, ...]

@@ -1,4 +1,4 @@
-"""Records read back from disk, every file checked."""
+"""Reading and validating records on disk."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ RECORD_KINDS = ("training", "score", "size", "export", "transfer", "latency")
 
 
 def _with_environment(stated: Any, info: "ValidationInfo[Path]") -> Any:
-    """A record as it is stored, its environment spelled out where it only names one."""
+    """A stored record, with its environment resolved if it only refers to one."""
     named = stated.get("environment") if isinstance(stated, dict) else None
     if not isinstance(named, str):
         return stated
@@ -24,10 +24,10 @@ _ADAPTER: TypeAdapter[Record] = TypeAdapter(Annotated[Record, BeforeValidator(_w
 
 
 def read_record(path: Path) -> Record:
-    """Read one record, with its environment in full where it only names one.
+    """Read one record, resolving its environment if it only refers to one.
 
     Raises:
-        ZooError: the file is not a record, or another's, or its environment is not found.
+        ZooError: the file is not a record, is misnamed, or its environment is not found.
     """
     try:
         record = _ADAPTER.validate_json(path.read_bytes(), context=path)
@@ -37,35 +37,35 @@ def read_record(path: Path) -> Record:
         raise ZooError(
             Problem(
                 at(path, None, key),
-                f"this is not a record of the zoo: {said['msg'] if said else error}",
-                remedy="restore it from git, or build it again with `dvc repro`",
+                f"not a record: {said['msg'] if said else error}",
+                remedy="restore it from git, or rebuild it with `dvc repro`",
             )
         ) from error
     if path.name != f"{record.name}.json":
         raise ZooError(
-            Problem(str(path), f"this record calls itself {record.name}", remedy="rename it back")
+            Problem(str(path), f"contains the record {record.name}", remedy="rename it back")
         )
     return record
 
 
 def read_records(folder: Path) -> list[Record]:
-    """All records directly or further below a folder, in the order of their paths."""
+    """All records below a folder, sorted by path."""
     return [read_record(path) for path in record_files(folder)]
 
 
 def read_published(folder: Path, suite: str) -> list[Record]:
-    """The records of a suite below a folder that has a folder for each entry.
+    """The records of a suite in a folder with one subfolder per entry.
 
     Raises:
-        ZooError: one is of another suite or entry than it stands in; all such are named.
+        ZooError: records in the folder of another suite or entry; all are listed.
     """
     found, problems = [], []
     for path in record_files(folder):
         record = read_record(path)
         found.append(record)
         if (record.suite, record.entry) != (suite, path.parent.name):
-            given = f"this is a record of {record.suite}/{record.entry}"
-            allowed = f"one of {suite}/{path.parent.name}"
+            given = f"a record of {record.suite}/{record.entry}"
+            allowed = f"records of {suite}/{path.parent.name}"
             problems.append(Problem(at(path), given, allowed, "restore it from git"))
     if problems:
         raise ZooError(*problems)
@@ -73,7 +73,7 @@ def read_published(folder: Path, suite: str) -> list[Record]:
 
 
 def record_files(folder: Path) -> list[Path]:
-    """The files below a folder that are named like records; hidden ones are half-made."""
+    """The files below a folder named like records; hidden ones are incomplete."""
     return sorted(
         path
         for path in folder.rglob("*.json")

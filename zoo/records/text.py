@@ -1,4 +1,4 @@
-"""Records as text and on disk: sorted JSON, numbers rounded to six digits."""
+"""Writing records: sorted JSON, numbers rounded to six digits."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from zoo.records.measured import MeasuredRun
 from zoo.records.score import ScoreRecord
 
 SIGNIFICANT_DIGITS = 6
-"""Significant digits of numbers on disk; an error of 1e-7 is still one there."""
+"""Significant digits of numbers on disk, so that an error of 1e-7 is not lost."""
 
 
 def write_record(folder: Path, record: MeasuredRun) -> None:
@@ -19,12 +19,12 @@ def write_record(folder: Path, record: MeasuredRun) -> None:
 
 
 def record_text(record: MeasuredRun) -> str:
-    """The one text of a record."""
+    """The canonical text of a record."""
     return json.dumps(_rounded(record.model_dump(mode="json")), indent=1, sort_keys=True) + "\n"
 
 
 def seal(record: ScoreRecord) -> str:
-    """sha256 of a score record without its hash of the predictions, which hold this."""
+    """The sha256 of a score record without its predictions' hash, as these contain this hash."""
     stated = _rounded(record.model_dump(mode="json", exclude={"predictions_sha256"}))
     return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""How models were trained: on the corpus and on tasks."""
+"""Training records: on the corpus and on tasks."""
 
 from typing import ClassVar, Literal
 
@@ -7,20 +7,20 @@ from zoo.spec.base import Inputs, Spec
 
 
 class ClosingRecord(Spec):
-    """What it cost to close a stage's surgery to a plain model."""
+    """The cost of turning a stage's surgery into a plain model."""
 
     cut: float
-    """What was cut away, at most: a norm beside the mean of those kept; 0 is nothing."""
+    """Largest norm removed, relative to the mean of those kept; 0: nothing."""
     near_zero: float
-    """Below this a cut counts as nothing."""
+    """Cuts below this count as nothing."""
     before: dict[str, float]
-    """Each term before, a mean over the batches that would have come next, without dropout."""
+    """Each term before, averaged over the next batches, without dropout."""
     after: dict[str, float]
     """Each term after, on the same batches."""
 
     @property
     def mark(self) -> str:
-        """What a board shows beside the entry: that it was cut, not compressed; else empty."""
+        """The board's remark that the entry was cut, not compressed; else empty."""
         if self.cut < self.near_zero:
             return ""
         terms = ", ".join(
@@ -30,34 +30,34 @@ class ClosingRecord(Spec):
 
 
 class PhaseRecord(Spec):
-    """One phase of a training as it went."""
+    """One completed phase of training."""
 
     name: str
     steps: Amount
     left: str
-    """Why it ended."""
+    """The stopping reason."""
     passes: Measure | None = None
-    """How often it read its data, in epochs; None where that was not counted yet."""
+    """Passes over its data, in epochs; None in records older than this field."""
     losses: dict[str, float]
-    """Each term's last value."""
+    """The final value of each term."""
     report: dict[str, list[float | int | str]] | None = None
-    """What the stage's surgery noted on its way, as equally long columns."""
+    """Values logged by the stage's surgery, as columns of equal length."""
     closing: ClosingRecord | None = None
-    """What closing the surgery cost; None where it changes nothing."""
+    """The cost of closing the surgery; None if it changes nothing."""
 
 
 class TransferRecord(MeasuredRun):
-    """How an entry was trained on the corpus; `task` is `corpus`, `digest` the transfer's own."""
+    """Training of an entry on the corpus; `task` is `corpus`, `digest` the transfer's own."""
 
     said: ClassVar[tuple[str, ...]] = ("inputs",)
 
     kind: Literal["transfer"] = "transfer"
     inputs: Inputs | None = None
-    """What it was made of, each by the hash of its content."""
+    """Its inputs, by content hash."""
     seconds: Measure
     threads: Count
     peak_memory_bytes: Amount | None = None
-    """The most the training process held, libraries included; on a GPU what its tensors took."""
+    """Peak memory of the training process, libraries included; on a GPU that of its tensors."""
     phases: tuple[PhaseRecord, ...]
 
     @property
@@ -67,22 +67,22 @@ class TransferRecord(MeasuredRun):
 
 
 class TrainingRecord(MeasuredRun):
-    """How a run was trained."""
+    """Training of a run."""
 
     said: ClassVar[tuple[str, ...]] = ("inputs",)
 
     kind: Literal["training"] = "training"
     inputs: Inputs | None = None
-    """What it was made of, each by the hash of its content."""
+    """Its inputs, by content hash."""
     seconds: Measure
     threads: Count
     peak_memory_bytes: Amount | None = None
-    """The most the training process held, libraries included; on a GPU what its tensors took."""
+    """Peak memory of the training process, libraries included; on a GPU that of its tensors."""
     examples: Count
     augmented_examples: Count | None = None
-    """With their copies, where a stage read augmented data."""
+    """Training examples, including augmented copies."""
     data_sha256: str
-    """Of the training examples."""
+    """The sha256 of the training examples."""
     phases: tuple[PhaseRecord, ...]
 
     @property

@@ -1,4 +1,4 @@
-"""A suite's entries resolved: each once, to all that any other part of the zoo asks about it."""
+"""Resolve a suite's entries: each once, with everything that follows from its spec."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,22 +24,22 @@ StagesByTask = Mapping[str, tuple[Stage, ...]]
 
 @dataclass(frozen=True)
 class ResolvedEntry:
-    """A teacher or a student's entry with everything that follows from its spec."""
+    """A teacher's or student's entry with everything that follows from its spec."""
 
     loaded: LoadedSuite
-    """The suite it stands in, as declared or as a study varies it."""
+    """Its suite, as declared or as varied by a study."""
     name: str
     spec: Teacher | Entry
     recipe: Recipe
-    """Of the whole entry; `runs` have what remains of it on their tasks."""
+    """The recipe of the whole entry; `runs` have the parts relevant to their tasks."""
     stages: StagesByTask
     """The stages of its method on each of its tasks, in the suite's order; none for a teacher."""
     runs: tuple[RunRecipe, ...]
-    """Every task with every seed."""
+    """One run per task and seed."""
     transfer: TransferJob | None
-    """How its student is trained on the corpus, if it is."""
+    """Training of its student on the corpus, if any."""
     teacher: "ResolvedEntry | None"
-    """Who teaches it; None for a teacher."""
+    """Its teacher; None for a teacher."""
     origin: "ResolvedEntry | None"
     """The entry whose transferred weights it starts from, if any."""
 
@@ -65,34 +65,34 @@ class ResolvedEntry:
 
     @property
     def twin(self) -> str | None:
-        """The entry it is compared with."""
+        """The undistilled entry it is compared with."""
         return (self.spec.twin or self.suite.twin) if isinstance(self.spec, Entry) else None
 
     @property
     def first_runs(self) -> tuple[RunRecipe, ...]:
-        """The run of each task that is exported, timed and distilled from: of the first seed."""
+        """The run of each task that is exported, timed and distilled from: the first seed's."""
         return tuple(run for run in self.runs if run.seed == self.suite.seeds[0])
 
     def is_taught(self, task: str) -> bool:
-        """Whether a stage on this task looks at the teacher that learnt the task."""
+        """Whether a stage on this task uses the teacher fine-tuned on it."""
         return _is_taught(self.stages[task])
 
     def plan(self, task: str) -> tuple[Phase, ...]:
-        """All that happens to a student on the way to a task, for people to read."""
+        """All stages of a student up to a task, for display."""
         recipe, stages = self.recipe, self.stages[task]
         optimise = recipe.corpus_optimise
         on_corpus = corpus_phases(stages, optimise, recipe.stages) if optimise else ()
         return (*on_corpus, *task_phases(stages, recipe, task))
 
     def teaching_run(self, task: str) -> RunRecipe:
-        """The run of its teacher that it is distilled from, and compared with, on a task."""
+        """The teacher's run on a task, which it is distilled from and compared with."""
         assert self.teacher is not None
         return next(run for run in self.teacher.first_runs if run.task == task)
 
 
 @dataclass(frozen=True)
 class ResolvedSuite:
-    """All entries of a suite, in an order in which they can be built."""
+    """All entries of a suite, in build order."""
 
     loaded: LoadedSuite
     entries: dict[str, ResolvedEntry]
@@ -104,7 +104,7 @@ class ResolvedSuite:
 
     @cached_property
     def declared_runs(self) -> set[tuple[str, str]]:
-        """Every entry with what is declared of one of its runs."""
+        """What is declared of each entry's runs."""
         return {(entry.name, run.declared) for entry in self.entries.values() for run in entry.runs}
 
 
@@ -112,7 +112,7 @@ def read_suites(project: Project) -> dict[str, ResolvedSuite]:
     """Every suite of a project, by name.
 
     Raises:
-        SpecError: with all problems of all files.
+        SpecError: all problems of all files.
     """
     loaded = load_suites(project, METHODS)
     return {name: resolve_suite(suite) for name, suite in loaded.items()}
@@ -122,14 +122,14 @@ def read_suite(project: Project, name: str) -> ResolvedSuite:
     """One suite of a project.
 
     Raises:
-        UsageError: there is no such suite.
-        SpecError: with all problems of its files.
+        UsageError: unknown suite.
+        SpecError: all problems of its files.
     """
     return resolve_suite(load_suite(project, name, METHODS))
 
 
 def resolve_suite(loaded: LoadedSuite) -> ResolvedSuite:
-    """Every teacher and entry of a suite, each after those it is made of."""
+    """Every teacher and entry of a suite, each after its dependencies."""
     found = dict[str, ResolvedEntry]()
     for name in build_order(loaded.teachers, loaded.entries):
         if name in loaded.teachers:
@@ -156,7 +156,7 @@ def _resolved_teacher(
 def resolved_student(
     loaded: LoadedSuite, name: str, entry: Entry, made: Mapping[str, ResolvedEntry]
 ) -> ResolvedEntry:
-    """A student's entry of a suite; `made` holds its teacher, and the entry it starts from."""
+    """A student's entry of a suite; `made` holds its teacher and the entry it starts from."""
     teacher, origin = made[entry.teacher], _origin(entry, made)
     stages = _stages(loaded, entry, teacher.recipe.shape)
     recipe = _student_recipe(loaded.suite, entry, stages, teacher, origin)
@@ -189,7 +189,7 @@ def _stages(loaded: LoadedSuite, entry: Entry, teacher: Shape) -> StagesByTask:
 
 
 def _any(stages: StagesByTask) -> tuple[Stage, ...]:
-    """Those of one task, for what does not depend on tasks: corpus stages, and where it begins."""
+    """The stages of an arbitrary task, for what does not depend on tasks: corpus and start."""
     return next(iter(stages.values()))
 
 
@@ -220,7 +220,7 @@ def _student(
 ) -> StudentRecipe:
     shape, start = entry.student.shape(teacher), entry.student.start
     if not stages[0].surgery.reads_student:
-        # Nothing is copied into it: its first stage makes it of the teacher.
+        # Nothing is copied into it: its first stage derives it from the teacher.
         return StudentRecipe(shape=shape, start="fresh")
     if isinstance(start, HubWeights):
         return StudentRecipe(shape=shape, start=HubSource(**start.model_dump(), shape=shape))
@@ -232,7 +232,7 @@ def _student(
 
 
 def _transferred(origin: ResolvedEntry | None, shape: Shape) -> TransferredSource:
-    """What an entry's corpus stages leave, known by all that is declared of it, at any depth."""
+    """The output of an entry's corpus stages, identified by all that it depends on."""
     assert origin is not None
     assert origin.transfer is not None  # lineage.py refuses an entry without a corpus stage
     return TransferredSource(transfer=origin.transfer.declared, shape=shape)
@@ -255,7 +255,7 @@ def _runs(
 
 
 def _on(recipe: Recipe, task: str, stages: tuple[Stage, ...]) -> Recipe:
-    """The recipe as far as it decides a run on this task."""
+    """The part of the recipe that determines a run on this task."""
     only = recipe.only(task, taught=recipe.student is None or _is_taught(stages))
     return only if _augments(stages) else only.model_copy(update={"augment": None})
 

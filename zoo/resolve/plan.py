@@ -1,4 +1,4 @@
-"""The plan of a training: a method's stages with their budgets, before anything is loaded."""
+"""Training plans: a method's stages with their budgets, before anything is loaded."""
 
 from dataclasses import dataclass
 
@@ -18,18 +18,18 @@ from zoo.spec.teacher import PretrainedSource
 
 @dataclass(frozen=True)
 class Phase:
-    """A stage with the optimisation it gets; its budget is the stage's share of it."""
+    """A stage with its optimisation; its budget is the stage's share."""
 
     stage: Stage
     optimise: Optimise
 
     @property
     def stated_budget(self) -> Budget | None:
-        """The budget of this phase; None where it is epochs of data that nobody has read yet."""
+        """The budget of this phase; None for epochs of data not read yet."""
         return budget_of(self.optimise, self.stage.share)
 
     def budget(self, batches_per_epoch: int) -> Budget:
-        """The budget of this phase over data of that length."""
+        """The budget of this phase for data of the given length."""
         found = budget_of(self.optimise, self.stage.share, batches_per_epoch)
         assert found is not None
         return found
@@ -47,13 +47,13 @@ def pretraining_plan(source: PretrainedSource) -> tuple[Phase, ...]:
 
 
 def transfer_plan(job: TransferJob) -> tuple[Phase, ...]:
-    """The corpus stages of a student's entry; they do not depend on a task's kind."""
+    """The corpus stages of a student's entry, which do not depend on the kind of task."""
     setting = Setting(job.student.shape, job.source.shape, "classification")
     return corpus_phases(stages_of(job.method, setting), job.optimise, job.stages)
 
 
 def task_plan(recipe: Recipe, task: Task) -> tuple[Phase, ...]:
-    """What one run of an entry does on its task, whether it is a teacher's or a student's."""
+    """The plan of one run on its task, of a teacher or a student."""
     if recipe.student is None or recipe.method is None:
         stage = Stage("fine-tuning", "task", (Term("labels", hard_labels, LOGITS),))
         return (Phase(stage, recipe.task_optimise(task.name)),)
@@ -64,13 +64,13 @@ def task_plan(recipe: Recipe, task: Task) -> tuple[Phase, ...]:
 def corpus_phases(
     stages: tuple[Stage, ...], optimise: Optimise, changes: Stages
 ) -> tuple[Phase, ...]:
-    """Those of a method's stages that read the corpus, with their shares of its budget."""
+    """A method's corpus stages, with their shares of the budget."""
     on_corpus = [stage for stage in stages if stage.data == "corpus"]
     return tuple(Phase(*pair) for pair in apportioned(on_corpus, optimise, changes))
 
 
 def task_phases(stages: tuple[Stage, ...], recipe: Recipe, task: str) -> tuple[Phase, ...]:
-    """Those of a method's stages that read the task, with their shares of its budget."""
+    """A method's task stages, with their shares of the budget."""
     on_task = [stage for stage in stages if stage.data != "corpus"]
     optimise, changes = recipe.task_optimise(task), recipe.task_stages(task)
     return tuple(Phase(*pair) for pair in apportioned(on_task, optimise, changes))

@@ -1,4 +1,4 @@
-"""Which entries learn projections on the corpus, and which take them up again."""
+"""Which entries learn projections on the corpus, and which continue from them."""
 
 from collections.abc import Iterable
 
@@ -7,29 +7,29 @@ from zoo.resolve.entry import ResolvedEntry
 
 
 def learnt_on_corpus(entry: ResolvedEntry) -> set[str]:
-    """The projections that an entry's corpus stages learn."""
+    """The projections learnt by an entry's corpus stages."""
     return _projected(stage for stage in _stages(entry) if stage.data == "corpus")
 
 
 def brought_to(entry: ResolvedEntry) -> set[str]:
-    """The projections that come with the weights a student is given: those of another entry."""
+    """The projections that come with a student's given weights: another entry's."""
     return learnt_on_corpus(entry.origin) if entry.teacher and entry.origin else set()
 
 
 def taken_up_on_corpus(entry: ResolvedEntry) -> bool:
-    """Whether an entry's corpus stages begin with projections that came with its weights."""
+    """Whether an entry's corpus stages start from projections that came with its weights."""
     return bool(_fitting(entry) & learnt_on_corpus(entry))
 
 
 def taken_up_on_tasks(entry: ResolvedEntry) -> bool:
-    """Whether an entry's task stages begin with projections learnt on the corpus."""
+    """Whether an entry's task stages start from projections learnt on the corpus."""
     wanted = _projected(stage for stage in _stages(entry) if stage.data != "corpus")
     there = learnt_on_corpus(entry) if entry.recipe.corpus else _fitting(entry)
     return bool(wanted & there)
 
 
 def _fitting(entry: ResolvedEntry) -> set[str]:
-    """What was brought, if it leads to this entry's own teacher."""
+    """The given projections, if they match this entry's own teacher."""
     origin = entry.origin
     if origin is None or origin.recipe.teacher.source != entry.recipe.teacher.source:
         return set()

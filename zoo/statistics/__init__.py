@@ -1,1 +1,1 @@
-"""What stored predictions say together: intervals, paired tests, ranks; no model is needed."""
+"""Statistics of stored predictions: intervals, paired tests, ranks; no model is needed."""

@@ -1,7 +1,7 @@
-"""The bootstrap (Efron, 1979): whatever is resampled with replacement is drawn here.
+"""The bootstrap (Efron, 1979): all resampling with replacement happens here.
 
-`tests/statistics/test_bootstrap.py` holds it against `scipy.stats.bootstrap`, which draws the same
-resamples, but takes no single example and computes a standard error that nobody reads.
+`tests/statistics/test_bootstrap.py` checks it against `scipy.stats.bootstrap`, which draws the same
+resamples, but rejects single examples and computes an unused standard error.
 """
 
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHUNK_BYTES = 32 * 2**20
-"""Of the resamples that are held at a time."""
+"""Memory of the resamples held at a time."""
 
 
 def bootstrap_rows(
     examples: int, resamples: int, generator: np.random.Generator
 ) -> Iterator[NDArray[np.int64]]:
-    """Which examples are drawn, (rows, examples), chunk by chunk until all resamples."""
+    """Indices of the drawn examples, (rows, examples), in chunks until all resamples are drawn."""
     for rows in chunks(examples, resamples):
         yield generator.integers(0, examples, (rows, examples))
 
@@ -24,13 +24,13 @@ def bootstrap_rows(
 def percentile_interval(
     draws: NDArray[np.float64] | list[float], level: float
 ) -> tuple[float, float]:
-    """What all draws but a share `level` lie within, half of it on either side; NaN is left out."""
+    """The percentile interval at error level `level`, two-sided; NaN is ignored."""
     low, high = np.nanquantile(draws, [level / 2, 1 - level / 2])
     return float(low), float(high)
 
 
 def chunks(examples: int, rows: int) -> Iterator[int]:
-    """`rows` in parts, so that numbers for all examples of one part fit in memory."""
+    """`rows` in chunks, so that one chunk's numbers for all examples fit in memory."""
     most = max(1, CHUNK_BYTES // (8 * examples))
     for start in range(0, rows, most):
         yield min(most, rows - start)

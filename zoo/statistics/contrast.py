@@ -1,6 +1,6 @@
 """Tests of no difference between two entries on the same examples.
 
-What is tested are these very runs: that on examples like these, one answers as well as the other.
+The hypothesis concerns these runs: that both are equally good on examples like these.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ Test = Literal["McNemar, exact", "paired permutation"]
 
 @dataclass(frozen=True)
 class Contested:
-    """An entry against its rival in the primary metric, before any correction.
+    """An entry compared with its rival in the primary metric, before any correction.
 
     `difference` and its 95 % interval are on the metric's natural scale, entry minus rival.
     """
@@ -49,15 +49,15 @@ class Swaps:
 def contests(
     split: ScoredSplit, draws: Mapping[str, Draws], permutations: int
 ) -> dict[Pair, Contested]:
-    """Each student against its teacher and its twin, where these are others that are there.
+    """Each student compared with its teacher and its twin, if these exist and differ from it.
 
-    Accuracy of single runs takes McNemar's exact test, anything else the permutation test. Pairs
-    whose difference is undefined are left out, also where that is so in more than 1 % of resamples.
+    Accuracy of single runs uses McNemar's exact test, anything else the permutation test. Pairs
+    whose difference is undefined, also in more than 1 % of resamples, are left out.
 
     Args:
-        split: what was answered.
+        split: the scored split.
         draws: the primary metric, by entry; (S,) seeds and (S, B) resamples each.
-        permutations: of each permutation test.
+        permutations: number per permutation test.
     """
     estimates = {pair: difference(*map(draws.__getitem__, pair)) for pair in _pairs(split)}
     intervals = {pair: estimate.interval() for pair, estimate in estimates.items()}
@@ -98,7 +98,7 @@ def _p_values(
 
 
 def _swaps(split: ScoredSplit, entries: Sequence[str], permutations: int) -> dict[str, Swaps]:
-    """The sums of these entries; the same examples are swapped for all."""
+    """The sums of these entries, with the same examples swapped for all."""
     if not entries:
         return {}
     arrays = [split.by_metric[split.task.primary][entry] for entry in entries]
@@ -111,11 +111,11 @@ def _swaps(split: ScoredSplit, entries: Sequence[str], permutations: int) -> dic
 
 
 def mcnemar_p(one: FloatArray, other: FloatArray) -> float:
-    """The exact test of McNemar, 1947, two-sided: binomial on the examples only one side has right.
+    """McNemar's exact test (1947), two-sided: binomial on the examples only one side gets right.
 
     Args:
-        one: (N,) of 0 and 1, whether the answers are right.
-        other: the same of the other side.
+        one: (N,) of 0 and 1, whether the predictions are correct.
+        other: the same for the other side.
     """
     only_one, only_other = int((one > other).sum()), int((one < other).sum())
     if only_one + only_other == 0:

@@ -30,9 +30,9 @@ from zoo.statistics.sums import FloatArray
 LEVEL = 0.05
 """Error level of intervals and tests, two-sided."""
 MOST_UNDEFINED = 0.01
-"""Share of resamples in which a metric may be undefined (they are left out of intervals)."""
+"""Maximum share of resamples with an undefined metric (ignored in intervals)."""
 ROUNDING = 1e-12
-"""Differences up to this are none."""
+"""Differences up to this count as zero."""
 
 
 @dataclass(frozen=True)
@@ -65,31 +65,31 @@ class Estimate:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it is defined, and in nearly all resamples, too."""
+        """Whether it is defined, also in nearly all resamples."""
         undefined = float(np.isnan(self.resampled).mean())
         return bool(np.isfinite(self.value)) and undefined <= MOST_UNDEFINED
 
     @property
     def example_variance(self) -> float:
-        """Over examples, V_e, in squares of the metric's unit; 0 where only rounding differs."""
+        """Variance over examples, V_e, in the metric's unit squared; 0 up to rounding errors."""
         variance = float(np.nanvar(self.resampled))
         return variance if variance > ROUNDING**2 else 0.0
 
     @property
     def variance(self) -> float:
-        """Over examples and seeds, V, in squares of the metric's unit."""
+        """The variance over examples and seeds, V, in the metric's unit squared."""
         return self.example_variance + sum(part.variance for part in self.seed_parts)
 
     @property
     def degrees(self) -> float:
-        """Degrees of freedom of `variance`; infinite where seeds have no part in it."""
+        """Degrees of freedom of `variance`; infinite without seed parts."""
         # Satterthwaite: only the seed parts come from few values; V_e comes from thousands.
         spread = sum(part.raw**2 / part.degrees for part in self.seed_parts)
         least = min((part.degrees for part in self.seed_parts), default=1)
         return max(self.variance**2 / spread, least) if spread else float("inf")
 
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval over examples and the seed parts; None where undefined."""
+        """95 % confidence interval over examples and the seed parts; None if undefined."""
         if not self.is_usable:
             return None
         # Without seed parts nothing is estimated from few values: the tail is the normal one.
@@ -107,7 +107,7 @@ class Estimate:
         )
 
     def p_value(self) -> float:
-        """Of a true value of zero, two-sided; NaN where undefined."""
+        """Two-sided p-value of a true value of zero; NaN if undefined."""
         if not self.is_usable:
             return float("nan")
         if abs(self.value) <= ROUNDING:
@@ -118,23 +118,23 @@ class Estimate:
 
 
 def over_examples(draws: Draws) -> Estimate:
-    """The mean over these very runs, on other examples: (S,) and (S, B) to one value and (B,)."""
+    """The mean over these runs, on other examples: (S,) and (S, B) to one value and (B,)."""
     return Estimate(float(draws.observed.mean()), draws.resampled.mean(0))
 
 
 def over_seeds(draws: Draws) -> Estimate:
-    """The mean over runs, on other examples and with other seeds; alike for a single seed.
+    """The mean over runs, on other examples and with other seeds.
 
-    As `over_examples`, with what the S seeds add to the variance.
+    As `over_examples`, plus the variance added by the S seeds; equal to it for a single seed.
     """
     estimate = over_examples(draws)
     return Estimate(estimate.value, estimate.resampled, _seed_parts(draws))
 
 
 def difference(one: Draws, other: Draws) -> Estimate:
-    """`one` minus `other` on the same B resamples; over seeds, too, where both have several.
+    """`one` minus `other` on the same B resamples; also over seeds, if both have several.
 
-    The two may have other numbers of seeds: each is averaged over its own.
+    The numbers of seeds may differ: each is averaged over its own.
     """
     first, second = over_seeds(one), over_seeds(other)
     several = bool(first.seed_parts and second.seed_parts)

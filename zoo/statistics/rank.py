@@ -1,4 +1,4 @@
-"""The places that entries may hold: ranges that overlap where the examples cannot tell."""
+"""Rank ranges of entries, which overlap where differences are not significant."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -7,15 +7,15 @@ from zoo.statistics.estimate import LEVEL, Draws, difference, over_examples
 from zoo.statistics.holm import holm
 
 RankInterval = tuple[int, int]
-"""The best and the worst place, counted from 1."""
+"""The best and the worst rank, counted from 1."""
 
 
 def places(draws: Mapping[str, Draws]) -> dict[str, RankInterval | None]:
-    """The places of each entry: behind all that are better for certain, before all that are worse.
+    """The rank range of each entry: below all significantly better, above all worse entries.
 
     Each pair is tested by its difference over the standard deviation of that difference, over
     examples and seeds, with Holm's correction for all pairs. Entries whose score is undefined have
-    no place and take none.
+    no rank and take none.
 
     Args:
         draws: one metric by entry, higher is better; (S,) seeds and (S, B) shared resamples each.
@@ -30,6 +30,6 @@ def places(draws: Mapping[str, Draws]) -> dict[str, RankInterval | None]:
             winner, loser = pair if estimate.value > 0 else pair[::-1]
             better[loser] += 1
             worse[winner] += 1
-    # Beaten for certain by b others, one stands at b + 1 at best; ranges overlap where none is.
+    # An entry significantly worse than b others ranks b + 1 at best.
     held = {name: (1 + better[name], len(ranked) - worse[name]) for name in ranked}
     return {name: held.get(name) for name in draws}

@@ -17,18 +17,18 @@ from zoo.statistics.sums import FloatArray
 def generator_of(
     task: str, split: str, purpose: Literal["bootstrap", "swap"]
 ) -> np.random.Generator:
-    """The random numbers of one split; others than those of any other split.
+    """The random numbers of one split, independent of any other split's.
 
-    Splits of equal size must not share them: means over splits take these to be independent.
+    Splits of equal size must not share them: means over splits assume independence.
     """
-    # Not Python's `hash`, which is another one in every process.
+    # Not Python's `hash`, which differs between processes.
     return np.random.default_rng(zlib.crc32(f"{purpose} {task} {split}".encode()))
 
 
 def bootstrap_weights(
     examples: int, resamples: int, generator: np.random.Generator
 ) -> Iterator[FloatArray]:
-    """How often each example is drawn, chunk by chunk until all resamples.
+    """How often each example is drawn, in chunks until all resamples are drawn.
 
     Yields:
         (rows, examples) whole numbers as float64; every row sums to `examples`.
@@ -40,7 +40,7 @@ def bootstrap_weights(
 def swap_weights(
     examples: int, permutations: int, generator: np.random.Generator
 ) -> Iterator[FloatArray]:
-    """Which examples are swapped, each with probability one half, chunk by chunk.
+    """Which examples are swapped, each with probability one half, in chunks.
 
     Yields:
         (rows, examples) of 1 and 0 as float64.
@@ -62,7 +62,7 @@ def weighted_sums(
     Returns:
         For each of the arrays one (R, runs, K).
     """
-    # All entries side by side: one matrix product serves the whole board.
+    # One matrix product for all entries of the board.
     columns = np.concatenate(
         [one.transpose(1, 0, 2).reshape(one.shape[1], -1) for one in contributions], axis=1
     )

@@ -1,4 +1,4 @@
-"""What the examples of a split can tell apart."""
+"""The minimum detectable difference on a split."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -9,15 +9,15 @@ from scipy.stats import norm
 from zoo.statistics.estimate import LEVEL, ROUNDING, Draws, over_examples
 
 POWER = 0.8
-"""How often a true difference is to be found."""
+"""Power: the probability of detecting a true difference."""
 
 
 def smallest_difference(draws: Sequence[Draws]) -> float | None:
-    """The smallest true difference that a paired test finds with `POWER`: the median over pairs.
+    """The minimum difference that a paired test detects with `POWER`: the median over pairs.
 
     For one pair it is (z_0.975 + z_0.80) times the standard deviation over examples of the
-    difference, in the metric's unit. Pairs that differ on no example say nothing and are left out;
-    None without others. Of `draws`, one for each student, the (S, B) resamples are read.
+    difference, in the metric's unit. Pairs that differ on no example are left out; None if none
+    remains. Of `draws`, one for each student, the (S, B) resamples are read.
     """
     estimates = [over_examples(one) for one in draws]
     usable = [estimate.resampled for estimate in estimates if estimate.is_usable]

@@ -1,4 +1,4 @@
-"""What statistics are made of: the stored answers of one entry to one split, seed by seed."""
+"""The input of statistics: one entry's stored predictions on one split, by seed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ class ScoredRuns:
 
     @property
     def definition(self) -> Task:
-        """What its task is."""
+        """The task's definition."""
         return task_of(self.task, self.own)
 
     @property
     def is_student(self) -> bool:
-        """Whether it takes part in ranks and tests; teachers are what these compare with."""
+        """Whether it is ranked and tested; teachers are only compared with."""
         return self.method != "teacher"
 
     @property

@@ -1,4 +1,4 @@
-"""The entries of one split as contributions of the same examples in the same order."""
+"""The entries of one split as contributions of the same examples, in the same order."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from zoo.statistics.scored import ScoredRuns
 from zoo.statistics.sums import FloatArray, contributions
 
 AnswerRow = tuple[str, object]
-"""The id and the gold answer of one example."""
+"""The id and gold label of one example."""
 
 
 @dataclass(frozen=True)
 class ScoredSplit:
-    """One split: its entries in the order of their names, and what its examples contribute.
+    """One split: its entries sorted by name, and the contributions of its examples.
 
     `by_metric` holds an array (seeds, examples, K) by metric and entry; the examples are in the
     order of their ids.
@@ -32,11 +32,11 @@ class ScoredSplit:
 
 
 def scored_splits(scored: Sequence[ScoredRuns]) -> list[ScoredSplit]:
-    """The splits in the order of the zoo's tasks, and then of the suite's own by their names.
+    """The splits in the order of the zoo's tasks, followed by the suite's own by name.
 
     Raises:
-        MeasurementError: entries that appear twice, have no run or did not answer the same
-            examples, and answers that are none of their task.
+        MeasurementError: entries that appear twice, have no run or cover different examples, or
+            predictions that do not fit their task.
     """
     together: dict[tuple[str, str], list[ScoredRuns]] = defaultdict(list)
     for one in scored:
@@ -68,14 +68,14 @@ def _scored_split(task: Task, name: str, scored: Sequence[ScoredRuns]) -> Scored
 
 
 def _contributions(task: Task, run: Predictions) -> dict[str, FloatArray]:
-    """In the order of the ids, so that the order of a file's rows changes no number."""
+    """Sorted by id, so that the order of rows in a file does not matter."""
     order = sorted(range(len(run.ids)), key=run.ids.__getitem__)
     return contributions(task, [run.gold[i] for i in order], [run.answers[i] for i in order])
 
 
 def _examples(task: Task, name: str, label: str, run: Predictions) -> list[AnswerRow]:
     if len(set(run.ids)) < len(run.ids):
-        given = f"{len(run.ids) - len(set(run.ids))} ids appear more than once"
+        given = f"{len(run.ids) - len(set(run.ids))} duplicate ids"
         where = f"{task.name} {name}: {label}"
         raise MeasurementError(Problem(where, given, "each example once", "score the entry again"))
     return sorted(zip(run.ids, run.gold, strict=True), key=lambda row: row[0])
@@ -84,11 +84,11 @@ def _examples(task: Task, name: str, label: str, run: Predictions) -> list[Answe
 def _check_once(task: Task, name: str, entries: Sequence[ScoredRuns]) -> None:
     names = [one.entry for one in entries]
     problems = [
-        Problem(f"{task.name} {name}: {entry}", "this entry appears twice", "all its runs at once")
+        Problem(f"{task.name} {name}: {entry}", "duplicate entry", "all its runs together")
         for entry in sorted({entry for entry in names if names.count(entry) > 1})
     ]
     problems += [
-        Problem(f"{task.name} {name}: {one.entry}", "there are no runs", "one run or more")
+        Problem(f"{task.name} {name}: {one.entry}", "no runs", "one run or more")
         for one in entries
         if not one.runs
     ]
@@ -97,8 +97,8 @@ def _check_once(task: Task, name: str, entries: Sequence[ScoredRuns]) -> None:
 
 
 def _different(task: Task, name: str, label: str, standard: str) -> MeasurementError:
-    given = f"{label} and {standard} did not answer the same examples"
-    allowed = "equal ids and gold answers for all runs of all entries"
+    given = f"{label} and {standard} cover different examples"
+    allowed = "equal ids and gold labels for all runs of all entries"
     return MeasurementError(
         Problem(f"{task.name} {name}", given, allowed, "score both again on the same data")
     )

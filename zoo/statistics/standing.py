@@ -1,4 +1,4 @@
-"""All statistics of a suite from its stored predictions; `suite_statistics` is the entry."""
+"""All statistics of a suite from its stored predictions; start at `suite_statistics`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ __all__ = ["PERMUTATIONS", "RESAMPLES", "ScoredRuns", "suite_statistics"]
 RESAMPLES = 2_000
 PERMUTATIONS = 20_000
 STATISTICS_DIGITS = 6
-"""Significant ones of every number: more than anyone reads, fewer than rounding errors reach."""
+"""Significant digits of every number: fewer than rounding errors affect."""
 
 ByEntry = Mapping[str, Draws]
 
@@ -58,26 +58,26 @@ def suite_statistics(
     resamples: int = RESAMPLES,
     permutations: int = PERMUTATIONS,
 ) -> SuiteStatistics:
-    """Everything that the stored predictions of a suite say together.
+    """All statistics of a suite's stored predictions.
 
-    Neither the order of `scored` nor that of examples in a file changes a number. A student's
-    contrast with its teacher or twin is None where that has no runs on the split, where it is its
-    own twin, and where the difference is undefined (a correlation of constant answers).
+    The order of `scored` and of examples in a file does not matter. A student's contrast with its
+    teacher or twin is None if that has no runs on the split, if it is its own twin, or if the
+    difference is undefined (a correlation of constant predictions).
 
     Args:
         suite: its name.
         scored: one for each entry and split.
-        inputs: sha256 of the predictions; it is only carried along.
-        resamples: of the bootstrap.
-        permutations: of each permutation test.
+        inputs: sha256 of the predictions, copied to the result.
+        resamples: number of bootstrap resamples.
+        permutations: number per permutation test.
 
     Raises:
-        MeasurementError: entries that appear twice, have no run or did not answer the same
-            examples, and answers that are none of their task.
+        MeasurementError: entries that appear twice, have no run or cover different examples, or
+            predictions that do not fit their task.
     """
     splits = [_analyse(split, resamples, permutations) for split in scored_splits(scored)]
     p_values = [contest.p for one in splits for contest in one.contests.values()]
-    # One correction over all splits: whoever reads a board sees all of its tests at once.
+    # One correction over all splits, as a board shows all of its tests at once.
     corrected = iter(holm(p_values))
     standings: list[Standing] = []
     for one in splits:
@@ -152,7 +152,7 @@ def _standings(one: _Analysed, contrasts: Mapping[tuple[str, str], Contrast]) ->
 
 
 def _shared(splits: Sequence[_Analysed]) -> list[_Analysed]:
-    """The splits that every entry has."""
+    """The splits shared by all entries."""
     entries = {scored.entry for one in splits for scored in one.split.entries}
     return [one for one in splits if len(one.split.entries) == len(entries)]
 
@@ -181,9 +181,9 @@ def _resolution(one: _Analysed) -> Resolution:
 
 
 def _summary(draws: Draws, lowest: float) -> Summary:
-    """What is known of one metric, whose values go from `lowest` to 1.
+    """The summary of one metric with values from `lowest` to 1.
 
-    An interval stretched for the seeds could leave that range, and is cut there.
+    An interval stretched for the seeds is clipped to that range.
     """
     count = len(draws.observed)
     low, high = over_examples(draws).interval() or (None, None)
@@ -216,10 +216,10 @@ def _rounded(number: float | None) -> float | None:
 
 
 def _significant(number: float) -> float:
-    """To `STATISTICS_DIGITS`; differences that are rounding errors are none."""
+    """Rounded to `STATISTICS_DIGITS`; rounding errors become zero."""
     return 0.0 if abs(number) <= ROUNDING else _chance(number)
 
 
 def _chance(p: float) -> float:
-    """A p-value to `STATISTICS_DIGITS`, however small."""
+    """A p-value rounded to `STATISTICS_DIGITS` significant digits."""
     return float(f"{p:.{STATISTICS_DIGITS}g}")

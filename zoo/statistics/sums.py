@@ -29,28 +29,28 @@ LOWEST = {
     "pearson": -1.0,
     "spearman": -1.0,
 }
-"""The least value of each metric; the greatest is 1."""
+"""The minimum of each metric; the maximum is 1."""
 SMALLEST_VARIANCE = 1e-12
 """Share of the mean square below which a variance is rounding, and a correlation undefined."""
 
 
 def contributions(task: Task, gold: Sequence[Any], answers: Sequence[Any]) -> dict[str, FloatArray]:
-    """What each of N examples adds to the sums of each metric: (N, K) by metric.
+    """The contributions of N examples to the sums of each metric: (N, K) by metric.
 
     Correlations take answers standardised over the whole split, which changes no correlation, and
     makes answers of two systems comparable. Spearman's ranks are those within the whole split, mean
     ranks for equals; a resample is not ranked anew.
 
     Args:
-        task: what was answered.
+        task: the scored task.
         gold: N class ids, numbers or tuples of gold answers.
         answers: N class ids, numbers or texts.
 
     Raises:
-        MeasurementError: no examples, or gold or answers that are none of the task.
+        MeasurementError: no examples, or gold labels or predictions that do not fit the task.
     """
     if not len(gold):
-        raise MeasurementError(Problem(task.name, "there are no examples to take statistics of"))
+        raise MeasurementError(Problem(task.name, "no examples"))
     if task.kind is TaskKind.SPAN:
         spans = cast("Sequence[tuple[str, ...]]", gold)
         exact, f1 = exact_and_f1(spans, [str(answer) for answer in answers])
@@ -91,7 +91,7 @@ def _positives(_task: Task, gold: NDArray[Any], answers: NDArray[Any]) -> FloatA
 
 
 def _classes(task: Task, gold: NDArray[Any], answers: NDArray[Any]) -> FloatArray:
-    """Right, and one indicator for each class of gold and of answers."""
+    """Correct, and one indicator per class of gold labels and of predictions."""
     classes = np.arange(len(task.labels))
     sides = [gold[:, None] == classes, answers[:, None] == classes]
     return np.concatenate([(gold == answers)[:, None], *sides], 1).astype(np.float64)
