@@ -104,7 +104,7 @@ def test_predictions_that_were_made_right_are_refused(results: Path) -> None:
     right = table.set_column(1, "answer", table["gold"])
     pq.write_table(right, path)
     assert told(results) == (
-        "tiny/kd score-sentiment-dev-1: 20 of 100 answers are not what their logits say" + RESTORE
+        "tiny/kd score-sentiment-dev-1: 20 of 100 predictions contradict their logits" + RESTORE
     )
 
 

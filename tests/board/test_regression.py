@@ -92,7 +92,7 @@ def test_answers_of_another_run_are_refused(verdict: Any, tmp_path: Path) -> Non
     verdict(side(160), side(158))
     stored = tmp_path / "build/tiny/kd/score/predictions/sentiment-dev-1.parquet"
     write_predictions(stored, answered(10), Origin("d" * 64))
-    with pytest.raises(DataError, match="these predictions belong to run dddddddddddd"):
+    with pytest.raises(DataError, match="predictions of run dddddddddddd"):
         list(compare_suite(Project(tmp_path), "tiny"))
 
 

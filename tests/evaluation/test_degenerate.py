@@ -244,6 +244,5 @@ def test_answers_to_other_examples_are_not_scored(ids: tuple[str, ...]) -> None:
     with pytest.raises(MeasurementError) as told:
         score_predictions(TASKS["sst2"], Split("dev", examples), given)
     assert str(told.value) == (
-        f"sst2 dev: the predictions answer {len(ids)} examples, which are others\n"
-        "  allowed: its 2, in their order"
+        f"sst2 dev: predictions for {len(ids)} other examples\n  allowed: its 2, in their order"
     )

@@ -75,11 +75,11 @@ def test_a_table_without_rows_and_no_table_are_refused(tmp_path: Path) -> None:
     empty = table(tmp_path / "full.tsv", AUTHORS, [])
     with pytest.raises(DataError) as told:
         read_diagnostic_labels(empty)
-    assert str(told.value) == f"{empty}: holds no examples\n  allowed: at least one row"
+    assert str(told.value) == f"{empty}: no examples\n  allowed: at least one row"
     absent = tmp_path / "absent.tsv"
     with pytest.raises(DataError) as told:
         score_file(AX, absent, empty)
-    assert str(told.value) == f"{absent}: there is no such file\n  fix: name the labelled split"
+    assert str(told.value) == f"{absent}: there is no such file\n  fix: pass the labelled split"
 
 
 def test_nothing_is_trained_on_the_diagnostic_set() -> None:

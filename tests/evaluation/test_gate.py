@@ -68,7 +68,7 @@ def test_a_teacher_with_swapped_classes_stops_the_stage(tmp_path: Path) -> None:
     """It is told apart from one that learnt nothing, and no gate is written."""
     project = Project(tmp_path)
     job = scored(project, [1, 0] * 40, [0, 1] * 40)
-    with pytest.raises(MeasurementError, match="its classes are in another order"):
+    with pytest.raises(MeasurementError, match="its class order differs"):
         open_gate(project, job)
     assert not project.entry("pocket", "t").gate.exists()
 

@@ -28,11 +28,11 @@ def test_a_swapped_order_is_named() -> None:
     with pytest.raises(MeasurementError) as told:
         refuse_label_order(MNLI, gold, answers, "teacher bert")
     assert str(told.value) == (
-        "teacher bert on mnli: its classes are in another order than the data's: entailment means"
+        "teacher bert on mnli: its class order differs from the data's: entailment means"
         f" contradiction, contradiction means entailment ({meant} of 300 right that way, {as_is} as"
         " they stand)\n"
         "  allowed: entailment, neutral, contradiction, in this order\n"
-        "  fix: put the labels of the checkpoint into the order of the data, or take another one"
+        "  fix: reorder the labels of the checkpoint like the data's, or use another checkpoint"
     )
 
 

@@ -94,7 +94,7 @@ def test_score_returns_every_metric_of_the_task_on_the_natural_scale() -> None:
     ("task", "labels", "predictions", "message"),
     [
         ("sst2", [0, 1], [0], r"sst2: labels of shape \(2,\) and predictions of shape \(1,\)"),
-        ("sst2", [], [], "two vectors of one length, not empty"),
+        ("sst2", [], [], "two non-empty vectors of equal length"),
         ("sst2", [0, 1], [[0.1, 0.9], [0.8, 0.2]], r"predictions of shape \(2, 2\)"),
         ("sst2", [0, 1], [0.0, 1.0], "values of type float64\n  allowed: class ids as integers"),
         (
@@ -170,5 +170,5 @@ def test_majority_refuses_foreign_training_labels() -> None:
 
 def test_majority_needs_questions_to_score() -> None:
     """An empty dev set of spans is refused as an empty one of labels is."""
-    with pytest.raises(MeasurementError, match="there are no questions to score"):
+    with pytest.raises(MeasurementError, match="no questions to score"):
         majority(TASKS["span"], [("a",)], [])

@@ -94,10 +94,10 @@ def test_a_student_with_swapped_classes_is_not_scored(tmp_path: Path, monkeypatc
     with pytest.raises(MeasurementError) as told:
         score_runs(project, job)
     assert str(told.value) == (
-        "s/e, seed 1, on sentiment: its classes are in another order than the data's: negative"
+        "s/e, seed 1, on sentiment: its class order differs from the data's: negative"
         " means positive, positive means negative (60 of 60 right that way, 0 as they stand)\n"
         "  allowed: negative, positive, in this order\n"
-        "  fix: put the labels of the checkpoint into the order of the data, or take another one"
+        "  fix: reorder the labels of the checkpoint like the data's, or use another checkpoint"
     )
     assert not project.entry("s", "e").score.exists()
     score_runs(project, job.model_copy(update={"method": "teacher"}))

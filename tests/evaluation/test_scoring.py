@@ -153,7 +153,7 @@ def test_null_odds_bring_the_chosen_thresholds_to_a_prediction_file(tmp_path: Pa
     found = score_file(SQUAD, data, answers, written).metrics
     expected = threshold_scores(examples, spans, odds).metrics
     assert {name: found[name] for name in expected} == pytest.approx(expected)
-    with pytest.raises(UsageError, match="mrpc: takes no null odds"):
+    with pytest.raises(UsageError, match="mrpc: does not use null odds"):
         score_file(TASKS["mrpc"], data, answers, written)
 
 
@@ -231,5 +231,5 @@ def test_answers_that_their_logits_do_not_give_are_refused() -> None:
     with pytest.raises(MeasurementError) as told:
         rescored(TASKS["sentiment"], given)
     assert str(told.value) == (
-        "predictions on sentiment: 1 of 2 answers are not what their logits say"
+        "predictions on sentiment: 1 of 2 predictions contradict their logits"
     )

@@ -181,7 +181,7 @@ def test_null_odds_must_cover_every_question(odds: dict[str, float]) -> None:
 
 def test_no_questions_have_no_score() -> None:
     """An empty set is refused, not scored 0."""
-    with pytest.raises(MeasurementError, match="there are no questions to score"):
+    with pytest.raises(MeasurementError, match="no questions to score"):
         score_spans([], {})
     with pytest.raises(MeasurementError, match="there are no training answers"):
         majority_answer([], [()])

@@ -237,7 +237,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     """Both the data and the predictions must be there."""
     data, absent = _file(tmp_path, "dev.tsv", RTE_DEV), tmp_path / "absent"
     with pytest.raises(
-        DataError, match="absent: there is no such file\n  fix: name the file of predictions"
+        DataError, match="absent: there is no such file\n  fix: pass the predictions file"
     ):
         score_file(TASKS["rte"], data, absent)
     with pytest.raises(DataError, match="absent: there is no such file"):

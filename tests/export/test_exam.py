@@ -70,7 +70,7 @@ def test_an_exam_that_shows_too_little_is_refused() -> None:
         require_varied(exam, "model.onnx")
     do = "compare on what `exam_of` makes of them"
     assert str(caught.value) == (
-        "model.onnx: compared in 2 shapes only, with 3 sequences of sentiment dev\n"
+        "model.onnx: compared in only 2 shapes, with 3 sequences of sentiment dev\n"
         f"  allowed: at least 5 of batch x length\n  fix: {do}\n"
         "model.onnx: compared without padding, with 3 sequences of sentiment dev\n"
         f"  allowed: sequences of several lengths\n  fix: {do}"
@@ -78,7 +78,7 @@ def test_an_exam_that_shows_too_little_is_refused() -> None:
     with pytest.raises(ExportError) as caught:
         require_varied(Exam(replace(_of_lengths(7), features=()), tiny.SETTINGS, ()), "x")
     assert str(caught.value) == (
-        "x: compared on no example\n  allowed: at least one\n  fix: compare on more examples"
+        "x: compared on no examples\n  allowed: at least one\n  fix: compare on more examples"
     )
 
 

@@ -59,12 +59,12 @@ def test_a_file_of_another_entry_is_refused(folder: Path, tmp_path: Path) -> Non
     shutil.copy(other / "span-int8.onnx", folder)
     assert "its bytes have changed" in told(folder)
     shutil.copy(other / EXPORT_MANIFEST, folder)
-    assert "this model is of another run" in told(folder)
+    assert "this model belongs to another run" in told(folder)
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"teacher_seed": 2}])
 def test_a_model_of_another_run_is_refused(folder: Path, change: dict[str, object]) -> None:
-    assert "this model is of another run" in told(folder, RUN.model_copy(update=change))
+    assert "this model belongs to another run" in told(folder, RUN.model_copy(update=change))
 
 
 def test_a_model_that_the_manifest_does_not_name_is_refused(folder: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_model_that_the_manifest_does_not_name_is_refused(folder: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(None, "there is no manifest"), (b"[]", "not a manifest")]
+    ("content", "why"), [(None, "manifest not found"), (b"[]", "not a manifest")]
 )
 def test_without_a_manifest_nothing_is_timed(folder: Path, content: bytes | None, why: str) -> None:
     if content is None:

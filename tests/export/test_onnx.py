@@ -123,7 +123,7 @@ def test_all_obstacles_are_reported_at_once(tmp_path: Path) -> None:
         export_onnx(model, tmp_path / "model.onnx", max_length=17, metadata={})
     head, dtype, length = (str(problem) for problem in caught.value.problems)
     assert head == (
-        "BertForMaskedLM: this model has no head that can be exported\n"
+        "BertForMaskedLM: unsupported model head\n"
         "  allowed: a class named *ForSequenceClassification or"
         " a class named *ForQuestionAnswering\n"
         "  fix: load the checkpoint with the AutoModel class of its task"
@@ -134,7 +134,7 @@ def test_all_obstacles_are_reported_at_once(tmp_path: Path) -> None:
         "  fix: load the checkpoint with dtype=torch.float32"
     )
     assert length == (
-        "BertForMaskedLM: max_length: 17 pieces\n"
+        "BertForMaskedLM: max_length: 17 tokens\n"
         "  allowed: 1 to 16, the positions of the model\n"
         "  fix: shorten the task's max_length or take a model with more positions"
     )

@@ -180,7 +180,7 @@ def test_gate_message_has_its_four_parts() -> None:
     assert str(caught.value) == (
         "build/model.onnx: logits differ from the model's by up to 0.5 "
         f"(largest logit 2.25; {tried})\n  allowed: at most 0.00225\n  fix: {do}\n"
-        f"build/model.onnx: 3 of 12 answers changed ({tried})\n"
+        f"build/model.onnx: 3 of 12 predictions changed ({tried})\n"
         f"  allowed: a share of at most 0.05\n  fix: {do}\n"
         f"build/model.onnx: f1 is 0.5, the model's 0.75 ({tried})\n"
         f"  allowed: a loss of at most 0.1\n  fix: {do}"
@@ -257,7 +257,7 @@ def test_texts_of_one_length_are_compared_with_padding(
 def test_too_small_an_exam_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     """A comparison that could show little is none, though the file would have passed it."""
     model, exam = tiny.model(task="inference"), replace(_exam("inference", 4), probes=())
-    with pytest.raises(ExportError, match="shapes only"):
+    with pytest.raises(ExportError, match="in only"):
         checked(
             _writer(model),
             tmp_path / "model.onnx",

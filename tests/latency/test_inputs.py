@@ -63,7 +63,7 @@ def test_roberta_counts_positions_after_its_padding_piece(tmp_path: Path) -> Non
     with pytest.raises(MeasurementError) as caught:
         drawn_inputs(tmp_path, InputShape(batch=1, length=33), seed=0)
     assert str(caught.value) == (
-        f"{tmp_path}: length: 33 pieces\n"
+        f"{tmp_path}: length: 33 tokens\n"
         "  allowed: 1 to 32, the positions of this checkpoint\n"
         "  fix: measure shorter inputs"
     )
@@ -122,7 +122,7 @@ def test_a_length_without_room_is_refused(student: TimedModel) -> None:
     with pytest.raises(MeasurementError) as caught:
         Tokeniser(student.folder, replay)
     assert str(caught.value) == (
-        f"{student.folder}: max_length: 19 pieces leave no room for text\n"
+        f"{student.folder}: max_length: 19 tokens leave no room for text\n"
         "  allowed: more than 19\n"
         "  fix: raise the task's max_length or lower its max_query"
     )

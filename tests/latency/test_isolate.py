@@ -127,7 +127,7 @@ def test_refusals_of_all_cells_arrive_at_once(asked: Request) -> None:
     with pytest.raises(MeasurementError) as caught:
         run_isolated(_small(asked, cells=cells))
     assert str(caught.value) == "\n".join(
-        f"onnx-fp32 1x{length}: {asked.student.folder}: length: {length} pieces\n"
+        f"onnx-fp32 1x{length}: {asked.student.folder}: length: {length} tokens\n"
         "  allowed: 1 to 64, the positions of this checkpoint\n"
         "  fix: measure shorter inputs"
         for length in (65, 66)
@@ -201,7 +201,7 @@ def test_crashed_engine_is_reported_with_its_last_lines(
     assert str(caught.value) == (
         f"engine of onnx-fp32 1x8: ended with exit code 9{tail}\n"
         "  allowed: exit code 0 and a report\n"
-        "  fix: see the lines above; check that no other version of the zoo is installed"
+        "  fix: see the output above; check that no other version of the zoo is installed"
     )
 
 
@@ -215,7 +215,7 @@ def test_answer_that_is_no_report_is_refused(
     assert str(caught.value) == (
         'engine of onnx-fp32 1x8: its answer is no report: \'{"cells": [], "extra": 1}\\n\'\n'
         "  allowed: exit code 0 and a report\n"
-        "  fix: see the lines above; check that no other version of the zoo is installed"
+        "  fix: see the output above; check that no other version of the zoo is installed"
     )
 
 
@@ -229,7 +229,7 @@ def test_all_missing_files_are_named_before_anything_starts(
     with pytest.raises(MeasurementError) as caught:
         run_isolated(_small(asked, cells=cells, teacher=gone))
     assert str(caught.value) == "\n".join(
-        f"{tmp_path / name}: this file does not exist\n  fix: build it with `zoo run pocket/gone`;"
+        f"{tmp_path / name}: file not found\n  fix: build it with `zoo run pocket/gone`;"
         " ONNX files are those that the suite's bench.export.precisions names"
         for name in ("config.json", "tokenizer.json", "gone.onnx")
     )
@@ -259,7 +259,7 @@ def test_runtime_on_the_wrong_device_is_refused(
         run_isolated(_small(asked, cells=(cell,), device=device, **models))
     assert str(caught.value) == (
         f"runtimes: {runtime} on device {device}\n  allowed: {runtime} on device {only}\n"
-        f"  fix: leave {runtime} out, or measure it on device {only}"
+        f"  fix: drop {runtime}, or measure it on device {only}"
     )
 
 

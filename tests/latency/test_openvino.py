@@ -67,7 +67,7 @@ def test_another_precision_than_asked_for_is_an_error(student: TimedModel) -> No
         OpenvinoRunner(_INT8, file, _inputs(student.folder, 8), "cpu", 1)
     assert str(caught.value) == (
         f"{file}: openvino-int8 multiplies by weights in u8, here OpenVINO does in f32\n"
-        "  fix: leave openvino-int8 out, or measure it on another processor"
+        "  fix: drop openvino-int8, or measure it on another processor"
     )
 
 

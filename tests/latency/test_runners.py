@@ -130,7 +130,7 @@ def test_another_provider_than_asked_for_is_an_error(
     with pytest.raises(MeasurementError) as caught:
         onnx_runner._session(student.onnx["fp32"], providers, 1)
     assert str(caught.value) == (
-        f"{student.onnx['fp32']}: {provider} was asked for,"
+        f"{student.onnx['fp32']}: requested {provider}, but"
         f" ONNX Runtime runs CPUExecutionProvider\n  allowed: {', '.join(_PROVIDERS)}\n"
         "  fix: install an ONNX Runtime build with this provider, or measure on another device"
     )

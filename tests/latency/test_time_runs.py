@@ -167,7 +167,7 @@ def test_wrong_device_is_refused_before_any_data_is_read(project: Project, tmp_p
         )  # fmt: skip
     assert str(caught.value) == "\n".join(
         f"runtimes: {name} on device cpu\n  allowed: {name} on device cuda\n"
-        f"  fix: leave {name} out, or measure it on device cuda"
+        f"  fix: drop {name}, or measure it on device cuda"
         for name in ("tensorrt-fp16", "onnx-fp16")
     )
     assert list(tmp_path.iterdir()) == []

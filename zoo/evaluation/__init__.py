@@ -1,1 +1,1 @@
-"""How well a model answers: official metrics, spans, prediction files and their scores."""
+"""Evaluation: official metrics, spans, predictions files and their scores."""

@@ -1,7 +1,7 @@
-"""Answers against gold answers: exact match and F1 by the official definitions of SQuAD.
+"""Exact match and token F1 by the official definitions of SQuAD.
 
-Rajpurkar et al., 2016 (v1.1) and 2018 (v2.0). A set of questions follows the rules of v2.0 where
-any question has no answer, and those of v1.1 otherwise.
+Rajpurkar et al., 2016 (v1.1) and 2018 (v2.0). A set of questions follows the rules of v2.0 if any
+question is unanswerable, else those of v1.1.
 """
 
 import re
@@ -23,14 +23,14 @@ def exact_and_f1(
     """Exact match and token F1 of each question, 0..1, each the best over its gold answers.
 
     Args:
-        gold: the gold answers of each of N questions, none where there is no answer.
-        answers: the N answers given; a missing one (None) scores 0.
+        gold: the gold answers of each of N questions, none for unanswerable ones.
+        answers: the N predicted answers; a missing one (None) scores 0.
 
     Raises:
         MeasurementError: no questions.
     """
     if not gold:
-        raise MeasurementError(Problem("spans", "there are no questions to score"))
+        raise MeasurementError(Problem("spans", "no questions to score"))
     pairs = [
         (0.0, 0.0) if answer is None else _match(normalise(answer), golden)
         for golden, answer in zip(_usable(gold), answers, strict=True)
@@ -42,13 +42,13 @@ def exact_and_f1(
 def majority_answer(
     train: Sequence[tuple[str, ...]], dev: Sequence[tuple[str, ...]]
 ) -> dict[str, float]:
-    """What train's commonest answer scores on dev; both hold the gold answers of each question.
+    """The majority baseline: the dev score of train's most common answer; gold answers by question.
 
     Raises:
         MeasurementError: no questions.
     """
     if not train:
-        raise MeasurementError(Problem("spans", "there are no training answers to take it from"))
+        raise MeasurementError(Problem("spans", "no training answers for the majority baseline"))
     counts = Counter(normalise(answers[0]) if answers else "" for answers in train)
     answer = counts.most_common(1)[0][0]
     exact, f1 = exact_and_f1(dev, [answer] * len(dev))
@@ -56,7 +56,7 @@ def majority_answer(
 
 
 def normalise(text: str) -> str:
-    """Lower case, without punctuation, articles and surplus white space."""
+    """Lower-cased text without punctuation, articles and extra whitespace."""
     bare = text.lower().translate(_NO_PUNCTUATION)
     return " ".join(_ARTICLES.sub(" ", bare).split())
 
@@ -68,8 +68,8 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 def _usable(questions: Iterable[tuple[str, ...]]) -> list[list[str]]:
     """The normalised gold answers of each question.
 
-    The rules of v2.0 drop answers that normalise to nothing; a question left without any is to be
-    answered with nothing. Those of v1.1 keep them: they match exactly but share no token.
+    v2.0 drops answers that normalise to the empty string; a question left without any is
+    unanswerable. v1.1 keeps them: they match exactly but share no token.
     """
     gold = [[normalise(answer) for answer in answers] for answers in questions]
     if all(gold):

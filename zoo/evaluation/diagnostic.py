@@ -1,4 +1,4 @@
-"""The labels of GLUE's diagnostic set (AX), which the release hides and its authors publish."""
+"""The labels of GLUE's diagnostic set (AX), hidden in the release but published by its authors."""
 
 from pathlib import Path
 
@@ -8,15 +8,15 @@ from zoo.errors import DataError, Problem, at
 from zoo.spec.task import AX
 
 _COLUMNS = ("Label", "label")
-"""Of the authors' diagnostic-full.tsv, and of a table that is laid out as those of the tasks."""
+"""Label columns: of the authors' diagnostic-full.tsv, and of a table in the tasks' format."""
 
 
 def read_diagnostic_labels(path: Path) -> list[int]:
     """The class ids of the rows of a TSV file with a header, in file order.
 
     Raises:
-        DataError: the file is missing or empty, has no column of labels, or holds rows that are cut
-            short or labels that are none; all problems of the file at once.
+        DataError: the file is missing or empty, has no label column, or contains truncated rows or
+            unknown labels; all problems of the file at once.
     """
     problems: list[Problem] = []
     lines = text_lines(path, problems)
@@ -36,7 +36,7 @@ def read_diagnostic_labels(path: Path) -> list[int]:
         else:
             labels.append(AX.labels.index(cells[place].strip()))
     if not labels and not problems:
-        problems.append(Problem(at(path), "holds no examples", "at least one row"))
+        problems.append(Problem(at(path), "no examples", "at least one row"))
     refuse(problems, str(path))
     return labels
 
@@ -46,5 +46,5 @@ def _hidden(path: Path, columns: tuple[str, ...]) -> Problem:
         at(path, 1),
         f"no labels: the columns are {', '.join(columns)}",
         f"a table with a column {' or '.join(_COLUMNS)}",
-        "take the authors' diagnostic-full.tsv: diagnostic.tsv of the GLUE release has no labels",
+        "use the authors' diagnostic-full.tsv: diagnostic.tsv of the GLUE release has no labels",
     )

@@ -1,4 +1,4 @@
-"""The gate stage: for which tasks a teacher is good enough to be distilled."""
+"""The gate stage: the tasks on which a teacher is good enough to distil from."""
 
 from zoo.evaluation.labels import refuse_label_order
 from zoo.evaluation.predictions import read_predictions
@@ -10,10 +10,10 @@ from zoo.spec.measuring import GateJob
 
 
 def open_gate(project: Project, job: GateJob) -> None:
-    """Compare the teacher's scores with the declared ones, task by task; lowest split counts.
+    """Compare the teacher's scores with the required ones, task by task; the lowest split counts.
 
     Raises:
-        MeasurementError: its classes are in another order than the data's.
+        MeasurementError: its class order differs from the data's.
     """
     folder = project.entry(job.suite, job.entry)
     reached: dict[str, float] = {}
@@ -28,9 +28,9 @@ def open_gate(project: Project, job: GateJob) -> None:
 
 
 def _check_labels(folder: EntryFolder, record: ScoreRecord) -> None:
-    """Hold the order of the teacher's classes against the examples that it answered.
+    """Check the teacher's class order against its predictions.
 
-    Where its training examples were asked and spoke for it, the record says so.
+    Skipped if its predictions on training examples have already cleared it.
     """
     if record.unlike_training:
         return

@@ -1,9 +1,9 @@
-"""Whether classes mean the same to a model and to its data, told from real examples.
+"""Check on real examples that a model and its data agree on the class order.
 
-A teacher whose classes are in another order than the data's looks like a bad one, and whatever is
-distilled from it learns the wrong classes. A split that is made against what is learnt looks the
-same, as WNLI's, which holds training sentences with the other label: there everybody is far below
-chance. The two are told apart by the training examples, which a model of the right order answers.
+A teacher with another class order looks like a bad model, and its students learn the wrong
+classes. An adversarial split looks the same, such as WNLI's, which repeats training sentences with
+the opposite label: every model is far below chance there. Training examples distinguish the two: a
+model with the right order predicts them well.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,18 +17,18 @@ from zoo.errors import MeasurementError, Problem
 from zoo.spec.task import Task, TaskKind
 
 CERTAINTY = 1e-4
-"""The p-value below which another order is believed to be the model's."""
+"""p-value below which another order is accepted as the model's."""
 CLEARED = 0.01
-"""The p-value below which training examples clear a model: of another order none would."""
+"""p-value below which training examples clear a model."""
 MOST_CLASSES = 3
-"""All orders of more classes would be too many tests."""
+"""Maximum number of classes: more would need too many tests."""
 
 
 TRAINING_ASKED = 500
-"""Training examples that are asked, spread over all, where the scored ones raise a doubt."""
+"""Training examples evaluated, evenly spread, if the scored ones raise doubts."""
 
 Answered = tuple[Sequence[object], Sequence[object]]
-"""Gold class ids of examples, and what a model answered."""
+"""Gold and predicted class ids of examples."""
 
 
 def refuse_label_order(
@@ -38,24 +38,24 @@ def refuse_label_order(
     where: str,
     training: Callable[[], Answered] | None = None,
 ) -> bool:
-    """Stop where another order of the classes fits the answers significantly better.
+    """Fail if another class order fits the predictions significantly better.
 
-    An order is believed where exact McNemar between it and the order in use is below `CERTAINTY`,
-    it is right more often than the commonest class is, and the training examples do not speak for
-    the order in use (the same test, below `CLEARED`).
+    An order is accepted if McNemar's exact test against the order in use is below `CERTAINTY`, its
+    accuracy exceeds the majority baseline, and the training examples do not support the order in
+    use (the same test, below `CLEARED`).
 
     Args:
         task: classification; others pass.
         gold: class ids of the examples.
-        answers: class ids that the model gave.
+        answers: predicted class ids.
         where: the model, for the message.
-        training: asks the model about training examples; called where there is a doubt.
+        training: predicts training examples; only called in case of doubt.
 
     Returns:
-        Whether the split alone would have spoken against the model: it is unlike its training data.
+        Whether the split alone would have failed the model: it is unlike its training data.
 
     Raises:
-        MeasurementError: there is such an order; it names the best one.
+        MeasurementError: such an order exists; names the best one.
     """
     classes = len(task.labels)
     if task.kind is not TaskKind.CLASSIFICATION or classes > MOST_CLASSES or not len(gold):
@@ -81,16 +81,16 @@ def refuse_label_order(
     raise MeasurementError(
         Problem(
             f"{where} on {task.name}",
-            f"its classes are in another order than the data's: {told} ({int(other.sum())} of"
-            f" {len(truth)} right that way, {int(as_is.sum())} as they stand)",
+            f"its class order differs from the data's: {told} ({int(other.sum())} of"
+            f" {len(truth)} correct in that order, {int(as_is.sum())} as is)",
             f"{', '.join(task.labels)}, in this order",
-            "put the labels of the checkpoint into the order of the data, or take another one",
+            "reorder the labels of the checkpoint like the data's, or use another checkpoint",
         )
     )
 
 
 def _cleared(order: NDArray[np.int64], answered: Answered) -> bool:
-    """Whether answers are significantly better as they stand than in another order."""
+    """Whether predictions are significantly better as is than in another order."""
     truth, given = (np.asarray(ids, np.int64) for ids in answered)
     as_is, other = given == truth, order[given] == truth
     won, lost = int((as_is & ~other).sum()), int((other & ~as_is).sum())

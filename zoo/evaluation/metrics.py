@@ -18,16 +18,16 @@ Answers = Sequence[tuple[str, ...]]
 
 
 def compute_metrics(task: Task, labels: Numbers, predictions: Numbers) -> dict[str, float | None]:
-    """All metrics of a classification or regression task; None where one is not defined.
+    """All metrics of a classification or regression task; None if undefined.
 
     Args:
-        task: what is scored; the metrics are those it declares.
+        task: declares the metrics.
         labels: (N,) class ids or numbers.
         predictions: (N,) class ids (not logits) or numbers.
 
     Raises:
-        MeasurementError: nothing to score, lengths that differ, numbers that are not finite, class
-            ids the task does not have, or a span task (`spans.score_spans` scores those).
+        MeasurementError: nothing to score, unequal lengths, non-finite numbers, unknown class ids,
+            or a span task (see `spans.score_spans`).
     """
     truth, answered = np.asarray(labels), np.asarray(predictions)
     problems = _unfit(task, truth, answered)
@@ -39,18 +39,18 @@ def compute_metrics(task: Task, labels: Numbers, predictions: Numbers) -> dict[s
 def majority(
     task: Task, train_labels: Numbers | Answers, dev_labels: Numbers | Answers
 ) -> dict[str, float | None]:
-    """What a constant answer scores on dev: the bar that any trained model must clear.
+    """The majority baseline on dev, which any trained model must beat.
 
-    The answer is, for each metric, the class that scores best on train (the commonest, of equals
-    the lowest; for F1 that is the positive one, however rare), the mean of train for regression,
-    and for spans the commonest answer of train ("" for a question without answers), where the
+    The constant prediction is, for each metric, the class that scores best on train (the most
+    common one, the lowest on ties; for F1 the positive one, however rare), the mean of train for
+    regression, and train's most common answer for spans ("" for unanswerable questions), whose
     labels are the gold answers of each question.
 
     Raises:
         MeasurementError: nothing to score or labels that do not fit the task.
     """
     if not len(train_labels):
-        raise MeasurementError(Problem(task.name, "there are no training labels to take it from"))
+        raise MeasurementError(Problem(task.name, "no training labels for the majority baseline"))
     if task.kind is TaskKind.SPAN:
         return dict(majority_answer(cast("Answers", train_labels), cast("Answers", dev_labels)))
     train_values = np.asarray(train_labels)
@@ -77,31 +77,31 @@ def _constant_score(task: Task, labels: Values, answer: float) -> dict[str, floa
 
 
 def accuracy(labels: Values, predictions: Values) -> float | None:
-    """Share of equal class ids; (N,) and (N,)."""
+    """Accuracy of class ids; (N,) and (N,)."""
     return float(accuracy_score(labels, predictions))
 
 
 def f1(labels: Values, predictions: Values) -> float | None:
-    """F1 of class 1; (N,) and (N,) of 0 and 1; 0 where no 1 is found or asked for."""
+    """F1 of class 1; (N,) and (N,) of 0 and 1; 0 without any 1 in labels or predictions."""
     return float(f1_score(labels, predictions, pos_label=1, average="binary", zero_division=0.0))
 
 
 def matthews(labels: Values, predictions: Values) -> float | None:
-    """Matthews correlation of class ids; (N,) and (N,); 0 where either side has one class only."""
+    """Matthews correlation of class ids; (N,) and (N,); 0 if either side has a single class."""
     if _constant(labels) or _constant(predictions):
         return 0.0
     return float(matthews_corrcoef(labels, predictions))
 
 
 def pearson(labels: Values, predictions: Values) -> float | None:
-    """Linear correlation; (N,) and (N,); None where either side is constant."""
+    """Pearson correlation; (N,) and (N,); None if either side is constant."""
     if _constant(labels) or _constant(predictions):
         return None
     return float(stats.pearsonr(_exact(labels), _exact(predictions)).statistic)
 
 
 def spearman(labels: Values, predictions: Values) -> float | None:
-    """Correlation of ranks, equals sharing their mean rank; (N,) and (N,); None as for Pearson."""
+    """Spearman correlation with mean ranks for ties; (N,) and (N,); None as for Pearson."""
     if _constant(labels) or _constant(predictions):
         return None
     return float(stats.spearmanr(_exact(labels), _exact(predictions)).statistic)
@@ -117,7 +117,7 @@ METRICS: dict[str, Callable[[Values, Values], float | None]] = {
 
 
 def foreign(task: Task, side: str, values: Values) -> list[Problem]:
-    """What is wrong with `values` (N,) as labels or answers of the task, which `side` names."""
+    """Problems of `values` (N,) as labels or predictions of the task, as named by `side`."""
     where, classes = f"{task.name}: {side}", len(task.labels)
     if task.kind is TaskKind.REGRESSION:
         wrong, allowed = ~np.isfinite(values), "finite numbers"
@@ -133,12 +133,12 @@ def foreign(task: Task, side: str, values: Values) -> list[Problem]:
 
 
 def _unfit(task: Task, labels: Values, predictions: Values) -> list[Problem]:
-    """Why these labels and predictions cannot be scored, if they cannot."""
+    """Why these labels and predictions cannot be scored, if so."""
     if task.kind is TaskKind.SPAN:
         return [Problem(task.name, "spans are not scored by labels", "", "use score_spans")]
     if labels.ndim != 1 or labels.shape != predictions.shape or not labels.size:
         shapes = f"labels of shape {labels.shape} and predictions of shape {predictions.shape}"
-        return [Problem(task.name, shapes, "two vectors of one length, not empty")]
+        return [Problem(task.name, shapes, "two non-empty vectors of equal length")]
     sides = (("labels", labels), ("predictions", predictions))
     return [problem for side, values in sides for problem in foreign(task, side, values)]
 

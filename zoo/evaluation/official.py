@@ -1,4 +1,4 @@
-"""An entry's answers as the files that official servers take."""
+"""An entry's predictions as submission files for the official servers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,15 +24,15 @@ from zoo.spec.task import Task, TaskKind
 def write_files(
     project: Project, job: ScoreJob, runs: Sequence[RunRecipe], split: str, folder: Path
 ) -> list[Path]:
-    """Write the files of all runs into `folder`, which appears whole; returns their paths.
+    """Write the files of all runs into `folder` atomically; return their paths.
 
-    A model of MNLI answers the diagnostic set too, where the test splits are asked for. The two
-    versions of SQuAD, whose files have one name, get a folder each. Answers of v2.0 are withheld at
-    the threshold 0, as they are scored on boards; the null odds stand beside them.
+    For test splits, an MNLI model also predicts the diagnostic set. The two versions of SQuAD,
+    whose files share a name, get a folder each. Answers of v2.0 use the null threshold 0, as on
+    boards; the null odds are written as well.
 
     Raises:
-        CheckpointError: a run was not built.
-        DataError: a split is not there, or its index is none.
+        CheckpointError: a run is not built.
+        DataError: a split is missing, or its index is invalid.
     """
     written: list[Path] = []
     with new_folder(folder) as fresh:
@@ -56,7 +56,7 @@ def _write_run(
         return _write(asked, examples, predict(forward, encoded, run.settings), folder)
 
     if split == "dev":
-        # A submission is whole: what the suite cuts its dev split to plays no part.
+        # Submissions cover whole splits, whatever subset of dev the suite uses.
         settings = run.settings.model_copy(update={"dev": None})
         splits = load_evaluation(task, settings, run.data)
     else:
@@ -79,7 +79,7 @@ def _write(task: Task, split: Split, predictions: Predictions, folder: Path) -> 
         return files
     answers = np.array(predictions.answers)
     if task.limits is not None:
-        # The scale ends there: a similarity beyond it is none.
+        # Clip to the scale of similarity.
         answers = np.clip(answers, *task.limits)
     index = split.index.numbers() if split.index else None
     return [write_submission(task, folder, answers, split=split.name, index=index)]

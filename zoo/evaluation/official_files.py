@@ -1,4 +1,4 @@
-"""Official prediction files, read with care: GLUE submissions, and SQuAD's answers and odds."""
+"""Strict readers of official prediction files: GLUE submissions, SQuAD answers and odds."""
 
 import math
 import sys
@@ -27,13 +27,12 @@ def read_submission(
     Args:
         task: a task of GLUE, or AX.
         path: the submission: `index` and `prediction`, tab-separated.
-        examples: how many the data has; rows that were skipped there have no prediction.
-        index: the data's own index, if it has one. Predictions are found by it, or count the
-            examples from 0.
+        examples: number of examples in the data; skipped rows have no prediction.
+        index: the data's own index, if any. Predictions refer to it, or count examples from 0.
 
     Raises:
-        DataError: a wrong header, rows that are not `index<TAB>prediction`, labels the server does
-            not know, indices that are not those of the data, each once, or two ways to match them.
+        DataError: a wrong header, rows that are not `index<TAB>prediction`, unknown labels,
+            missing, duplicate or unknown indices, or an ambiguous index.
     """
     problems: list[Problem] = []
     lines = text_lines(_there(path), problems)
@@ -65,7 +64,7 @@ def read_submission(
 def _order(
     path: Path, rows: Sequence[tuple[int, str]], examples: int, index: Index | None
 ) -> Sequence[int]:
-    """The index of each example: the data's own where the predictions are by it, else its place."""
+    """The index of each example: the data's own if the predictions use it, else its position."""
     counted = range(examples)
     if index is None:
         return counted
@@ -84,7 +83,7 @@ def read_answers(path: Path) -> dict[str, str]:
     """The answers of a SQuAD prediction file by question id.
 
     Raises:
-        DataError: not a JSON object of texts, or an id that appears twice.
+        DataError: not a JSON object of strings, or a duplicate id.
     """
     answers = _read_object(path, _ANSWERS)
     problems = [
@@ -99,10 +98,10 @@ def read_answers(path: Path) -> dict[str, str]:
 
 
 def read_null_odds(path: Path) -> dict[str, float]:
-    """The odds of no answer by question id: above a threshold the question is left open.
+    """The no-answer odds by question id: above a threshold no answer is given.
 
     Raises:
-        DataError: not a JSON object of numbers, or an id that appears twice.
+        DataError: not a JSON object of numbers, or a duplicate id.
     """
     odds = _read_object(path, _ODDS, endless=True)
     problems = [
@@ -119,12 +118,12 @@ _ODDS = 'a JSON object of numbers by question id, as {"56be4db0": -1.5}'
 
 
 def server_labels(task: Task) -> tuple[str, ...]:
-    """How the server writes the classes of `task`, in the order of their ids."""
+    """The server's labels of `task`, in class order."""
     return task.submission.labels if task.submission else ()
 
 
 def _row(task: Task, where: str, line: str, known: frozenset[int]) -> tuple[int, float] | Problem:
-    """One row of a submission: its index and its answer, or what is wrong with it."""
+    """One row of a submission: its index and prediction, or its problem."""
     columns = line.split("\t")
     if len(columns) != 2:
         return Problem(where, f"{len(columns)} columns", "2: index and prediction, tab-separated")
@@ -150,9 +149,9 @@ def _class(task: Task, answer: str) -> int | None:
 
 
 def _is_odds(value: object) -> bool:
-    """Whether a threshold can lie on both sides of it: endless odds only where no span was found.
+    """Whether a value is valid null odds: a number, or Infinity for questions without a span.
 
-    What is less than any threshold could never be withheld; integers have no bound in JSON.
+    -Infinity could never exceed a threshold; integers of JSON are unbounded.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
@@ -171,7 +170,7 @@ def _there(path: Path) -> Path:
     if path.is_file():
         return path
     given = "this is a folder" if path.is_dir() else "there is no such file"
-    raise DataError(Problem(at(path), given, "", "name the file of predictions"))
+    raise DataError(Problem(at(path), given, "", "pass the predictions file"))
 
 
 def _read_object(path: Path, allowed: str, *, endless: bool = False) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a model answers to every feature of a split."""
+"""Predictions of a model on a split."""
 
 from collections.abc import Callable
 
@@ -19,11 +19,11 @@ from zoo.tensors.batch import Batch
 
 BATCH_SIZE = 64
 NULL_THRESHOLD = 0.0
-"""Null odds above which a question is left unanswered, where the task has such questions."""
+"""Null odds above which no answer is given, for tasks with unanswerable questions."""
 
 
 Forward = Callable[[Batch], Tensor]
-"""Logits of a batch: (B, C) for classes and numbers, (B, S, 2) for starts and ends of spans."""
+"""Logits of a batch: (B, C) for classes and numbers, (B, S, 2) for span starts and ends."""
 
 
 def forward_of(model: PreTrainedModel) -> Forward:
@@ -48,7 +48,7 @@ def feature_logits(forward: Forward, encoded: Encoded) -> list[NDArray[np.float3
 
 
 def predict(forward: Forward, encoded: Encoded, settings: TaskSettings) -> Predictions:
-    """The answers on a split of a model, or of whatever else gives logits."""
+    """The predictions on a split of a model, or of any other source of logits."""
     logits = feature_logits(forward, encoded)
     if encoded.task.kind is TaskKind.SPAN:
         return _span_predictions(encoded, logits, settings)

@@ -17,11 +17,11 @@ from zoo.paths import write_file
 
 @dataclass(frozen=True)
 class Predictions:
-    """One answer per example, in the order of the split.
+    """One prediction per example, in the order of the split.
 
     `answers` are class ids, numbers or texts; `logits` (N, C) for classes and numbers, and the
-    null odds (N, 1) for spans. Where questions may have no answer, `spans` are the best spans
-    before any was withheld, and `paragraphs` number the contexts that the questions are on.
+    null odds (N, 1) for spans. For tasks with unanswerable questions, `spans` are the best spans
+    before thresholding, and `paragraphs` are the numbers of the questions' contexts.
     """
 
     ids: tuple[str, ...]
@@ -34,16 +34,16 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Origin:
-    """What predictions say of where they come from."""
+    """The origin of stored predictions."""
 
     digest: str
-    """Identity of the run that made them."""
+    """The identity of their run."""
     record: str = ""
-    """sha256 of the score record that they belong to, without its hash of these predictions."""
+    """The sha256 of their score record, without its hash of these predictions."""
 
 
 def write_predictions(path: Path, predictions: Predictions, origin: Origin) -> str:
-    """Write predictions with where they come from; returns the sha256 of the file."""
+    """Write predictions with their origin; return the sha256 of the file."""
     table = pa.table(
         {
             "id": list(predictions.ids),
@@ -67,7 +67,7 @@ def write_predictions(path: Path, predictions: Predictions, origin: Origin) -> s
 
 
 def read_origin(path: Path) -> Origin:
-    """What stored predictions say of where they come from.
+    """The origin of stored predictions.
 
     Raises:
         DataError: the file is damaged.
@@ -93,9 +93,7 @@ def read_predictions(path: Path, digest: str | None = None) -> Predictions:
         raise _damaged(path, error) from error
     stated = (table.schema.metadata or {}).get(b"digest", b"").decode()
     if digest is not None and stated != digest:
-        raise DataError(
-            Problem(str(path), f"these predictions belong to run {stated[:12]}", digest[:12])
-        )
+        raise DataError(Problem(str(path), f"predictions of run {stated[:12]}", digest[:12]))
     ids, answers, gold, logits = columns
     return Predictions(
         tuple(ids),
@@ -111,5 +109,5 @@ def _optional(table: pa.Table, name: str) -> tuple[Any, ...] | None:
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
-    given = f"these are no predictions: {str(error).splitlines()[0]}"
+    given = f"not a predictions file: {str(error).splitlines()[0]}"
     return DataError(Problem(str(path), given))

@@ -29,12 +29,12 @@ from zoo.spec.recipe import RunRecipe
 
 
 def score_runs(project: Project, job: ScoreJob) -> None:
-    """Score every run of an entry; the folder appears when all are done.
+    """Score every run of an entry; the folder is created once all are done.
 
     Raises:
-        CheckpointError: a run was not built.
-        DataError: a split is not there.
-        MeasurementError: classes are in another order than the data's.
+        CheckpointError: a run is not built.
+        DataError: a split is missing.
+        MeasurementError: the class order differs from the data's.
     """
     environment = capture_environment(project.root)
     with new_folder(project.entry(job.suite, job.entry).score) as folder:
@@ -90,7 +90,7 @@ def _score_run(
 
 @dataclass(frozen=True)
 class _Trained:
-    """A model and the examples that it was trained on."""
+    """A model and its training examples."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -98,7 +98,7 @@ class _Trained:
     split: Split
 
     def answered(self) -> Answered:
-        """What it answers to some of them, spread over all."""
+        """Its predictions on an evenly spread subset."""
         every = -(-len(self.split.examples) // TRAINING_ASKED)
         split = replace(self.split, examples=self.split.examples[::every])
         encoded = encode(self.run.definition, split, self.run.settings, self.tokenizer)
@@ -109,12 +109,12 @@ class _Trained:
 def _unlike_training(
     job: ScoreJob, run: RunRecipe, predictions: Predictions, trained: _Trained
 ) -> bool:
-    """Whether the scored split alone would accuse the model of another order of its classes.
+    """Whether the scored split alone suggests that the model's class order is wrong.
 
-    A teacher of another order is stopped by its gate, which stands beside its scores.
+    A teacher with a wrong order is stopped by its gate instead.
 
     Raises:
-        MeasurementError: a student's classes are in another order than the data's.
+        MeasurementError: a student's class order differs from the data's.
     """
     where = f"{job.suite}/{job.entry}, seed {run.seed},"
     task, answers = run.definition, (predictions.gold, predictions.answers)

@@ -1,4 +1,4 @@
-"""What stored answers score: every metric of a task, without a model."""
+"""Scores of stored predictions: every metric of a task, without a model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from zoo.spec.task import Task, TaskKind
 
 @dataclass(frozen=True)
 class ScoredAnswers:
-    """Metrics on their natural scale, None where undefined; thresholds of null odds, if any."""
+    """Metrics on their natural scale, None if undefined; thresholds of null odds, if any."""
 
     metrics: dict[str, float | None]
     thresholds: dict[str, float] | None = None
@@ -24,14 +24,14 @@ class ScoredAnswers:
 def score_predictions(task: Task, split: Split, predictions: Predictions) -> ScoredAnswers:
     """All metrics of a split's predictions.
 
-    Where questions may have no answer, and spans and null odds are known, the figures of
-    `threshold_scores` are among them.
+    For tasks with unanswerable questions, given spans and null odds, they include
+    `threshold_scores`.
 
     Raises:
-        MeasurementError: answers that are none of the task, or to other examples than the split's.
+        MeasurementError: predictions that do not fit the task, or cover other examples.
     """
     if predictions.ids != tuple(example.id for example in split.examples):
-        given = f"the predictions answer {len(predictions.ids)} examples, which are others"
+        given = f"predictions for {len(predictions.ids)} other examples"
         where = f"{task.name} {split.name}"
         raise MeasurementError(Problem(where, given, f"its {len(split.examples)}, in their order"))
     if task.kind is not TaskKind.SPAN:
@@ -50,12 +50,12 @@ def score_predictions(task: Task, split: Split, predictions: Predictions) -> Sco
 
 
 def rescored(task: Task, predictions: Predictions) -> ScoredAnswers:
-    """All metrics of stored predictions by themselves, which hold the right answers too.
+    """All metrics of stored predictions, which include the gold answers.
 
-    Predictions that do not number their paragraphs have no cross-fitted scores.
+    Predictions without paragraph numbers have no cross-fitted scores.
 
     Raises:
-        MeasurementError: answers that are none of the task, or that are not what their logits say.
+        MeasurementError: predictions that do not fit the task or contradict their logits.
     """
     if task.kind is not TaskKind.SPAN:
         _refuse_other_answers(task, predictions)
@@ -72,19 +72,19 @@ def rescored(task: Task, predictions: Predictions) -> ScoredAnswers:
 
 
 def _refuse_other_answers(task: Task, predictions: Predictions) -> None:
-    """Answers follow from logits: whoever changes one must change the other."""
+    """Check that predictions are consistent with their logits."""
     regression = task.kind is TaskKind.REGRESSION
     stated = predictions.logits[:, 0] if regression else predictions.logits.argmax(axis=1)
     differing = int((stated != np.array(predictions.answers, dtype=stated.dtype)).sum())
     if differing:
-        given = f"{differing} of {len(stated)} answers are not what their logits say"
+        given = f"{differing} of {len(stated)} predictions contradict their logits"
         raise MeasurementError(Problem(f"predictions on {task.name}", given))
 
 
 def by_name(result: SpanScore) -> dict[str, float | None]:
-    """The scores of all questions and, under the rules of v2.0, of those with and without one.
+    """The scores of all questions and, for v2.0, of answerable and unanswerable ones.
 
-    A part without any question has no scores.
+    An empty subset has no scores.
     """
     metrics: dict[str, float | None] = {"exact_match": result.exact_match, "f1": result.f1}
     for name, part in (("has_answer", result.has_answer), ("no_answer", result.no_answer)):
@@ -104,8 +104,8 @@ def threshold_scores(
 
     Args:
         examples: the questions.
-        spans: the best span of each, none withheld.
-        null_odds: of each.
+        spans: the best span of each, before thresholding.
+        null_odds: the null odds of each.
     """
     whole = score_spans(examples, spans, null_odds)
     assert whole.best_exact is not None
@@ -131,12 +131,12 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 def finite(odds: float) -> float:
-    """Null odds as JSON can hold them: they are infinite where a question has no span at all."""
+    """Null odds for JSON: infinite odds, of questions without any span, are clamped."""
     return min(max(odds, -_LARGEST), _LARGEST)
 
 
 def labels_of(split: Split) -> list[float]:
-    """The labels of a split of texts, in its order."""
+    """The labels of a split of texts, in order."""
     return [
         example.label
         for example in split.examples

@@ -1,4 +1,4 @@
-"""SQuAD: the scores of a set of answers, and answers decoded from the logits of sliding windows.
+"""SQuAD: scores of predicted answers, and decoding of answers from sliding-window logits.
 
 Thresholds follow Rajpurkar et al., 2018; decoding follows BERT's (Devlin et al., 2019).
 """
@@ -25,7 +25,7 @@ Logits = Sequence[NDArray[np.floating]] | NDArray[np.floating]
 
 @dataclass(frozen=True)
 class PartScores:
-    """The scores of some of the questions, 0..1."""
+    """The scores of a subset of the questions, 0..1."""
 
     examples: int
     exact_match: float
@@ -34,7 +34,7 @@ class PartScores:
 
 @dataclass(frozen=True)
 class Best:
-    """The highest score any null threshold reaches (chosen on the questions it is scored on)."""
+    """The best score over null thresholds (chosen on the questions that are scored)."""
 
     score: float
     threshold: float
@@ -44,8 +44,8 @@ class Best:
 class SpanScore:
     """The scores of all questions, 0..1, and of each, in the order of the examples.
 
-    `has_answer` and `no_answer` are None under the rules of v1.1; `best_exact` and `best_f1` are
-    None where no null odds were given. Missing questions score 0; extra ids are ignored.
+    `has_answer` and `no_answer` are None for v1.1; `best_exact` and `best_f1` are None without null
+    odds. Missing questions score 0; extra ids are ignored.
     """
 
     exact_match: float
@@ -64,7 +64,7 @@ class SpanScore:
 class Decoded:
     """The answer of each question and its null odds: no-answer score minus best span's score.
 
-    The odds are infinite where a question's windows hold no span among the candidates.
+    The odds are infinite if a question's windows have no span among the candidates.
     """
 
     predictions: dict[str, str]
@@ -76,10 +76,10 @@ def score_spans(
     predictions: Mapping[str, str],
     null_odds: Mapping[str, float] | None = None,
 ) -> SpanScore:
-    """The official scores of `predictions` (answer by question id), taken as they are.
+    """The official scores of `predictions` (answer by question id), as given.
 
-    Null odds only serve the best thresholds; they ask for predictions decoded with
-    `null_threshold=None`, since a threshold cannot bring back an answer that was withheld.
+    Null odds are used for the best thresholds only, and require predictions decoded with
+    `null_threshold=None`, since a threshold cannot restore an answer that was removed.
 
     Raises:
         MeasurementError: no questions, or null odds that lack a question or are NaN.
@@ -107,7 +107,7 @@ def score_spans(
 def withhold(
     predictions: Mapping[str, str], null_odds: Mapping[str, float], threshold: float
 ) -> dict[str, str]:
-    """`predictions` with "" in the place of those whose null odds exceed `threshold`."""
+    """`predictions` with "" for those whose null odds exceed `threshold`."""
     return {
         question: "" if null_odds[question] > threshold else text
         for question, text in predictions.items()
@@ -116,7 +116,7 @@ def withhold(
 
 @dataclass(frozen=True, eq=False)
 class CrossFitted:
-    """The scores where each half is withheld at the other's best threshold, and both thresholds."""
+    """The scores with each half at the other half's best threshold, and both thresholds."""
 
     score: SpanScore
     thresholds: tuple[float, float]
@@ -127,12 +127,12 @@ def cross_fitted(
     predictions: Mapping[str, str],
     null_odds: Mapping[str, float],
 ) -> CrossFitted:
-    """The scores when each half is withheld at the threshold that is best (F1) on the other half.
+    """The scores with each half at the best threshold (by F1) of the other half.
 
-    Paragraphs fall to the halves in turn, so that questions on one context stay together.
+    Paragraphs alternate between the halves, so that questions on one context stay together.
 
     Raises:
-        MeasurementError: fewer than two paragraphs, or what `score_spans` refuses.
+        MeasurementError: fewer than two paragraphs, or an error of `score_spans`.
     """
     paragraphs = {
         context: at for at, context in enumerate(dict.fromkeys(e.context for e in examples))
@@ -158,7 +158,7 @@ def decode(  # noqa: PLR0913 -- the last three are settings with the usual value
     max_answer_tokens: int = 30,
     null_threshold: float | None,
 ) -> Decoded:
-    """The answers BERT's procedure reads from the logits of all windows of each question.
+    """Decode answers from the logits of all windows of each question by BERT's procedure.
 
     Of each window the `best` starts and ends outside question and special tokens are paired; the
     pair with the highest sum over all windows is the answer, of equals the first. The no-answer
@@ -169,13 +169,13 @@ def decode(  # noqa: PLR0913 -- the last three are settings with the usual value
         features: the N windows.
         start_logits: N rows, each at least as long as its window (longer where padded).
         end_logits: the same of the ends.
-        best: how many starts and ends of a window are tried.
+        best: number of candidate starts and ends per window.
         max_answer_tokens: longest answer, in tokens.
-        null_threshold: null odds above it answer ""; None always answers with a span.
+        null_threshold: null odds above it give ""; None always gives a span.
 
     Raises:
-        MeasurementError: rows that do not fit the windows, logits that are not finite, or a
-            question without a window.
+        MeasurementError: rows that do not match the windows, non-finite logits, or a question
+            without a window.
     """
     _check_fit(examples, features, start_logits, end_logits)
     spans: dict[int, _Span] = {}
@@ -244,7 +244,7 @@ def _best(scores: Scores, withholdable: NDArray[np.bool_], odds: Scores) -> Best
 def _check_fit(
     examples: Sequence[SpanExample], features: Sequence[Feature], starts: Logits, ends: Logits
 ) -> None:
-    """Raise for logits that are not those of the windows, and for windows that lack a question."""
+    """Check that logits match the windows, and that every question has a window."""
     if not len(features) == len(starts) == len(ends):
         given = f"{len(features)} windows, {len(starts)} rows of starts, {len(ends)} of ends"
         raise MeasurementError(Problem("logits", given, "one row of each for every window"))

@@ -32,16 +32,16 @@ OFFICIAL: dict[str, Task] = {
     task.name: task
     for task in (*_SERVED, *(each.diagnostic for each in _SERVED if each.diagnostic))
 }
-"""The tasks with official files; AX is one of them, though nothing is trained on it."""
+"""The tasks with official files, including AX, which is not trained on."""
 
 
 @dataclass(frozen=True)
 class FileScore:
-    """What a prediction file scores, on the natural scale.
+    """The scores of a predictions file, on the natural scale.
 
-    `missing` counts questions without an answer (they score 0), `extra` answers to questions that
-    are not in the data (ignored); GLUE files may have neither. `moved` counts answers of the data
-    that do not stand at their offsets.
+    `missing` counts questions without a prediction (score 0), `extra` predictions for unknown
+    questions (ignored); GLUE files may have neither. `moved` counts gold answers that are not found
+    at their offsets.
     """
 
     task: str
@@ -55,24 +55,24 @@ class FileScore:
 def score_file(
     task: Task, data: Path, predictions: Path, null_odds: Path | None = None
 ) -> FileScore:
-    """The official scores of a prediction file; no model is needed.
+    """The official scores of a predictions file; no model is needed.
 
     Args:
         task: a task of GLUE or SQuAD.
         data: the labelled split: a TSV file of the GLUE release or an official SQuAD JSON file.
         predictions: a GLUE submission (`index` and `prediction`, tab-separated) or a JSON object
             of answers by question id.
-        null_odds: for SQuAD v2.0, the odds of no answer by question id, as JSON; they bring the
-            best and the cross-fitted scores, which ask for predictions with no answer withheld.
+        null_odds: for SQuAD v2.0, the no-answer odds by question id, as JSON; they add the best and
+            the cross-fitted scores, which require predictions without thresholding.
 
     Raises:
         DataError: a file is missing or malformed, or the data hides its labels.
-        UsageError: the task has no official files, or takes no null odds.
+        UsageError: the task has no official files, or does not use null odds.
     """
     _check_official(task)
     if null_odds is not None and not task.unanswerable:
         takers = ", ".join(name for name, each in OFFICIAL.items() if each.unanswerable)
-        raise UsageError(Problem(task.name, "takes no null odds", takers, "leave them out"))
+        raise UsageError(Problem(task.name, "does not use null odds", takers, "omit them"))
     if task.kind is TaskKind.SPAN:
         return _score_answers(task, data, predictions, null_odds)
     labels, index = _labels(task, data)
@@ -81,7 +81,7 @@ def score_file(
 
 
 def write_null_odds(folder: Path, odds: Mapping[str, float]) -> Path:
-    """Write the odds of no answer into `folder` as the official script reads them."""
+    """Write the no-answer odds into `folder` in the official script's format."""
     path = folder / NULL_ODDS
     write_file(path, json.dumps(dict(odds), indent=0, sort_keys=True) + "\n")
     return path
@@ -101,11 +101,11 @@ def write_submission(
         task: a task of GLUE or SQuAD.
         folder: where the file is written, under its official name.
         predictions: class ids or numbers in the order of the data; answers by id for SQuAD.
-        split: which was answered, where its file has a name of its own.
-        index: the number of each prediction; they are counted from 0 if absent.
+        split: the predicted split, if its file has a specific name.
+        index: the number of each prediction; counted from 0 if absent.
 
     Raises:
-        DataError: predictions that are no answers of the task.
+        DataError: predictions that do not fit the task.
         UsageError: the task or the split has no official file.
     """
     path = folder / submission_name(task, split)
@@ -121,7 +121,7 @@ def write_submission(
 
 
 def submission_name(task: Task, split: str = "") -> str:
-    """The name the official servers ask for; MNLI has one for each split.
+    """The file name required by the official servers; MNLI has one per split.
 
     Raises:
         UsageError: the task or the split has no official file.
@@ -161,7 +161,7 @@ def _score_answers(task: Task, data: Path, predictions: Path, null_odds: Path | 
 
 def _labels(task: Task, path: Path) -> tuple[list[float], Index | None]:
     """The labels of a split of the GLUE release, or of AX, in file order, and the file's index."""
-    if not task.evaluation:  # Nothing is trained on it: its labels are published by themselves.
+    if not task.evaluation:  # Not trained on: its labels are published separately.
         return [*read_diagnostic_labels(_there(path))], None
     split = _read_split(task, path)
     examples = [example for example in split.examples if isinstance(example, TextExample)]
@@ -173,14 +173,14 @@ def _labels(task: Task, path: Path) -> tuple[list[float], Index | None]:
 
 
 def _read_split(task: Task, path: Path) -> Split:
-    """The examples of one labelled file, wherever it lies."""
+    """The examples of one labelled file at any path."""
     return READERS[task.reader].read_file(task, task.evaluation[0], _there(path))
 
 
 def _there(path: Path) -> Path:
     if path.is_file():
         return path
-    raise DataError(Problem(at(path), "there is no such file", "", "name the labelled split"))
+    raise DataError(Problem(at(path), "there is no such file", "", "pass the labelled split"))
 
 
 def _table(task: Task, predictions: NDArray[Any], index: Sequence[int] | None) -> str:

@@ -1,1 +1,1 @@
-"""Checkpoints as ONNX files, compared with their source before anyone can use them."""
+"""Export checkpoints to ONNX, verified against their source before release."""

@@ -1,4 +1,4 @@
-"""What a model and its file are both asked: real examples, in batches of many shapes."""
+"""Inputs for comparing a model with its file: real examples, in batches of many shapes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,17 +15,17 @@ from zoo.spec.recipe import RunRecipe
 from zoo.tensors.batch import Batch
 
 BATCH_SIZES = (1, 2, 3, 5, 8, 16)
-"""Sizes that take turns, so that no two of the first batches can be of one shape."""
+"""Alternating batch sizes, so that no two of the first batches share a shape."""
 SHAPES = 5
-"""Fewest shapes that show that neither batch nor length was frozen into a graph."""
+"""Minimum number of shapes to show that batch and length are dynamic in a graph."""
 
 
 @dataclass(frozen=True)
 class Exam:
-    """Encoded examples, how they are decoded, and the batches that they are asked in.
+    """Encoded examples, their decoding, and their batches.
 
-    `probes` are batches of cut copies, which only logits are compared on: they bring the shapes and
-    the padding that the examples themselves lack.
+    `probes` are batches of truncated copies, used to compare logits only: they provide the shapes
+    and the padding that the examples lack.
     """
 
     encoded: Encoded
@@ -35,7 +35,7 @@ class Exam:
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
-        """The (batch, length) of batches and probes, each once, in order."""
+        """The distinct (batch, length) of batches and probes, in order."""
         sizes = [tuple(batch.input_ids.shape) for batch in (*self.batches, *self.probes)]
         return tuple(dict.fromkeys((rows, length) for rows, length in sizes))
 
@@ -54,10 +54,10 @@ def load_exam(run: RunRecipe, tokenizer: PreTrainedTokenizerBase, examples: int)
 
 
 def exam_of(encoded: Encoded, settings: TaskSettings) -> Exam:
-    """All sequences of `encoded`, short and long ones in one batch, sizes taking turns.
+    """All sequences of `encoded`, mixing short and long ones, in alternating batch sizes.
 
-    Few sequences, and those that are all of one length, as texts that are all cut to `max_length`,
-    get probes beside them.
+    Probes are added if there are few sequences or all have one length, e.g. if all are truncated to
+    `max_length`.
     """
     lengths = [len(feature.input_ids) for feature in encoded.features]
     order = sorted(range(len(lengths)), key=lambda row: (lengths[row], row))
@@ -80,9 +80,9 @@ def exam_of(encoded: Encoded, settings: TaskSettings) -> Exam:
 
 
 def _probes(encoded: Encoded, longest: int) -> Iterator[Batch]:
-    """Batches of `SHAPES` sizes and, where sequences are long enough, as many lengths.
+    """Batches of `SHAPES` sizes and, if sequences are long enough, as many lengths.
 
-    The first row of a batch is the longest; whatever comes behind it is padded to it.
+    The first row of a batch is the longest; the others are padded to it.
     """
     rows = cycle(sorted(range(len(encoded.features)), key=lambda row: -_length(encoded, row)))
     for place, size in enumerate(BATCH_SIZES[:SHAPES]):
@@ -92,7 +92,7 @@ def _probes(encoded: Encoded, longest: int) -> Iterator[Batch]:
 
 
 def _cut(encoded: Encoded, lengths: Sequence[int], rows: Iterator[int]) -> Encoded:
-    """Copies of the sequences at the next `rows`, each cut to the length asked for."""
+    """Copies of the sequences at the next `rows`, each truncated to the given length."""
     features = []
     for length, row in zip(lengths, rows, strict=False):
         whole = encoded.features[row]
@@ -113,7 +113,7 @@ def _length(encoded: Encoded, row: int) -> int:
 
 
 def require_varied(exam: Exam, where: str) -> None:
-    """Let an exam pass that can find a frozen shape or a mask that is not read.
+    """Check that an exam can detect a frozen shape or an ignored mask.
 
     Raises:
         ExportError: no sequence, fewer than `SHAPES` shapes, or no padding.
@@ -121,12 +121,12 @@ def require_varied(exam: Exam, where: str) -> None:
     sequences = len(exam.encoded.features)
     if not sequences:
         raise ExportError(
-            Problem(where, "compared on no example", "at least one", "compare on more examples")
+            Problem(where, "compared on no examples", "at least one", "compare on more examples")
         )
     of = f"{sequences} sequences of {exam.encoded.task.name} {exam.encoded.split.name}"
     problems = []
     if len(exam.shapes) < SHAPES:
-        given = f"compared in {len(exam.shapes)} shapes only, with {of}"
+        given = f"compared in only {len(exam.shapes)} shapes, with {of}"
         problems.append(Problem(where, given, f"at least {SHAPES} of batch x length", _REMEDY))
     if not exam.padded:
         given = f"compared without padding, with {of}"

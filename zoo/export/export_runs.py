@@ -1,4 +1,4 @@
-"""The export stage: ONNX files of one run per task, none of which differs from its model."""
+"""The export stage: ONNX files of one run per task, each verified against its model."""
 
 import json
 import math
@@ -36,7 +36,7 @@ TOKENIZER = "tokenizer.json"
 
 
 def export_runs(project: Project, job: ExportJob) -> None:
-    """Export and compare; a breach of the limits leaves no folder at all.
+    """Export and compare; if a limit is exceeded, no folder is left.
 
     Raises:
         ExportError: a file does not agree with its model.
@@ -55,7 +55,7 @@ def export_runs(project: Project, job: ExportJob) -> None:
 
 
 def exported(records: Iterable[ExportRecord]) -> dict[str, ExportedRun]:
-    """Which run each exported model is of, by its file."""
+    """The run of each exported model, by file name."""
     return {
         onnx_name(record.task, record.precision): ExportedRun(
             **record.model_dump(include={"task", "seed", "declared", "digest", "weights_sha256"})
@@ -73,10 +73,10 @@ def export_files(
     environment: Environment,
     route: Route = DEFAULT_ROUTE,
 ) -> list[ExportRecord]:
-    """Write the ONNX files of a run to `folder`, a record beside each, and the tokenizer.
+    """Write the ONNX files of a run to `folder`, with a record for each, and the tokenizer.
 
     Raises:
-        ExportError: a file does not agree with its model; the files before it stand.
+        ExportError: a file does not agree with its model; earlier files are kept.
     """
     wanted = Wanted.run(job.suite, job.entry, run)
     model, tokenizer = load_checkpoint(checkpoint, Head(run.definition), wanted)
@@ -100,7 +100,7 @@ def export_files(
 
 @dataclass(frozen=True)
 class _Source:
-    """What the files of one run are made from."""
+    """The sources of one run's files."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -111,12 +111,12 @@ class _Source:
 
     @property
     def max_length(self) -> int:
-        """The most pieces that the task uses and the model has positions for."""
+        """The task's maximum length in tokens, limited by the model's positions."""
         return min(self.run.settings.max_length, longest_input(self.model.config))
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What every file of the run says of itself; labels are in the order of the classes."""
+        """The metadata of every file of the run; labels are in class order."""
         return {
             "digest": self.identity.digest,
             "entry": f"{self.job.suite}/{self.job.entry}",
@@ -125,7 +125,7 @@ class _Source:
         }
 
     def writer(self, precision: Precision, route: Route) -> Callable[[Path], None]:
-        """What writes the file in `precision`; all but fp32 are made from the fp32 file."""
+        """The writer of the file in `precision`; all but fp32 are converted from the fp32 file."""
         full = self.folder / onnx_name(self.run.task, "fp32")
 
         def export(draft: Path) -> None:
@@ -141,7 +141,7 @@ class _Source:
         return writers[precision]
 
     def feeds(self) -> Iterator[InputFeed]:
-        """The first training examples of the task, each alone and therefore without padding."""
+        """The task's first training examples, one per batch and therefore unpadded."""
         task, names = self.run.definition, input_names(self.model)
         most = min(self.job.export.calibration, self.run.settings.train or math.inf)
         settings = self.run.settings.model_copy(update={"train": int(most)})
@@ -153,7 +153,7 @@ class _Source:
 
 
 def _in_order(export: Export) -> list[Precision]:
-    """The precisions asked for, fp32 first, which the others are made from."""
+    """The requested precisions, fp32 first, as the others are converted from it."""
     return list(dict.fromkeys(("fp32", *export.precisions)))
 
 

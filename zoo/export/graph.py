@@ -1,4 +1,4 @@
-"""What an ONNX file holds: the numbers of its weights, and the operators that really run."""
+"""Contents of an ONNX file: the parameters of its weights, and the operators that run."""
 
 import math
 import tempfile
@@ -11,7 +11,7 @@ import onnxruntime
 
 _FUSED_DOMAINS = ("com.microsoft", "com.microsoft.nchwc")
 _FUSED_STANDARD = ("LayerNormalization", "QLinearMatMul")
-"""Operators of the standard that stand for several of older ones."""
+"""Standard operators that replace several older ones."""
 _OF_QUANTISATION = ("_scale", "_zero_point")
 _WEIGHTS = frozenset(
     {
@@ -26,19 +26,18 @@ _WEIGHTS = frozenset(
 
 @dataclass(frozen=True)
 class Optimised:
-    """A graph as a session of ONNX Runtime runs it: its nodes, and how many are of which fusion."""
+    """A graph as ONNX Runtime runs it: its number of nodes, and the counts of fused operators."""
 
     nodes: int
     fused: dict[str, int]
 
 
 def graph_parameters(path: Path) -> int:
-    """How many numbers the weights of the ONNX file at `path` hold, in whatever precision.
+    """The number of parameters in the ONNX file at `path`, in any precision.
 
-    Scales and zero points of a quantised file are none, nor are constants of the computation:
-    those are single numbers without an axis, or integers of 64 bits. The exporters store tensors
-    that are equal in every number once, as the untrained norms of a fresh model are; they count as
-    often as they are used.
+    Scales and zero points of quantised files do not count, nor do constants of the computation,
+    which are scalars or 64-bit integers. Exporters store identical tensors once, e.g. the untrained
+    norms of a fresh model; these count as often as they are used.
     """
     graph = onnx.load(path).graph
     users: dict[str, list[onnx.NodeProto]] = defaultdict(list)
@@ -57,12 +56,12 @@ def graph_parameters(path: Path) -> int:
 
 
 def optimised(path: Path) -> Optimised:
-    """What ONNX Runtime makes of the file at `path` on this machine's CPU, at its highest level."""
+    """The file at `path` as optimised by ONNX Runtime for this CPU, at its highest level."""
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
-        # It warns that the optimised file suits this machine only, which nobody keeps.
+        # It warns that the optimised file suits this machine only, but the file is discarded.
         options.log_severity_level = 3
         onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         nodes = onnx.load(options.optimized_model_filepath).graph.node

@@ -1,4 +1,4 @@
-"""What lies in an export folder: every file by its hash, every model by the run it is of."""
+"""The contents of an export folder: every file with its hash, every model with its run."""
 
 import json
 from pathlib import Path
@@ -15,31 +15,31 @@ EXPORT_MANIFEST = "manifest.json"
 
 
 class ExportedRun(Spec):
-    """The run that an exported model is of."""
+    """The run of an exported model."""
 
     task: str
     seed: int
     declared: Sha256
-    """sha256 of the run's resolved spec."""
+    """The sha256 of the run's resolved spec."""
     digest: Sha256
-    """Identity of its weights."""
+    """The identity of its weights."""
     weights_sha256: Sha256
 
 
 class Manifest(Spec):
-    """All files of an export folder that the zoo wrote."""
+    """All files that the zoo wrote to an export folder."""
 
     schema_version: Literal[1] = 1
     suite: str
     entry: str
     files: dict[str, Sha256]
-    """By name."""
+    """The sha256 of each file, by name."""
     models: dict[str, ExportedRun]
-    """By the name of the ONNX file."""
+    """The run of each model, by name of the ONNX file."""
 
 
 def write_manifest(folder: Path, suite: str, entry: str, models: dict[str, ExportedRun]) -> None:
-    """Write the manifest of a folder: of its models, and of all that lies beside them."""
+    """Write the manifest of a folder: its models and all other files."""
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     files = {name: file_sha256(folder / name) for name in names if name != EXPORT_MANIFEST}
     manifest = Manifest(suite=suite, entry=entry, files=files, models=models)
@@ -48,12 +48,12 @@ def write_manifest(folder: Path, suite: str, entry: str, models: dict[str, Expor
 
 
 def verified_model(folder: Path, name: str, whose: tuple[str, str], run: RunRecipe) -> str:
-    """The sha256 of an exported model, which is that of the run and as it was written.
+    """The sha256 of an exported model, verified to be unmodified and of the expected run.
 
     `whose` are suite and entry.
 
     Raises:
-        ExportError: there is no manifest, the model is of another run, or its bytes are others.
+        ExportError: the manifest is missing, or the model is of another run or modified.
     """
     manifest = _read(folder)
     found = manifest.models.get(name)
@@ -61,9 +61,9 @@ def verified_model(folder: Path, name: str, whose: tuple[str, str], run: RunReci
     stated = found and (manifest.suite, manifest.entry, found.task, found.seed, found.declared)
     sha256 = file_sha256(folder / name)
     if stated != wanted:
-        given = "is not in the manifest" if found is None else "is of another run"
+        given = "is not in the manifest" if found is None else "belongs to another run"
     elif manifest.files.get(name) != sha256:
-        given = "is not the file that was written here: its bytes have changed"
+        given = "was modified after it was written"
     else:
         return sha256
     remedy = f"export it again with `zoo run {'/'.join(whose)}`"
@@ -77,7 +77,7 @@ def _read(folder: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        given = "there is no manifest" if isinstance(error, OSError) else "this is no manifest"
+        given = "manifest not found" if isinstance(error, OSError) else "not a manifest"
         raise ExportError(
             Problem(str(path), given, remedy="export again with `zoo run`")
         ) from error

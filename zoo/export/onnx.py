@@ -27,14 +27,14 @@ def export_onnx(
     metadata: Mapping[str, str],
     route: Route = DEFAULT_ROUTE,
 ) -> None:
-    """Write `model` to `path` as one fp32 ONNX file; the model itself is left as it was.
+    """Write `model` to `path` as one fp32 ONNX file; the model itself is unchanged.
 
     Inputs are `input_names(model)`, outputs `output_names(model)`; batch and length are dynamic.
-    The file carries `metadata` and, beside it, `max_length` (pieces), `precision` and `route` in
-    its properties. Whether it agrees with the model is for `zoo.export.parity` to say.
+    Its properties contain `metadata` plus `max_length` (tokens), `precision` and `route`.
+    `zoo.export.parity` checks whether it agrees with the model.
 
     Raises:
-        ExportError: the model has no head, precision or room for `max_length` that fits.
+        ExportError: the model's head or precision is unsupported, or it has too few positions.
     """
     problems = _obstacles(model, max_length)
     if problems:
@@ -47,7 +47,7 @@ def export_onnx(
 
 
 def output_names(model: PreTrainedModel) -> tuple[str, ...]:
-    """The names of what `model` answers with, in order.
+    """The names of the outputs of `model`, in order.
 
     Raises:
         ExportError: it has neither a classification nor a question answering head.
@@ -75,9 +75,9 @@ def _obstacles(model: PreTrainedModel, max_length: int) -> list[Problem]:
         problems.append(
             Problem(
                 at(name, key="max_length"),
-                f"{max_length} pieces",
-                f"1 to {longest}, the positions of the model",
-                "shorten the task's max_length or take a model with more positions",
+                f"{max_length} tokens",
+                f"1 to {longest}, the number of positions of the model",
+                "reduce the task's max_length or use a model with more positions",
             )
         )
     return problems
@@ -86,14 +86,14 @@ def _obstacles(model: PreTrainedModel, max_length: int) -> list[Problem]:
 def _headless(name: str) -> Problem:
     return Problem(
         name,
-        "this model has no head that can be exported",
+        "unsupported model head",
         " or ".join(f"a class named *{head}" for head in _OUTPUTS),
         "load the checkpoint with the AutoModel class of its task",
     )
 
 
 def _still_copy(model: PreTrainedModel) -> PreTrainedModel:
-    """A copy that can be traced: on the CPU, without dropout, with attention spelt out."""
+    """A traceable copy: on the CPU, without dropout, with eager attention."""
     still = copy.deepcopy(model).cpu().eval()
     still.set_attn_implementation("eager")
     return still

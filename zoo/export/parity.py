@@ -1,4 +1,4 @@
-"""Whether an ONNX file answers like the model it came from; one that does not is never left."""
+"""Parity of an ONNX file with its source model; a file that fails is never kept."""
 
 import math
 import tempfile
@@ -21,7 +21,7 @@ from zoo.tensors.batch import Batch, Layout
 
 @dataclass(frozen=True)
 class Parity:
-    """How far a file's answers lie from the model's over `compared` examples.
+    """Differences between a file's and its model's predictions over `compared` examples.
 
     `flips` counts examples with another prediction (class, or decoded text of a span; numbers have
     none), `shapes` are the (batch, length) that were tried, `reference_max` is the model's largest
@@ -39,12 +39,12 @@ class Parity:
 
     @property
     def flip_rate(self) -> float:
-        """The share of examples whose answer changed; nan where nothing was compared."""
+        """The share of examples whose prediction changed; nan if nothing was compared."""
         return self.flips / self.compared if self.compared else math.nan
 
     @property
     def loss(self) -> float:
-        """What the file's metric loses; endless where only the file's is undefined."""
+        """The loss of the file's metric; infinite if only the file's is undefined."""
         if self.metric_model is None:
             return 0.0
         return math.inf if self.metric_file is None else self.metric_model - self.metric_file
@@ -52,7 +52,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may differ by: error of a logit, share of changed answers, loss of the metric."""
+    """Tolerances of a file: logit error, share of changed predictions, loss of the metric."""
 
     tolerance: float = math.inf
     flips: float = 1.0
@@ -60,9 +60,9 @@ class Limits:
 
 
 def measure_parity(model: Forward, file: Forward, exam: Exam) -> Parity:
-    """The agreement of `file` with `model` over `exam`; logits on padding count nowhere.
+    """The agreement of `file` with `model` over `exam`; logits on padding are ignored.
 
-    Probes count for the error alone: they are no examples.
+    Probes count for the logit error only, as they are not examples.
     """
     ours, theirs = _answer(model, exam), _answer(file, exam)
     probed = zip(_probed(model, exam), _probed(file, exam), strict=True)
@@ -85,10 +85,10 @@ def measure_parity(model: Forward, file: Forward, exam: Exam) -> Parity:
 
 
 def gate(parity: Parity, limits: Limits, where: str) -> None:
-    """Let a file pass that agrees with its model within the limits.
+    """Check that a file agrees with its model within the limits.
 
     Raises:
-        ExportError: it does not, or an answer is not a number.
+        ExportError: it does not, or an output is not finite.
     """
     shapes = ", ".join(f"{batch}x{length}" for batch, length in parity.shapes[:20])
     tried = f"{parity.compared} examples, batch x length {shapes}"
@@ -103,7 +103,7 @@ def gate(parity: Parity, limits: Limits, where: str) -> None:
         )
         problems.append(Problem(where, given, f"at most {allowed:.3g}", _REMEDY))
     if not parity.flip_rate <= limits.flips:
-        given = f"{parity.flips} of {parity.compared} answers changed ({tried})"
+        given = f"{parity.flips} of {parity.compared} predictions changed ({tried})"
         problems.append(Problem(where, given, f"a share of at most {limits.flips:g}", _REMEDY))
     if not parity.loss <= limits.loss:
         given = (
@@ -118,13 +118,13 @@ def gate(parity: Parity, limits: Limits, where: str) -> None:
 def checked(
     write: Callable[[Path], None], path: Path, *, model: Forward, exam: Exam, limits: Limits
 ) -> Parity:
-    """Let `write` make the file `path`, and leave it there once it agrees with `model`.
+    """Let `write` create the file `path`, and keep it only if it agrees with `model`.
 
     Raises:
-        ExportError: the exam shows too little or the file does not agree; nothing stands at `path`
-            then, not even an older file.
+        ExportError: the exam is insufficient or the file does not agree; `path` is then removed,
+            even if it existed before.
     """
-    # An older file is another model's: after a failure it would be taken for this one's.
+    # After a failure an older file would be mistaken for this model's.
     path.unlink(missing_ok=True)
     require_varied(exam, at(path))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ _REMEDY = "do not use this file; export again, and report the model if it happen
 
 
 def _answer(forward: Forward, exam: Exam) -> dict[int, Tensor]:
-    """Logits of every row, as long as the row itself where a logit belongs to a piece."""
+    """The logits of every row; token-level logits are as long as the row."""
     return {
         row: logits
         for batch in exam.batches
@@ -150,12 +150,12 @@ def _answer(forward: Forward, exam: Exam) -> dict[int, Tensor]:
 
 
 def _probed(forward: Forward, exam: Exam) -> list[Tensor]:
-    """Logits of every row of the probes."""
+    """The logits of every row of the probes."""
     return [logits for batch in exam.probes for logits in _real(forward, batch)]
 
 
 def _real(forward: Forward, batch: Batch) -> list[Tensor]:
-    """The logits of each row; where they belong to pieces, of its own pieces."""
+    """The logits of each row, without padding if they are token-level."""
     logits = forward(batch).float().cpu()
     if batch.layout is not Layout.SPAN:
         return list(logits)
@@ -163,8 +163,8 @@ def _real(forward: Forward, batch: Batch) -> list[Tensor]:
 
 
 def _predictions(logits: Mapping[int, Tensor], exam: Exam) -> Predictions:
-    """The answers that `logits` amount to, decoded as those of any model."""
-    # A decoder refuses what is no number; the error of the logits tells of it.
+    """The predictions decoded from `logits`, as for any model."""
+    # Decoders refuse non-finite values; the logit error reports them.
     known = {row: torch.nan_to_num(values) for row, values in logits.items()}
 
     def recall(batch: Batch) -> Tensor:
@@ -175,7 +175,7 @@ def _predictions(logits: Mapping[int, Tensor], exam: Exam) -> Predictions:
 
 
 def _largest(values: Iterable[float]) -> float:
-    """The largest of `values`, nan if one of them is nan or there are none."""
+    """The maximum of `values`; nan if any is nan or there are none."""
     found = list(values)
     return max(found) if found and not any(map(math.isnan, found)) else math.nan
 

@@ -1,4 +1,4 @@
-"""An fp32 ONNX file as one with int8 weights, with activations scaled as they come or as shown."""
+"""Quantisation of an fp32 ONNX file to int8, with dynamic or calibrated activation scales."""
 
 import logging
 import tempfile
@@ -30,7 +30,7 @@ def quantise_int8(source: Path, target: Path) -> None:
     """Write `source` to `target` with int8 weights, one scale per channel; properties are kept.
 
     Weights use 7 of the 8 bits: on x86 processors without VNNI the sum of two full products would
-    saturate, and agreement measured on one processor would say nothing about another.
+    saturate, and parity would depend on the processor.
     """
 
     def quantise(graph: onnx.ModelProto, file: Path) -> None:
@@ -40,11 +40,11 @@ def quantise_int8(source: Path, target: Path) -> None:
 
 
 def quantise_int8_static(source: Path, target: Path, feeds: Iterable[InputFeed]) -> None:
-    """The same with activations scaled by the least and greatest that `feeds` showed.
+    """The same with activations scaled by their range on the calibration inputs `feeds`.
 
-    A feed holds what one call of the file takes, and must not be padded: what padding answers is
-    never read, and would only widen the scales. Products with weights are quantised alone: the mask
-    added to attention scores is the lowest float there is, which no scale survives.
+    A feed contains the inputs of one call, and must not be padded: outputs on padding are unused,
+    and would only widen the scales. Only products with weights are quantised: the mask added to
+    attention scores is the lowest float, which no scale can represent.
     """
 
     def quantise(graph: onnx.ModelProto, file: Path) -> None:
@@ -81,7 +81,7 @@ def _with_weights(graph: onnx.ModelProto) -> list[str]:
 
 
 class _Feeds(CalibrationDataReader):  # type: ignore[misc]
-    """Feeds, one after the other, as the quantiser asks for them."""
+    """Passes feeds to the quantiser, one after the other."""
 
     def __init__(self, feeds: Iterable[InputFeed]) -> None:
         self._left = iter(feeds)
@@ -95,9 +95,9 @@ def _rewrite(
 ) -> None:
     graph = onnx.load(source)
     properties = {entry.key: entry.value for entry in graph.metadata_props}
-    # Shapes that an exporter left behind contradict those inferred after weights were transposed.
+    # Shapes stored by an exporter contradict those inferred after weights are transposed.
     del graph.graph.value_info[:]
-    # Without this mark the quantiser asks for a preprocessing that does nothing for these graphs.
+    # Without this mark the quantiser requests preprocessing that does nothing for these graphs.
     onnx.helper.set_model_props(graph, _PREPROCESSED)
     with tempfile.TemporaryDirectory() as folder, _root_logger_untouched():
         file = Path(folder) / "quantised.onnx"
@@ -109,7 +109,7 @@ def _rewrite(
 
 @contextmanager
 def _root_logger_untouched() -> Iterator[None]:
-    """The quantiser logs through the root logger, which would gain a handler for good."""
+    """Keep the quantiser from adding a permanent handler to the root logger."""
     root, stand_in = logging.getLogger(), logging.NullHandler()
     root.addHandler(stand_in)
     try:

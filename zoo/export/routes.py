@@ -1,4 +1,4 @@
-"""The two exporters of torch behind one interface; whoever calls need not know their traps."""
+"""PyTorch's two ONNX exporters behind one interface, with workarounds for their quirks."""
 
 import logging
 import tempfile
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 Route = Literal["torchscript", "dynamo"]
-"""torch's exporter: by tracing to TorchScript, or by torch.export."""
+"""PyTorch's exporter: by tracing to TorchScript, or by torch.export."""
 ROUTES: tuple[Route, ...] = get_args(Route)
 DEFAULT_ROUTE: Route = "torchscript"
-"""docs/decisions/0005-onnx-route.md says why."""
+"""See docs/decisions/0005-onnx-route.md."""
 OPSETS: dict[Route, int] = {"torchscript": 17, "dynamo": 20}
-"""The newest operators that each exporter writes without converting them afterwards."""
+"""The newest operator set that each exporter writes without conversion."""
 
 _SEQUENCE_AXES = {0: "batch", 1: "sequence"}
 _EXPECTED_WARNINGS = (
@@ -35,7 +35,7 @@ _EXPECTED_WARNINGS = (
 
 @dataclass(frozen=True)
 class Interface:
-    """What a file takes and answers, by name in order, and the most pieces of a sequence."""
+    """A file's input and output names in order, and the maximum sequence length in tokens."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -43,26 +43,26 @@ class Interface:
 
 
 def trace(model: PreTrainedModel, interface: Interface, route: Route) -> onnx.ModelProto:
-    """The graph of `model` with dynamic batch and length; weights lie inside it.
+    """The graph of `model` with dynamic batch and length and embedded weights.
 
-    The model must stand on the CPU in evaluation mode with eager attention: of the other kernels
-    ONNX Runtime fuses less.
+    The model must be on the CPU in evaluation mode with eager attention: ONNX Runtime fuses less of
+    other kernels.
     """
-    # The TorchScript exporter restores the mode of what it is given, so the wrapper needs its own.
+    # The TorchScript exporter restores the mode of its argument, so the wrapper needs its own.
     wrapper = _Positional(model, interface).eval()
     sample = _sample(model.config, interface)
     with tempfile.TemporaryDirectory() as folder, _quiet(), torch.no_grad():
         file = Path(folder) / "model.onnx"
         _EXPORTERS[route](wrapper, sample, file)
         graph = onnx.load(file)
-    # Shapes inside the graph go stale: the quantiser transposes weights and then believes them.
+    # Stored shapes become wrong when the quantiser transposes weights, but it relies on them.
     del graph.graph.value_info[:]
     _without_origins(graph)
     return graph
 
 
 def _without_origins(graph: onnx.ModelProto) -> None:
-    """Take out the source lines that dynamo notes at every node, with the paths of the machine."""
+    """Remove the source lines that dynamo attaches to every node, which contain local paths."""
     del graph.metadata_props[:]
     del graph.graph.metadata_props[:]
     for part in (*graph.graph.node, *graph.graph.initializer):
@@ -73,7 +73,7 @@ def _without_origins(graph: onnx.ModelProto) -> None:
 
 
 class _Positional(nn.Module):
-    """A model called with tensors in a fixed order, as the exporters call it."""
+    """A model with positional tensor inputs, as the exporters require."""
 
     def __init__(self, model: PreTrainedModel, interface: Interface) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ def _dynamo(wrapper: _Positional, sample: tuple[Tensor, ...], file: Path) -> Non
         opset_version=OPSETS["dynamo"],
         dynamo=True,
         dynamic_shapes=(tuple(axes for _ in sample),),
-        # Otherwise weights go to a second file beside the first.
+        # Otherwise weights go to a second file.
         external_data=False,
         verbose=False,
     )
@@ -131,7 +131,7 @@ def _axes(wrapper: _Positional) -> dict[str, dict[str, dict[int, str]]]:
 
 
 def _sample(config: PretrainedConfig, interface: Interface) -> tuple[Tensor, ...]:
-    """Two padded sequences to trace with; sizes that no dimension of a model is likely to share."""
+    """Two padded sequences for tracing, with sizes unlikely to match a dimension of a model."""
     length = min(7, interface.longest)
     pieces = torch.arange(2 * length).reshape(2, length) % int(config.vocab_size)
     mask = torch.ones_like(pieces)
@@ -146,7 +146,7 @@ def _sample(config: PretrainedConfig, interface: Interface) -> tuple[Tensor, ...
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The block without the exporters' remarks on what was checked: parity shows they are moot."""
+    """Silence exporter warnings in the block that parity shows to be irrelevant."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     try:

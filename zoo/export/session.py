@@ -1,4 +1,4 @@
-"""An ONNX file as a function from batches to logits, as evaluation calls any model."""
+"""An ONNX file as a function from batches to logits, as used by evaluation."""
 
 from pathlib import Path
 
