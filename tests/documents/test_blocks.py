@@ -64,7 +64,7 @@ def write(house: tuple[Project, Mapping[str, ResolvedSuite]]) -> Write:
         ("show: pocket/teacher-4l", "teacher: bert 4 x 64"),
         ("numbers: kd", "| pocket | kd-2l | sentiment | accuracy |"),
         ("table: runtimes", "| `onnx-int8` | ONNX Runtime | int8 ONNX file | cpu |  |"),
-        ("columns: latency.csv", "| `overhead_ms` | ms |  | median of what the harness"),
+        ("columns: latency.csv", "| `overhead_ms` | ms |  | median overhead of the harness"),
     ],
 )
 def test_a_block_is_written_and_kept(write: Write, mark: str, shown: str) -> None:
@@ -152,7 +152,7 @@ def test_readme_and_docs_are_all_looked_at(write: Write) -> None:
         ),
         (
             "<!-- bord: pocket -->\n<!-- end -->\n",
-            r"no block 'bord'\n  allowed: board, show, numbers, table, columns\n  fix: .*'b",
+            r"unknown block 'bord'\n  allowed: board, show, numbers, table, columns\n  fix: .*'b",
         ),
     ],
 )

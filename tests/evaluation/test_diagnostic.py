@@ -52,7 +52,7 @@ def test_the_file_of_the_release_says_where_the_labels_are(tmp_path: Path) -> No
     assert str(told.value) == (
         f"{data}:1: no labels: the columns are index, sentence1, sentence2\n"
         "  allowed: a table with a column Label or label\n"
-        "  fix: take the authors' diagnostic-full.tsv: diagnostic.tsv of the GLUE release has no"
+        "  fix: use the authors' diagnostic-full.tsv: diagnostic.tsv of the GLUE release has no"
         " labels"
     )
 

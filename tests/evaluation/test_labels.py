@@ -29,8 +29,8 @@ def test_a_swapped_order_is_named() -> None:
         refuse_label_order(MNLI, gold, answers, "teacher bert")
     assert str(told.value) == (
         "teacher bert on mnli: its class order differs from the data's: entailment means"
-        f" contradiction, contradiction means entailment ({meant} of 300 right that way, {as_is} as"
-        " they stand)\n"
+        f" contradiction, contradiction means entailment ({meant} of 300 correct in that order, {as_is} as"
+        " is)\n"
         "  allowed: entailment, neutral, contradiction, in this order\n"
         "  fix: reorder the labels of the checkpoint like the data's, or use another checkpoint"
     )
@@ -40,7 +40,7 @@ def test_a_swapped_order_is_named() -> None:
 def test_every_other_order_is_found(order: list[int]) -> None:
     """Two classes the other way round, and all orders of three."""
     task = SST2 if len(order) == 2 else MNLI
-    with pytest.raises(MeasurementError, match="in another order"):
+    with pytest.raises(MeasurementError, match="its class order differs"):
         refuse_label_order(task, *answered(order, 0.9), "a model")
 
 
@@ -61,7 +61,7 @@ def test_the_evidence_has_to_be_certain() -> None:
         # Of 120 balanced examples: p is 1.6e-4 with 81 of them swapped, 7.3e-5 with 82.
         answers = [1 - label if n < wrong else label for n, label in enumerate(gold)]
         if refused:
-            with pytest.raises(MeasurementError, match=f"{wrong} of 120 right that way"):
+            with pytest.raises(MeasurementError, match=f"{wrong} of 120 correct in that order"):
                 refuse_label_order(SST2, gold, answers, "a model")
         else:
             refuse_label_order(SST2, gold, answers, "a model")
@@ -97,7 +97,7 @@ def test_training_examples_do_not_clear_a_model_of_another_order() -> None:
     """Wrong there in the same way, at chance there, or too few to tell: the message is the same."""
     scored = answered([1, 0], 0.9)
     for learnt in (answered([1, 0], 0.6, seed=1), answered([0, 1], 0.0, seed=1), ([0, 1], [0, 1])):
-        with pytest.raises(MeasurementError, match="in another order"):
+        with pytest.raises(MeasurementError, match="its class order differs"):
             refuse_label_order(SST2, *scored, "a model", lambda learnt=learnt: learnt)
 
 

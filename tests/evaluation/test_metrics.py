@@ -158,7 +158,7 @@ def test_majority_answer_of_spans_is_compared_normalised() -> None:
 def test_majority_needs_training_labels(kind: TaskKind) -> None:
     """Without training labels there is no majority to take."""
     task = next(task for task in TASKS.values() if task.kind is kind)
-    with pytest.raises(MeasurementError, match="there are no training labels"):
+    with pytest.raises(MeasurementError, match="no training labels"):
         majority(task, [], [1, 0])
 
 

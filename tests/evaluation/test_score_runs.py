@@ -95,7 +95,7 @@ def test_a_student_with_swapped_classes_is_not_scored(tmp_path: Path, monkeypatc
         score_runs(project, job)
     assert str(told.value) == (
         "s/e, seed 1, on sentiment: its class order differs from the data's: negative"
-        " means positive, positive means negative (60 of 60 right that way, 0 as they stand)\n"
+        " means positive, positive means negative (60 of 60 correct in that order, 0 as is)\n"
         "  allowed: negative, positive, in this order\n"
         "  fix: reorder the labels of the checkpoint like the data's, or use another checkpoint"
     )

@@ -183,5 +183,5 @@ def test_no_questions_have_no_score() -> None:
     """An empty set is refused, not scored 0."""
     with pytest.raises(MeasurementError, match="no questions to score"):
         score_spans([], {})
-    with pytest.raises(MeasurementError, match="there are no training answers"):
+    with pytest.raises(MeasurementError, match="no training answers"):
         majority_answer([], [()])

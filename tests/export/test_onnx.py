@@ -135,8 +135,8 @@ def test_all_obstacles_are_reported_at_once(tmp_path: Path) -> None:
     )
     assert length == (
         "BertForMaskedLM: max_length: 17 tokens\n"
-        "  allowed: 1 to 16, the positions of the model\n"
-        "  fix: shorten the task's max_length or take a model with more positions"
+        "  allowed: 1 to 16, the number of positions of the model\n"
+        "  fix: reduce the task's max_length or use a model with more positions"
     )
     assert not list(tmp_path.iterdir())
 
@@ -144,5 +144,5 @@ def test_all_obstacles_are_reported_at_once(tmp_path: Path) -> None:
 def test_output_names_of_a_headless_model() -> None:
     """Asked by itself, the name of the outputs of such a model is refused too."""
     config = BertConfig(vocab_size=10, hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
-    with pytest.raises(ExportError, match="BertForMaskedLM: this model has no head"):
+    with pytest.raises(ExportError, match="BertForMaskedLM: unsupported model head"):
         output_names(BertForMaskedLM(config))

@@ -163,7 +163,7 @@ def test_what_is_not_built_is_named(project: Project, entry: str, file: str) -> 
         away.rename(built)
     assert str(caught.value) == (
         f"{built}: file not found\n  fix: build it with `zoo run pocket/{entry}`; ONNX"
-        " files are those that the suite's bench.export.precisions names"
+        " files are those listed in the suite's bench.export.precisions"
     )
 
 

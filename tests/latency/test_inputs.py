@@ -64,7 +64,7 @@ def test_roberta_counts_positions_after_its_padding_piece(tmp_path: Path) -> Non
         drawn_inputs(tmp_path, InputShape(batch=1, length=33), seed=0)
     assert str(caught.value) == (
         f"{tmp_path}: length: 33 tokens\n"
-        "  allowed: 1 to 32, the positions of this checkpoint\n"
+        "  allowed: 1 to 32, the number of positions of this checkpoint\n"
         "  fix: measure shorter inputs"
     )
 

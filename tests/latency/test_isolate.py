@@ -128,7 +128,7 @@ def test_refusals_of_all_cells_arrive_at_once(asked: Request) -> None:
         run_isolated(_small(asked, cells=cells))
     assert str(caught.value) == "\n".join(
         f"onnx-fp32 1x{length}: {asked.student.folder}: length: {length} tokens\n"
-        "  allowed: 1 to 64, the positions of this checkpoint\n"
+        "  allowed: 1 to 64, the number of positions of this checkpoint\n"
         "  fix: measure shorter inputs"
         for length in (65, 66)
     )
@@ -142,8 +142,8 @@ def test_cell_that_takes_too_long_is_named(asked: Request) -> None:
         )  # fmt: skip
     assert str(caught.value) == (
         "onnx-fp32 1x8: measuring process: not done after 0.01 s; it was stopped\n"
-        "  allowed: an answer within timeout_seconds\n"
-        "  fix: allow more seconds, or ask for fewer samples or smaller shapes"
+        "  allowed: a result within timeout_seconds\n"
+        "  fix: raise timeout_seconds, or reduce samples or shapes"
     )
 
 
@@ -158,7 +158,7 @@ def test_damaged_file_is_reported_with_its_cell(asked: Request, tmp_path: Path) 
     assert problem.where == "onnx-fp32 1x8: measuring process"
     assert problem.given.startswith("ended with exit code 1\n    ")
     assert "InvalidProtobuf" in problem.given
-    assert problem.allowed == "an answer"
+    assert problem.allowed == "a result"
     assert problem.remedy == "see the output above; a killed process may have run out of memory"
 
 
@@ -230,7 +230,7 @@ def test_all_missing_files_are_named_before_anything_starts(
         run_isolated(_small(asked, cells=cells, teacher=gone))
     assert str(caught.value) == "\n".join(
         f"{tmp_path / name}: file not found\n  fix: build it with `zoo run pocket/gone`;"
-        " ONNX files are those that the suite's bench.export.precisions names"
+        " ONNX files are those listed in the suite's bench.export.precisions"
         for name in ("config.json", "tokenizer.json", "gone.onnx")
     )
 

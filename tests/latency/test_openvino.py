@@ -66,7 +66,7 @@ def test_another_precision_than_asked_for_is_an_error(student: TimedModel) -> No
     with pytest.raises(MeasurementError) as caught:
         OpenvinoRunner(_INT8, file, _inputs(student.folder, 8), "cpu", 1)
     assert str(caught.value) == (
-        f"{file}: openvino-int8 multiplies by weights in u8, here OpenVINO does in f32\n"
+        f"{file}: openvino-int8 needs u8 matrix products, but OpenVINO uses f32 here\n"
         "  fix: drop openvino-int8, or measure it on another processor"
     )
 

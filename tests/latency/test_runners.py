@@ -213,7 +213,7 @@ def test_a_model_that_does_not_compile_is_refused(
     with pytest.raises(MeasurementError) as caught:
         TorchRunner(RUNTIMES["compiled-fp32"], student.folder, _inputs(student.folder, 8), "cpu", 1)
     assert str(caught.value) == (
-        "compiled-fp32: torch.compile fails: No working C++ compiler found\n"
+        "compiled-fp32: torch.compile failed: No working C++ compiler found\n"
         "  allowed: a model that compiles, and a C++ compiler (on CUDA also Triton)\n"
         "  fix: drop this runtime, or install what is missing"
     )
