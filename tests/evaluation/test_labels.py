@@ -29,8 +29,8 @@ def test_a_swapped_order_is_named() -> None:
         refuse_label_order(MNLI, gold, answers, "teacher bert")
     assert str(told.value) == (
         "teacher bert on mnli: its class order differs from the data's: entailment means"
-        f" contradiction, contradiction means entailment ({meant} of 300 correct in that order, {as_is} as"
-        " is)\n"
+        f" contradiction, contradiction means entailment ({meant} of 300 correct in that order,"
+        f" {as_is} as is)\n"
         "  allowed: entailment, neutral, contradiction, in this order\n"
         "  fix: reorder the labels of the checkpoint like the data's, or use another checkpoint"
     )

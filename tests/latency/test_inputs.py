@@ -77,8 +77,8 @@ def test_a_configuration_without_sizes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MeasurementError) as caught:
         drawn_inputs(tmp_path, shape, seed=0)
     assert str(caught.value) == (
-        f"{path}: vocab_size: is missing\n  allowed: a whole number\n"
-        f"{path}: max_position_embeddings: is missing\n  allowed: a whole number"
+        f"{path}: vocab_size: missing\n  allowed: an integer\n"
+        f"{path}: max_position_embeddings: missing\n  allowed: an integer"
     )
     path.write_text("{")
     with pytest.raises(MeasurementError) as caught:
