@@ -82,7 +82,7 @@ def test_a_study_is_listed_counted_and_shown(zoo: Zoo, project: Project) -> None
         "  method.temperature: 1, 2",
         "",
         "variants",
-        "  base           method.temperature 2  (as kd-2l is built)",
+        "  base           method.temperature 2  (same as kd-2l)",
         "  temperature-1  method.temperature 1",
     ]
     shown = json.loads(zoo("show", "pocket/soft", "--json")[1])

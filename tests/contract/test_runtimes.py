@@ -108,7 +108,7 @@ def test_a_library_that_is_not_installed_is_told(
     ]
     assert str(refused(runtime.name, device)) == (
         f"runtimes: {runtime.name}: {package} is not installed\n  allowed: {', '.join(here)}\n"
-        f"  fix: pip install '{runtime.engine.requirement}', or leave {runtime.name} out"
+        f"  fix: pip install '{runtime.engine.requirement}', or drop {runtime.name}"
     )
 
 

@@ -81,7 +81,7 @@ def test_a_teacher_that_its_training_examples_cleared_is_judged_by_its_score(
     job = scored(project, [1, 0] * 40, [0, 1] * 40, unlike_training=True)
     gate = project.entry("pocket", "t").gate
     open_gate(project, job)
-    with pytest.raises(TrainingError, match="did not reach the score"):
+    with pytest.raises(TrainingError, match="below the one declared"):
         refuse_ungated(gate, "t", "sentiment")
     open_gate(project, job.model_copy(update={"gates": {}}))
     refuse_ungated(gate, "t", "sentiment")

@@ -221,7 +221,7 @@ def test_what_cannot_be_submitted_is_told(
     _, job = built(tmp_path, [TASKS["sst2"]])
     job = job.model_copy(update={"suite": "small"})
     keep_job(Project(tmp_path), "score", job)
-    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs").mkdir(exist_ok=True)
     monkeypatch.chdir(tmp_path)
     given = {"split": "dev", "task": None, "seed": None, "out": None} | asked
     with pytest.raises(UsageError) as error:

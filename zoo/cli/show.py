@@ -41,7 +41,7 @@ def show(target: str, *, as_json: bool) -> str:
         return entry_text(entry)
     facts: dict[str, Any] = {
         "entry": str(asked),
-        "digest": digest(entry.recipe),
+        "recipe": digest(entry.recipe),
         "runs": {run.key: run.declared for run in entry.runs},
         "spec": entry.recipe.model_dump(mode="json"),
     }

@@ -52,7 +52,7 @@ def show_study(suite: ResolvedSuite, name: str, *, as_json: bool) -> str:
             ],
         }
         return json.dumps(facts, indent=1, sort_keys=True)
-    tasks = ", ".join(dict.fromkeys(key.rpartition("-")[0] for key in variants[0].runs))
+    tasks = ", ".join(variants[0].entry.tasks)
     seeds = ", ".join(map(str, study.seeds or suite.loaded.suite.seeds))
     head = f"{suite.name}/{name}  varies {study.entry} on {tasks}; seeds {seeds}"
     axes = [f"  {axis}: {_listed(values)}" for axis, values in study.axes.items()]

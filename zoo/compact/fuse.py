@@ -1,4 +1,4 @@
-"""The gradient edit that makes pruned entries vanish (methods.md 2.4)."""
+"""The gradient edit that makes pruned entries vanish (docs/methods)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Multiplying compactors out: the plain, smaller model that answers as the masked one.
 
 With kept indices `in` and `out`: W' = C_r[out, :] W C_l[:, in], b' = (C_r b)[out], E' = E C[H, :]^T
-for the embedding tables, and gamma[H], beta[H] of the layer norms (methods.md 2.6).
+for the embedding tables, and gamma[H], beta[H] of the layer norms (docs/methods).
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Window and pull as a budget needs them, and when pruned entries are gone (methods.md 2.4).
+"""Window and pull as a budget needs them, and when pruned entries are gone (docs/methods).
 
 All of it follows one entry of 1, as the identity's are, that no task moves.
 """

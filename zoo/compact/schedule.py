@@ -1,4 +1,4 @@
-"""How many dimensions of each group are pruned at every update of the masks (methods.md 2.3)."""
+"""How many dimensions of each group are pruned at every update of the masks (docs/methods)."""
 
 import sys
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ def kept(norms: Tensor, cut: Cut) -> Tensor:
     """(N,) booleans: False for the dimensions with the smallest norms, exactly as many as cut.
 
     Chunks lie side by side; a whole chunk's norm is the sum of its dimensions'. Among equal norms
-    the first are pruned (a choice; the reference prunes all of them, methods.md 10.4).
+    the first are pruned (a choice; the reference prunes all of them, docs/methods).
     """
     table = norms.reshape(cut.chunks, -1)
     if cut.whole:

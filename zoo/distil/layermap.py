@@ -22,7 +22,7 @@ the first to the last; or a list for each, of layers counted from 0, ascending."
 def mapped(layers: LayerMap, student: int, teacher: int) -> tuple[int, ...]:
     """The teacher's layer, counted from 0, of each of the student's layers.
 
-    `student` and `teacher` are depths. With layers counted from 1 (methods.md 0.3), uniform is
+    `student` and `teacher` are depths. With layers counted from 1 (docs/methods), uniform is
     g(m) = m N / M, top m + N - M and bottom m, for a teacher of N layers and a student of M.
 
     Raises:

@@ -19,7 +19,7 @@ def entry_text(entry: ResolvedEntry, tasks: Sequence[str] = ()) -> str:
     """An entry or teacher in full; restricted to `tasks` if given."""
     recipe = entry.recipe
     place = f"{entry.suite_name}/{entry.name}"
-    lines = [f"{place}  digest {digest(recipe)[:12]}", "", *_shapes(recipe)]
+    lines = [f"{place}  recipe {digest(recipe)[:12]}", "", *_shapes(recipe)]
     if isinstance(entry.spec, Entry):
         lines.append(f"start: {_start(entry, entry.spec)}")
         lines += ["", *_plan(entry, tasks or entry.tasks)]

@@ -49,7 +49,7 @@ def soft_labels(
 
 
 def output_mse(student: Tensor, teacher: Tensor, batch: Batch) -> Tensor:  # noqa: ARG001  (as every loss)
-    """Mean squared difference of (B, 1) outputs; scalar (methods.md 5.2, tasks of numbers)."""
+    """Mean squared difference of (B, 1) outputs; scalar (docs/methods, tasks of numbers)."""
     return (full(student) - full(teacher.detach())).square().mean()
 
 

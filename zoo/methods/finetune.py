@@ -11,7 +11,7 @@ from zoo.models.tap import LOGITS
 
 @final
 class Finetune(Method):
-    """Fine-tuning on the labels alone (methods.md 5.1).
+    """Fine-tuning on the labels alone (docs/methods).
 
     L = CE(y, z) for classes, the mean of start and end CE for spans, squared error for numbers.
     """

@@ -19,7 +19,7 @@ Layers = tuple[tuple[Term, ...], ...]
 
 @final
 class Internal(Method):
-    """Distillation from internal representations (Aguilar et al., arXiv 1910.03723; methods.md 4).
+    """Distillation from internal representations (Aguilar et al., arXiv 1910.03723; docs/methods).
 
     For student layer j, taught by teacher layer g(j):
     l(j) = KL(P_T[g(j)] || P_S[j]), mean over heads and real rows of the attention, plus

@@ -22,7 +22,7 @@ _NARROWEST = 6
 
 @final
 class MiniLm2(Method):
-    """Multi-head self-attention relation distillation (arXiv 2012.15828; methods.md 5.6).
+    """Multi-head self-attention relation distillation (arXiv 2012.15828; docs/methods).
 
     On text, from one teacher layer and the student's last: queries, keys and values, heads side
     by side, are cut into A_r relation heads of width d = H / A_r each;

@@ -27,7 +27,7 @@ _NO_CLASSES = {
 
 @final
 class Mlkd(Method):
-    """Multi-level distillation on a task (arXiv 2407.02775, from summaries: methods.md 3).
+    """Multi-level distillation on a task (arXiv 2407.02775, from summaries: docs/methods).
 
     Stage "tokens": L = L_EMB + L_MHA + L_FFN. L_EMB = (1/|x|) sum_i KL(R_T,i || R_S,i) with
     R = softmax(E E^T / sqrt(H)) of the embeddings; L_MHA the same of the heads' outputs, cut into

@@ -15,7 +15,7 @@ from zoo.spec.base import Fraction
 
 @final
 class Theseus(Method):
-    """Progressive module replacing (arXiv 2002.02925; released code; methods.md 5.8).
+    """Progressive module replacing (arXiv 2002.02925; released code; docs/methods).
 
     The fine-tuned teacher's N layers are M modules of N / M; each has a successor of one layer, and
     every forward lets each module use its successor with probability p. The loss is the task's own,

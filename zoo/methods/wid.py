@@ -21,7 +21,7 @@ _BY_BUDGET = ("window", "l2_lambda", "decay")
 
 @final
 class Wid(Method):
-    """Weight-inherited distillation (arXiv 2305.09098; released code; methods.md 2).
+    """Weight-inherited distillation (arXiv 2305.09098; released code; docs/methods).
 
     On the corpus there is no student: a copy of the pretrained teacher has a square map, at first
     the identity, before and after every linear map, y = ((x C_l^T) W^T + b) C_r^T, and one behind

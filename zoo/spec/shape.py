@@ -59,7 +59,7 @@ class Shape(Spec):
         return _SEGMENTS[self.family] if self.token_types is None else self.token_types
 
     def parameters(self) -> "ParameterCount":
-        """Parameters of the encoder without pooler and heads (methods.md 0.4, exact)."""
+        """Parameters of the encoder without pooler and heads (docs/methods, exact)."""
         hidden, inner = self.hidden, self.intermediate
         rows = self.vocabulary + self.positions + self.segments
         if self.family == "roberta":
