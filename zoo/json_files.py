@@ -55,8 +55,8 @@ def read_json(  # noqa: PLR0913  (what a caller may expect of a file)
 
     Raises:
         ZooError: of the class `error`; the file is missing, not a regular file, too large, not
-        UTF-8,
-            not JSON (a merge conflict is named), or holds what the head of this module excludes.
+            UTF-8, not JSON (a merge conflict is named), or holds what the head of this module
+            excludes.
     """
     where = shown or str(path)
     raw = _read(path, where, remedy, error, most_bytes)
