@@ -130,10 +130,10 @@ def tables(board: Board, studies: Sequence[Table[Any]] = ()) -> dict[str, str]:
 def committed_tables(project: Project, board: Board) -> dict[str, str]:
     """All tables of a published board and its suite's studies, regenerated from the records."""
     studies = [
-        variants_table(job, published_records(project, job))
-        for job in published_jobs(project, board.suite)
+        (job, published_records(project, job)) for job in published_jobs(project, board.suite)
     ]
-    return tables(board, studies) | published_tables(project, board.suite)
+    shown = [variants_table(job, records) for job, records in studies]
+    return tables(board, shown) | published_tables(studies)
 
 
 def publish_suite(

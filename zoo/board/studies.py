@@ -114,14 +114,14 @@ def job_text(job: StudyJob) -> str:
     return json.dumps(job.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
 
 
-def published_tables(project: Project, suite: str) -> dict[str, str]:
-    """The tables of all published studies, regenerated from their records.
+def published_tables(studies: Iterable[tuple[StudyJob, list[Record]]]) -> dict[str, str]:
+    """The tables of published studies, regenerated from their records.
 
     By path relative to the suite's results.
     """
     files: dict[str, str] = {}
-    for job in published_jobs(project, suite):
-        tables = study_tables(job, published_records(project, job))
+    for job, records in studies:
+        tables = study_tables(job, records)
         files |= {f"studies/{job.entry}/{name}": text for name, text in tables.items()}
     return files
 

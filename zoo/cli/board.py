@@ -1,6 +1,5 @@
 """`zoo board` and `zoo publish`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zoo.board.columns import Absent, Cell
@@ -10,7 +9,8 @@ from zoo.board.publish import Board, built_board, publish_suite, published_board
 from zoo.board.render import as_csv, as_json, as_markdown
 from zoo.board.table import Declared, Row
 from zoo.board.terminal import as_terminal
-from zoo.errors import Problem, UsageError, suggestion
+from zoo.cli.target import require_option
+from zoo.errors import Problem, UsageError
 from zoo.paths import Project, find_project
 from zoo.pipeline.params import board_job, study_jobs
 from zoo.resolve.entry import read_suite
@@ -38,12 +38,12 @@ def board(query: Query, form: str) -> str:
         UsageError: an unknown suite, task, column or format, or a board without rows.
     """
     project = find_project()
-    require_known(query.suite, suite_names(project), "suite")
-    require_known(form, FORMATS, "format")
+    require_option("suite", query.suite, suite_names(project))
+    require_option("format", form, FORMATS)
     whole = _board(project, query)
     rows = whole.rows
     if query.task is not None:
-        require_known(query.task, sorted({row.task for row in rows}), "task")
+        require_option("task", query.task, sorted({row.task for row in rows}))
         rows = [row for row in rows if row.task == query.task]
     if query.sort is not None:
         rows = _sorted(rows, query)
@@ -65,7 +65,7 @@ def publish(suite: str, *, dry_run: bool) -> str:
         ZooError: the suite is not built on this machine.
     """
     project = find_project()
-    require_known(suite, suite_names(project), "suite")
+    require_option("suite", suite, suite_names(project))
     job, studies = board_job(project, suite), study_jobs(project, suite)
     declared = read_suite(project, suite).declared_runs
     if dry_run:
@@ -100,23 +100,10 @@ def _page(project: Project, query: Query) -> str:
     return project.relative(folder / PAGE_NAME)
 
 
-def require_known(given: str, known: Sequence[str], what: str) -> None:
-    """Raise a UsageError that lists the known names."""
-    if given not in known:
-        raise UsageError(
-            Problem(
-                f"--{what} {given}",
-                f"there is no such {what}",
-                ", ".join(known),
-                suggestion(given, known),
-            )
-        )
-
-
 def _sorted(rows: list[Row], query: Query) -> list[Row]:
     name = (query.sort or "").removeprefix("-")
     columns = {column.name: column for column in leaderboard(rows, query.suite).columns}
-    require_known(name, sorted(columns), "sort")
+    require_option("sort", name, sorted(columns))
     value = columns[name].value
     known = [row for row in rows if _is_known(value(row))]
     unknown = [row for row in rows if not _is_known(value(row))]

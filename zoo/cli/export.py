@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from zoo.cli.target import entry_target
+from zoo.cli.target import entry_target, require_known
 from zoo.disk import reported
-from zoo.errors import CheckpointError, Problem, UsageError, suggestion
+from zoo.errors import CheckpointError, Problem
 from zoo.export.export_runs import TOKENIZER, export_files, exported
 from zoo.export.manifest import EXPORT_MANIFEST, write_manifest
 from zoo.export.routes import DEFAULT_ROUTE, ROUTES, Route
@@ -93,10 +93,7 @@ def _route(given: str | None) -> Route:
 
 
 def _require(what: str, given: str, known: Sequence[str]) -> None:
-    if given not in known:
-        reason = f"there is no such {what}"
-        allowed = ", ".join(known)
-        raise UsageError(Problem(f"{what} {given!r}", reason, allowed, suggestion(given, known)))
+    require_known(f"{what} {given!r}", f"there is no such {what}", given, known)
 
 
 def _require_checkpoints(project: Project, job: ExportJob) -> None:

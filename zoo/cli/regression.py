@@ -4,7 +4,8 @@ import json
 from collections import Counter
 
 from zoo.board.regression import Comparison, compare_suite
-from zoo.errors import Problem, UsageError, ZooError, suggestion
+from zoo.cli.target import require_option
+from zoo.errors import Problem, UsageError, ZooError
 from zoo.paths import find_project
 from zoo.spec.load import suite_names
 
@@ -17,12 +18,7 @@ def regression(suite: str, *, as_json: bool) -> tuple[str, int]:
         ZooError: a result regressed, differs or is missing, unless requested as JSON.
     """
     project = find_project()
-    known = suite_names(project)
-    if suite not in known:
-        near = suggestion(suite, known)
-        raise UsageError(
-            Problem(f"--suite {suite}", "there is no such suite", ", ".join(known), near)
-        )
+    require_option("suite", suite, suite_names(project))
     compared = list(compare_suite(project, suite))
     if not compared:
         raise UsageError(

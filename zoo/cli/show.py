@@ -42,7 +42,7 @@ def show(target: str, *, as_json: bool) -> str:
     facts: dict[str, Any] = {
         "entry": str(asked),
         "recipe": digest(entry.recipe),
-        "runs": {run.key: run.declared for run in entry.runs},
+        "runs": entry.declared_runs,
         "spec": entry.recipe.model_dump(mode="json"),
     }
     return json.dumps(facts, indent=1, sort_keys=True)

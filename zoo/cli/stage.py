@@ -3,7 +3,7 @@
 import os
 import time
 
-from zoo.cli.target import pipeline_target
+from zoo.cli.target import Target, pipeline_target
 from zoo.errors import Problem, UsageError, ZooError
 from zoo.paths import Project, find_project
 from zoo.pipeline.kinds import INPUTS, STUDY
@@ -30,8 +30,7 @@ def stage(entry: str, name: str) -> None:
     """
     project = find_project()
     target = pipeline_target(entry)
-    suite, rest = target.suite, target.entry
-    params = ParamsFile(project, suite, rest)
+    params = ParamsFile(project, target.suite, target.entry)
     kind, job_text = params.kind(name), params.text(name)
     job = params.job(name, kind.job)
     for variable, value in ENVIRONMENT.items():
@@ -40,36 +39,34 @@ def stage(entry: str, name: str) -> None:
         kind.runner()(project, job)
         return
     # A study's jobs belong to variants; progress counts the study's stages.
-    study = rest if kind is STUDY or job.entry != rest else None
-    progress = BuildProgress(project, suite, study)
-    progress.announce(rest, name)
+    study = target.entry if kind is STUDY or job.entry != target.entry else None
+    progress = BuildProgress(project, target.suite, study)
+    progress.announce(target.entry, name)
     began = time.monotonic()
     code = code_text(project, kind, job)
     kind.runner()(project, job)
-    _refuse_other_job(project, (suite, rest, name), job_text)
+    _refuse_other_job(project, target, name, job_text)
     if code_text(project, kind, job) != code:
-        raise ZooError(_other_code(f"{suite}/{rest} {name}"))
-    progress.done(rest, name, time.monotonic() - began)
+        raise ZooError(_other_code(f"{target} {name}"))
+    progress.done(target.entry, name, time.monotonic() - began)
 
 
-def _refuse_other_job(project: Project, stage: tuple[str, str, str], began_with: str) -> None:
+def _refuse_other_job(project: Project, target: Target, name: str, began_with: str) -> None:
     """Fail if the job has changed: DVC records a stage with the job on disk when it ends.
 
     Raises:
         ZooError: the job was rewritten meanwhile.
     """
     try:
-        suite, entry, name = stage
-        same = ParamsFile(project, suite, entry).text(name) == began_with
+        same = ParamsFile(project, target.suite, target.entry).text(name) == began_with
     except UsageError:
         same = False
     if not same:
-        suite, entry, name = stage
         raise ZooError(
             Problem(
-                f"{suite}/{entry} {name}",
+                f"{target} {name}",
                 "its spec changed while it ran: the output is discarded",
-                remedy=f"run `zoo run {suite}/{entry}` again",
+                remedy=f"run `zoo run {target}` again",
             )
         )
 

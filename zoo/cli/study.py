@@ -8,7 +8,8 @@ from zoo.board.studies import built_records, published_jobs, published_records, 
 from zoo.board.study import study_rows
 from zoo.board.study_table import study_table
 from zoo.board.terminal import as_terminal
-from zoo.cli.board import DATA, FORMATS, require_known
+from zoo.cli.board import DATA, FORMATS
+from zoo.cli.target import require_option
 from zoo.errors import Problem, UsageError
 from zoo.paths import Project, find_project
 from zoo.pipeline.kinds import STUDY
@@ -28,10 +29,10 @@ def study_board(suite: str, study: str, form: str, *, built: bool) -> str:
         ZooError: the build is out of date with its declaration.
     """
     project = find_project()
-    require_known(suite, suite_names(project), "suite")
-    require_known(form, FORMATS, "format")
+    require_option("suite", suite, suite_names(project))
+    require_option("format", form, FORMATS)
     jobs = {job.entry: job for job in study_jobs(project, suite)}
-    require_known(study, sorted(jobs), "study")
+    require_option("study", study, sorted(jobs))
     job, records = _source(project, jobs[study], built=built)
     if form in DATA:
         return DATA[form](study_table(job, study_rows(job, records)))

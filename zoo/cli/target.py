@@ -30,8 +30,8 @@ def entry_target(project: Project, given: str) -> Target:
     suite, slash, entry = given.rpartition("/")
     if not slash:
         return _by_name(project, given, suites_too=False)
-    _require(given, f"there is no suite {suite!r}", suite, suite_names(project))
-    _require(given, f"{suite} has no entry {entry!r}", entry, entry_names(project, suite))
+    require_known(given, f"there is no suite {suite!r}", suite, suite_names(project))
+    require_known(given, f"{suite} has no entry {entry!r}", entry, entry_names(project, suite))
     return Target(suite, entry)
 
 
@@ -84,6 +84,20 @@ def _by_name(project: Project, given: str, *, suites_too: bool) -> Target:
     raise UsageError(Problem(given, told, allowed, near))
 
 
-def _require(given: str, told: str, name: str, known: Sequence[str]) -> None:
+def require_known(given: str, told: str, name: str, known: Sequence[str]) -> None:
+    """Refuse a name that is not among those known; `given` is how it was written.
+
+    Raises:
+        UsageError: with the known names, and the nearest.
+    """
     if name not in known:
         raise UsageError(Problem(given, told, ", ".join(known), suggestion(name, known)))
+
+
+def require_option(option: str, name: str, known: Sequence[str]) -> None:
+    """Refuse the value of an option that is not among those known.
+
+    Raises:
+        UsageError: with the known names, and the nearest.
+    """
+    require_known(f"--{option} {name}", f"there is no such {option}", name, known)

@@ -13,7 +13,7 @@ the fingerprints of the code.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, product
 from operator import itemgetter
@@ -89,19 +89,14 @@ class _Writer:
                 plain[name] = self._grid(runs).model_dump(mode="json")
         return plain
 
-    def _grid(self, runs: Iterable[RunRecipe]) -> _Grid:
-        pairs, seeds, teacher_seeds = dict[tuple[str, str], None](), dict[int, None](), set[int]()
-        count = 0
-        for run in runs:
-            pairs[self._recipe(run.recipe), self._task(run)] = None
-            seeds[run.seed] = None
-            teacher_seeds.add(run.teacher_seed)
-            count += 1
-        (teacher_seed,) = teacher_seeds
-        assert len(pairs) * len(seeds) == count, "a stage has every task with every seed"
+    def _grid(self, runs: Sequence[RunRecipe]) -> _Grid:
+        pairs = dict.fromkeys((self._recipe(run.recipe), self._task(run)) for run in runs)
+        seeds = tuple(dict.fromkeys(run.seed for run in runs))
+        (teacher_seed,) = {run.teacher_seed for run in runs}
+        assert len(pairs) * len(seeds) == len(runs), "a stage has every task with every seed"
         groups = groupby(pairs, key=itemgetter(0))
         of = tuple((recipe, tuple(task for _, task in tasks)) for recipe, tasks in groups)
-        return _Grid(of=of, seeds=tuple(seeds), teacher_seed=teacher_seed)
+        return _Grid(of=of, seeds=seeds, teacher_seed=teacher_seed)
 
     def _recipe(self, recipe: Recipe) -> str:
         name = _name(recipe)
@@ -207,8 +202,11 @@ class ParamsFile:
 
     def _runs(self, key: str, value: Mapping[str, Any]) -> tuple[RunRecipe, ...]:
         grid = self._fitting(_Grid, value, key)
-        recipes = {name: self._part(RECIPES_PART, name, Recipe) for name, _ in grid.pairs}
-        tasks = {name: self._part(TASKS_PART, name, _SuiteTask) for _, name in grid.pairs}
+        # Most pairs share their recipe: each part is read once.
+        recipe_names = dict.fromkeys(recipe for recipe, _ in grid.pairs)
+        task_names = dict.fromkeys(task for _, task in grid.pairs)
+        recipes = {name: self._part(RECIPES_PART, name, Recipe) for name in recipe_names}
+        tasks = {name: self._part(TASKS_PART, name, _SuiteTask) for name in task_names}
         return tuple(
             RunRecipe(
                 recipe=recipes[recipe],
@@ -249,10 +247,15 @@ class ParamsFile:
         return value
 
 
-def params_path(project: Project, suite: str, entry: str) -> Path:
-    """The params.json of an entry, or of a suite's board."""
+def params_file(suite: str, entry: str) -> str:
+    """The params.json of an entry, or of a suite's board, relative to the project."""
     folder = f"pipelines/{suite}" if entry == BOARD_PIPELINE else f"pipelines/{suite}/{entry}"
-    return project.inside(f"{folder}/params.json")
+    return f"{folder}/params.json"
+
+
+def params_path(project: Project, suite: str, entry: str) -> Path:
+    """The same as a path of the project."""
+    return project.inside(params_file(suite, entry))
 
 
 def read_job(project: Project, suite: str, entry: str, stage: str, model: type[AnyJob]) -> AnyJob:

@@ -9,7 +9,7 @@ from zoo.paths import Project, write_file
 from zoo.pipeline.compile import Pipeline, PipelineStage, compile_suite
 from zoo.pipeline.fingerprint import code_parts, fingerprint_text
 from zoo.pipeline.kinds import INPUTS, STUDY, StageKind
-from zoo.pipeline.params import params_key, params_text
+from zoo.pipeline.params import params_file, params_key, params_text
 from zoo.pipeline.variants import compile_study
 from zoo.resolve.entry import ResolvedSuite
 from zoo.spec.jobs import Job
@@ -116,9 +116,7 @@ def _refuse_large(pipeline: Pipeline) -> None:
 
 def _files_of(pipeline: Pipeline) -> dict[str, str]:
     suite, entry = pipeline.suite, pipeline.entry
-    folder = f"pipelines/{suite}" if entry == BOARD_PIPELINE else f"pipelines/{suite}/{entry}"
-    params = f"{folder}/params.json"
-    target = pipeline_file(suite, entry)
+    params, target = params_file(suite, entry), pipeline_file(suite, entry)
     up = "/".join([".."] * target.count("/")) or "."
     lines = [f"# Written by `zoo sync` from {_source(pipeline)}; edit that, not this.", "stages:"]
     for stage in pipeline.stages:

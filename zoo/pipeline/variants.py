@@ -27,7 +27,7 @@ class Variant:
     @property
     def runs(self) -> dict[str, str]:
         """The declaration of each run, by name."""
-        return _runs(self.entry)
+        return self.entry.declared_runs
 
 
 def expand(suite: ResolvedSuite, study_name: str) -> list[Variant]:
@@ -100,11 +100,7 @@ def _is_built(entry: ResolvedEntry, study: Study, variant: ResolvedEntry) -> boo
     """Whether the varied entry's own pipeline covers all that the study needs of this variant."""
     if study.latency and variant.suite.seeds[0] != entry.suite.seeds[0]:
         return False
-    return _runs(variant).items() <= _runs(entry).items()
-
-
-def _runs(entry: ResolvedEntry) -> dict[str, str]:
-    return {run.key: run.declared for run in entry.runs}
+    return variant.declared_runs.items() <= entry.declared_runs.items()
 
 
 def _first_weights(stages: Sequence[PipelineStage]) -> tuple[str, ...]:

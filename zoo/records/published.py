@@ -50,6 +50,20 @@ def read_environment(record: Path, name: str) -> Any:
     return held[name]
 
 
+class Environments:
+    """Environments that records refer to, each read and verified once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Path, str], Any] = {}
+
+    def of(self, record: Path, name: str) -> Any:
+        """As `read_environment`, which raises."""
+        key = record.parent.parent, name
+        if key not in self._found:
+            self._found[key] = read_environment(record, name)
+        return self._found[key]
+
+
 def _name(environment: Any) -> str:
     return digest(environment)[:_DIGITS]
 

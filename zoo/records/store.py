@@ -6,31 +6,36 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, TypeAdapter, ValidationError, ValidationInfo
 
 from zoo.errors import Problem, ZooError, at
-from zoo.records.published import read_environment
+from zoo.records.published import Environments
 from zoo.records.records import Record
 
 RECORD_KINDS = ("training", "score", "size", "export", "transfer", "latency")
 
 
-def _with_environment(stated: Any, info: "ValidationInfo[Path]") -> Any:
+def _with_environment(stated: Any, info: "ValidationInfo[tuple[Path, Environments]]") -> Any:
     """A stored record, with its environment resolved if it only refers to one."""
     named = stated.get("environment") if isinstance(stated, dict) else None
     if not isinstance(named, str):
         return stated
-    return stated | {"environment": read_environment(info.context, named)}
+    path, environments = info.context
+    return stated | {"environment": environments.of(path, named)}
 
 
 _ADAPTER: TypeAdapter[Record] = TypeAdapter(Annotated[Record, BeforeValidator(_with_environment)])
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: Path, environments: Environments | None = None) -> Record:
     """Read one record, resolving its environment if it only refers to one.
+
+    Whoever reads several passes the `environments` that they share.
 
     Raises:
         ZooError: the file is not a record, is misnamed, or its environment is not found.
     """
     try:
-        record = _ADAPTER.validate_json(path.read_bytes(), context=path)
+        record = _ADAPTER.validate_json(
+            path.read_bytes(), context=(path, environments or Environments())
+        )
     except (OSError, ValidationError) as error:
         said = error.errors()[0] if isinstance(error, ValidationError) else None
         key = ".".join(map(str, said["loc"])) if said else ""
@@ -50,7 +55,8 @@ def read_record(path: Path) -> Record:
 
 def read_records(folder: Path) -> list[Record]:
     """All records below a folder, sorted by path."""
-    return [read_record(path) for path in record_files(folder)]
+    environments = Environments()
+    return [read_record(path, environments) for path in record_files(folder)]
 
 
 def read_published(folder: Path, suite: str) -> list[Record]:
@@ -59,9 +65,9 @@ def read_published(folder: Path, suite: str) -> list[Record]:
     Raises:
         ZooError: records in the folder of another suite or entry; all are listed.
     """
-    found, problems = [], []
+    found, problems, environments = list[Record](), list[Problem](), Environments()
     for path in record_files(folder):
-        record = read_record(path)
+        record = read_record(path, environments)
         found.append(record)
         if (record.suite, record.entry) != (suite, path.parent.name):
             given = f"a record of {record.suite}/{record.entry}"

@@ -73,6 +73,11 @@ class ResolvedEntry:
         """The run of each task that is exported, timed and distilled from: the first seed's."""
         return tuple(run for run in self.runs if run.seed == self.suite.seeds[0])
 
+    @property
+    def declared_runs(self) -> dict[str, str]:
+        """What is declared of each run, by its name."""
+        return {run.key: run.declared for run in self.runs}
+
     def is_taught(self, task: str) -> bool:
         """Whether a stage on this task uses the teacher fine-tuned on it."""
         return _is_taught(self.stages[task])
