@@ -129,9 +129,9 @@ def test_a_corpus_method_without_a_budget(load: Load, files: dict[str, str]) -> 
             "suite.yaml",
             "",
             (
-                "specs/small/suite.yaml:1: the file is empty\n  allowed: the keys note, tasks,"
-                " seeds, data, corpus, optimise, corpus_optimise, augment, bench, train_stage_per,"
-                " twin"
+                "specs/small/suite.yaml:1: the file is empty\n  allowed: the keys note, extends,"
+                " tasks, seeds, data, corpus, optimise, corpus_optimise, augment, bench,"
+                " train_stage_per, twin"
             ),
         ),
         (

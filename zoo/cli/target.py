@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from zoo.errors import Problem, UsageError, suggestion
 from zoo.paths import Project
 from zoo.spec.base import NAME_PATTERN
+from zoo.spec.extend import extended_folders
 from zoo.spec.load import suite_names
+from zoo.spec.reader import ENTRIES, STUDIES, TEACHERS, spec_names
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,29 @@ def suite_or_entry(project: Project, given: str) -> tuple[str, str | None]:
 
 
 def entry_names(project: Project, suite: str) -> list[str]:
-    """The teachers, entries and studies of a suite, by their files."""
-    folder = project.specs / suite
-    places = (folder, folder / "teachers", folder / "studies")
-    names = {path.stem for place in places for path in place.glob("*.yaml")} - {"suite"}
-    return sorted(name for name in names if re.fullmatch(NAME_PATTERN, name))
+    """The teachers, entries and studies of a suite, by their files; also those it inherits."""
+    inherited = (
+        name
+        for folder in extended_folders(project, suite)
+        for place in (ENTRIES, TEACHERS)
+        for name in spec_names(folder, place)
+    )
+    return sorted({*_own_names(project, suite), *filter(_can_be_named, inherited)})
+
+
+def _own_names(project: Project, suite: str) -> set[str]:
+    folder, places = project.specs / suite, (ENTRIES, TEACHERS, STUDIES)
+    names = (name for place in places for name in spec_names(folder, place))
+    return set(filter(_can_be_named, names))
+
+
+def _can_be_named(name: str) -> bool:
+    return re.fullmatch(NAME_PATTERN, name) is not None
 
 
 def _by_name(project: Project, given: str, *, suites_too: bool) -> Target:
-    entries = {suite: entry_names(project, suite) for suite in suite_names(project)}
+    # An inherited entry goes by its suite: its name alone means the one it comes from.
+    entries = {suite: _own_names(project, suite) for suite in suite_names(project)}
     having = [suite for suite, names in entries.items() if given in names]
     if len(having) == 1:
         return Target(having[0], given)

@@ -33,8 +33,9 @@ def pipeline_files(suites: Mapping[str, ResolvedSuite]) -> dict[str, str]:
     for suite in suites.values():
         studies = [compile_study(suite, name) for name in sorted(suite.loaded.studies)]
         for pipeline in (*compile_suite(suite), *studies):
-            _refuse_large(pipeline)
-            files |= _files_of(pipeline)
+            source = _source(suite, pipeline)
+            _refuse_large(pipeline, source)
+            files |= _files_of(pipeline, source)
             parts |= {
                 part for stage in pipeline.stages for part in code_parts(stage.kind, stage.job)
             }
@@ -102,35 +103,35 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path.parent)
 
 
-def _refuse_large(pipeline: Pipeline) -> None:
+def _refuse_large(pipeline: Pipeline, source: str) -> None:
     if len(pipeline.stages) <= LARGEST:
         return
     place = at(f"specs/{pipeline.suite}/suite.yaml", key="train_stage_per")
     remedy = "set train_stage_per to task or entry"
     if pipeline.stages[-1].kind is STUDY:
-        place = at(f"{_source(pipeline)}.yaml", key="axes")
+        place = at(f"{source}.yaml", key="axes")
         remedy = "use fewer values, or split it into two studies"
     given = f"the pipeline of {pipeline.entry} would have {len(pipeline.stages)} stages"
     raise SpecError(Problem(place, given, f"at most {LARGEST}", remedy))
 
 
-def _files_of(pipeline: Pipeline) -> dict[str, str]:
+def _files_of(pipeline: Pipeline, source: str) -> dict[str, str]:
     suite, entry = pipeline.suite, pipeline.entry
     params, target = params_file(suite, entry), pipeline_file(suite, entry)
     up = "/".join([".."] * target.count("/")) or "."
-    lines = [f"# Written by `zoo sync` from {_source(pipeline)}; edit that, not this.", "stages:"]
+    lines = [f"# Written by `zoo sync` from {source}; edit that, not this.", "stages:"]
     for stage in pipeline.stages:
         held = f"{params}: [{params_key(stage.name)}]"
         lines += _stage_lines(f"{suite}/{entry}", stage, held, up)
     return {params: params_text(pipeline), target: "\n".join(lines) + "\n"}
 
 
-def _source(pipeline: Pipeline) -> str:
+def _source(suite: ResolvedSuite, pipeline: Pipeline) -> str:
     """The spec that a pipeline is generated from."""
     if pipeline.entry in (BOARD_PIPELINE, INPUTS_PIPELINE):
-        return f"specs/{pipeline.suite}"
+        return f"specs/{suite.name}"
     folder = "studies/" if pipeline.stages[-1].kind is STUDY else ""
-    return f"specs/{pipeline.suite}/{folder}{pipeline.entry}"
+    return f"specs/{suite.loaded.home(pipeline.entry)}/{folder}{pipeline.entry}"
 
 
 def _stage_lines(place: str, stage: PipelineStage, held: str, up: str) -> list[str]:

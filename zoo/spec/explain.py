@@ -22,7 +22,7 @@ _MISSING = "this key is missing"
 def explain(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Problem]:
     """Every error of one file, in the order of its lines, one per place."""
     found = findings_of(error, model)
-    in_order = sorted(found, key=lambda finding: (document.line(finding.path), str(finding.path)))
+    in_order = sorted(found, key=lambda finding: (document.order(finding.path), str(finding.path)))
     return [document.problem(finding) for finding in in_order]
 
 

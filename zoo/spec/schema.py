@@ -42,7 +42,10 @@ def json_schemas(methods: Mapping[str, type[MethodSpec]]) -> dict[str, dict[str,
         "study": Study,
         "task": OwnTask,
     }
-    return {name: model.model_json_schema() for name, model in models.items()}
+    schemas = {name: model.model_json_schema() for name, model in models.items()}
+    suite = schemas["suite"]
+    alone = {"required": suite.pop("required")}  # an extended suite has what this one leaves out
+    return schemas | {"suite": suite | {"if": {"required": ["extends"]}, "else": alone}}
 
 
 class Schema:

@@ -18,6 +18,8 @@ class Suite(Spec):
 
     note: str = ""
     """Free text; has no effect."""
+    extends: Name | None = None
+    """Suite whose teachers, entries and keys this one takes over, where it has none of its own."""
     tasks: Annotated[dict[TaskName, TaskSettings], Field(min_length=1)]
     """The tasks every entry is trained and scored on."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]

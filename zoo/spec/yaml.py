@@ -6,9 +6,9 @@ spec, so only the parser is used from there (docs/decisions/0003-yaml.md).
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -32,6 +32,15 @@ _LONGEST = 30
 """Characters of a whole number; a longer one is no valid setting, and slow to read."""
 
 
+class Inherited(NamedTuple):
+    """Where a file is taken over from another suite."""
+
+    by: str
+    """The place of the key that takes it over."""
+    remedy: str
+    """How the other suite's file can be left as it is."""
+
+
 @dataclass
 class Document:
     """The content of one YAML file, and the line (from 1) of each path of keys."""
@@ -39,6 +48,18 @@ class Document:
     file: str
     content: Any
     lines: dict[KeyPath, int] = field(default_factory=dict)
+    extended: "Document | None" = None
+    """Holds the keys of `content` that this file does not state."""
+    inherited: Inherited | None = None
+
+    def over(self, other: "Document") -> "Document":
+        """This file, with the keys of another that it does not state itself."""
+        return replace(self, content={**other.content, **self.content}, extended=other)
+
+    def inherited_by(self, place: str, remedy: str) -> "Document":
+        """This file as it counts for a suite that extends its own."""
+        below = self.extended and self.extended.inherited_by(place, remedy)
+        return replace(self, extended=below, inherited=Inherited(place, remedy))
 
     def line(self, path: KeyPath) -> int:
         """The line of `path`, or of its nearest parent in the file."""
@@ -46,10 +67,26 @@ class Document:
             path = path[:-1]
         return self.lines.get(path, 1)
 
+    def order(self, path: KeyPath) -> tuple[int, int]:
+        """Sorts places by line, those in this file before those in the one that it extends."""
+        holder = self._holder(path)
+        return holder is not self, holder.line(path)
+
     def problem(self, finding: Finding) -> Problem:
-        """What was found, with its place in this file."""
-        place = at(self.file, self.line(finding.path), ".".join(map(str, finding.path)))
-        return Problem(place, finding.given, finding.allowed, finding.remedy)
+        """What was found, with its place in the file that states it."""
+        holder, (path, given, allowed, remedy) = self._holder(finding.path), finding
+        if holder.inherited is not None:
+            given = f"{given} (inherited by {holder.inherited.by})"
+            remedy = ", or ".join(filter(None, (remedy, holder.inherited.remedy)))
+        place = at(holder.file, holder.line(path), ".".join(map(str, path)))
+        return Problem(place, given, allowed, remedy)
+
+    def _holder(self, path: KeyPath) -> "Document":
+        """The file that states the outermost key of a path; this one where none does."""
+        missing = path[:1] not in self.lines
+        if self.extended is not None and missing and path[0] in self.content:
+            return self.extended._holder(path)  # noqa: SLF001  (of the same class)
+        return self
 
 
 def read_yaml(path: Path, shown: str) -> Document:
