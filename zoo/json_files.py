@@ -8,7 +8,6 @@ Anything else is reported with its place and how to fix it.
 import json
 import math
 import re
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,12 +15,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from zoo.errors import Problem, ZooError, at
+from zoo.files import MOST_BYTES, read_file
 
-MOST_BYTES = 1 << 31
-"""Larger than any file of the field; anything beyond was named by mistake."""
 MOST_LEVELS = 64
-MOST_JSON_DIGITS = 400
-"""Longer whole numbers are beyond every float, and Python refuses those beyond 4,300 digits."""
+MOST_JSON_DIGITS = 300
+"""Longer whole numbers may be beyond every float, and Python refuses those beyond 4,300 digits."""
 LISTED = 20
 """How many problems of one file are reported at once."""
 
@@ -59,7 +57,7 @@ def read_json(  # noqa: PLR0913  (what a caller may expect of a file)
             excludes.
     """
     where = shown or str(path)
-    raw = _read(path, where, remedy, error, most_bytes)
+    raw = read_file(path, shown=where, remedy=remedy, error=error, most_bytes=most_bytes)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as found:
@@ -180,23 +178,6 @@ def _place(where: str, key: str) -> str:
         return where
     _file, colon, _outer = where.partition(": ")
     return f"{where}.{key}" if colon else at(where, key=key)
-
-
-def _read(path: Path, where: str, remedy: str, error: type[ZooError], most_bytes: int) -> bytes:
-    try:
-        known = path.stat()
-        if not stat.S_ISREG(known.st_mode):
-            given = "a folder" if stat.S_ISDIR(known.st_mode) else "not a regular file"
-            raise error(Problem(where, f"this is {given}", "a JSON file", remedy))
-        if known.st_size > most_bytes:
-            given = f"{known.st_size:,} bytes"
-            raise error(Problem(where, given, f"at most {most_bytes:,}", remedy))
-        return path.read_bytes()
-    except FileNotFoundError as found:
-        raise error(Problem(where, "there is no such file", "", remedy)) from found
-    except OSError as found:
-        given = f"cannot be read: {found.strerror or found}"
-        raise error(Problem(where, given, "", remedy)) from found
 
 
 def _not_json(text: str, where: str, found: json.JSONDecodeError, remedy: str) -> Problem:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from zoo.disk import reported
 from zoo.errors import Problem, UsageError
+from zoo.files import open_file
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ class Project:
         Raises:
             UsageError: it is outside the project.
         """
-        path = (self.root / relative).resolve()
-        if not path.is_relative_to(self.root.resolve()):
+        path = _real(self.root / relative)
+        if not path.is_relative_to(_real(self.root)):
             raise UsageError(
                 Problem(
                     str(relative), "this path is outside the project", f"a path below {self.root}"
@@ -95,7 +96,7 @@ class Project:
     def relative(self, path: Path) -> str:
         """`path` as it is written in specs, records and messages: from the root, with slashes."""
         try:
-            return path.resolve().relative_to(self.root.resolve()).as_posix()
+            return _real(path).relative_to(_real(self.root)).as_posix()
         except ValueError:
             return str(path)
 
@@ -252,14 +253,23 @@ def fix_data_folder() -> None:
         os.environ["ZOO_DATA"] = str(_absolute(named))
 
 
+def _real(path: Path) -> Path:
+    """A path with its links followed as far as they lead: `resolve` fails where they circle."""
+    return Path(os.path.realpath(path))
+
+
 def _absolute(named: str) -> Path:
     """A path as a shell would read it in the working folder, links left as they are."""
     return Path(os.path.abspath(os.path.expanduser(named)))  # noqa: PTH100, PTH111  (keep unknown ~)
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with path.open("rb") as stream:
+    """sha256 of a file's bytes.
+
+    Raises:
+        ZooError: it is missing, not a regular file, or unreadable.
+    """
+    with open_file(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -168,8 +168,8 @@ def test_null_odds_bring_the_chosen_thresholds_to_a_prediction_file(tmp_path: Pa
         ('{"a": NaN}', " the value is NaN\n  allowed: a finite number"),
         ('{"a": -Infinity}', " a: the odds are -inf\n  allowed: a number above -Infinity"),
         ('{"a": -1e999}', " the number -1e999\n  allowed: a number within the range of a float"),
-        (f'{{"a": 1{"0" * 320}}}', " a: the odds are 10"),
-        (f'{{"a": 1{"0" * 400}}}', " a number of 401 digits\n  allowed: at most 400"),
+        (f'{{"a": 1{"0" * 300}}}', " a number of 301 digits\n  allowed: at most 300"),
+        (f'{{"a": 1{"0" * 400}}}', " a number of 401 digits\n  allowed: at most 300"),
         ('{"a": 1, "a": 2}', " a: this key appears twice\n  allowed: once"),
     ],
 )

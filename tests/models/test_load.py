@@ -108,12 +108,13 @@ def test_weights_of_any_float_are_computed_in_float32(folder: Path, dtype: torch
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("{", "is not JSON: Expecting property name enclosed in double quotes: line 1 column 2"),
-        ("[]", "holds a list\n  allowed: an object of settings\n  fix: download or build it again"),
+        ("[]", "the file holds a list\n  allowed: an object\n  fix: download or build it again"),
         (
             '"bert"',
-            "holds a str\n  allowed: an object of settings\n  fix: download or build it again",
+            "the file holds a text\n  allowed: an object\n  fix: download or build it again",
         ),
+        ('{"a": ' + "[" * 99_999, "nested too deeply\n  allowed: at most 64 levels"),
+        ('{"a": 1' + "0" * 5_000 + "}", "a number of 5,001 digits\n  allowed: at most 300"),
         (
             "{}",
             (

@@ -17,6 +17,7 @@ from zoo.spec.task import TASKS
 Write = Callable[..., None]
 Extend = Callable[..., LoadedSuite]
 DEEP = "extends: small\nseeds: [1, 2, 3]\n"
+LONG = "sentiment: {max_length: 40}, span: {max_length: 40, max_query: 16}"
 BY = "(inherited by specs/deep/suite.yaml:1)"
 TONE = """\
 files: {train: mine/train.tsv, dev: mine/dev.tsv}
@@ -132,6 +133,22 @@ def test_a_suite_that_extends_can_be_extended(
     with pytest.raises(SpecError) as caught:
         load_suite(Project(tmp_path), "deeper", METHODS)
     assert str(caught.value).startswith("specs/deeper/suite.yaml:2: twin: there is no entry 'no'")
+    write(tmp_path, {"suite.yaml": "extends: deep\ncorpus: null\n"}, "deeper")
+    with pytest.raises(SpecError) as caught:
+        load_suite(Project(tmp_path), "deeper", METHODS)
+    by = "(inherited by specs/deeper/suite.yaml:1)"
+    assert f"specs/small/distil.yaml:6: method: this method reads a corpus {by}\n" in str(
+        caught.value
+    )
+    write(tmp_path, {"suite.yaml": f"extends: deep\ntasks: {{{LONG}}}\n"}, "deeper")
+    teacher = files["teachers/t.yaml"].replace("positions: 64", "positions: 40")
+    write(
+        tmp_path, {"teachers/t.yaml": teacher.replace("max_length: 64", "max_length: 40")}, "deeper"
+    )
+    with pytest.raises(SpecError) as caught:
+        load_suite(Project(tmp_path), "deeper", METHODS)
+    shape = "specs/small/suite.yaml:21: bench.shapes.0: 64 tokens exceed the 40 positions of"
+    assert f"{shape} teacher 't' {by}" in str(caught.value)
 
 
 SLIPS = [
@@ -197,13 +214,14 @@ def test_a_key_taken_over_is_told_with_both_files(extend: Extend, files: dict[st
     teacher = files["teachers/t.yaml"].replace("positions: 64", "positions: 40")
     teacher = teacher.replace("max_length: 64", "max_length: 40")
     tasks = "sentiment: {max_length: 41}, span: {max_length: 40, max_query: 16}"
-    suite = f"extends: small\ntwin: kd\ntasks: {{{tasks}}}\n"
+    blank = "\n" * 40
+    suite = f"extends: small\ntwin: kd\n{blank}tasks: {{{tasks}}}\n"
     said = refused(extend, suite, teachers__t=teacher)
     lines = said.split("\n")
     assert [line for line in lines if line.startswith("specs")] == [
         (
-            "specs/deep/suite.yaml:3: tasks.sentiment.max_length: 41 tokens exceed the 40 positions"
-            " of teacher 't'"
+            "specs/deep/suite.yaml:43: tasks.sentiment.max_length: 41 tokens exceed the 40"
+            " positions of teacher 't'"
         ),
         (
             "specs/small/suite.yaml:19: corpus_optimise.max_length: 64 tokens exceed the 40"

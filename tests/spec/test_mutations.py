@@ -18,6 +18,7 @@ LINEAGE = "mutations-lineage.txt"
 TABLES = (
     "mutations.txt",
     "mutations-across.txt",
+    "mutations-bounds.txt",
     "mutations-idle.txt",
     "mutations-yaml.txt",
     LINEAGE,

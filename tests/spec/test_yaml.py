@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import SpecError
+from zoo.files import REGULAR
 from zoo.spec.yaml import Document, read_yaml
 
 
@@ -158,4 +159,4 @@ def test_what_cannot_be_read_says_where(tmp_path: Path, text: str | bytes, said:
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         read_yaml(tmp_path, "a.yaml")
-    assert str(caught.value) == "a.yaml: cannot be read: Is a directory\n  allowed: a readable file"
+    assert str(caught.value) == "a.yaml: this is a folder\n  allowed: " + REGULAR

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from zoo.errors import Problem, ZooError, at
+from zoo.errors import Problem, ZooError
+from zoo.files import MISSING, read_file, unreadable
 from zoo.paths import Project, file_sha256
 from zoo.records.measured import RECORD_SCHEMA
 from zoo.spec.base import Sha256
@@ -46,14 +47,15 @@ def refuse_edited(project: Project, folder: Path) -> None:
         for file in folder.rglob("*")
         if file.is_file() and _is_held(file.relative_to(folder))
     )
-    if not path.is_file():
+    if unreadable(path) == MISSING:
         _refuse_without(project, folder, found)
         return
+    where, remedy = project.relative(path), "restore it from git"
+    content = read_file(path, shown=where, remedy=remedy)
     try:
-        stated = _ADAPTER.validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        where = at(project.relative(path))
-        raise ZooError(Problem(where, "not a manifest", remedy="restore it from git")) from error
+        stated = _ADAPTER.validate_json(content)
+    except ValidationError as error:
+        raise ZooError(Problem(where, "not a manifest", remedy=remedy)) from error
     given = {
         name: "published, but missing"
         if name not in found

@@ -23,7 +23,8 @@ from zoo.board.studies import (
 )
 from zoo.board.table import Declared, Row, make_rows, of_scored_runs
 from zoo.board.timings import TIMINGS, timings_table
-from zoo.errors import Problem, ZooError, at
+from zoo.errors import Problem, ZooError
+from zoo.files import read_file
 from zoo.paths import SAMPLES, EntryFolder, Project, new_folder, write_file
 from zoo.records.durations import PUBLISHED, durations_text, own_durations
 from zoo.records.latency import LatencyRecord
@@ -259,12 +260,7 @@ def _samples(entry: EntryFolder, record: LatencyRecord) -> bytes:
     asked_for = entry.bench(record.device)
     folder = asked_for if (asked_for / f"{record.name}.json").is_file() else entry.latency
     path = folder / SAMPLES / record.samples
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        given = f"the raw samples of {record.name} cannot be read: {error.strerror or error}"
-        remedy = f"measure again: `zoo bench {record.suite}/{record.entry}`"
-        raise ZooError(Problem(at(path), given, remedy=remedy)) from error
+    return read_file(path, remedy=f"measure again: `zoo bench {record.suite}/{record.entry}`")
 
 
 def _require_board(project: Project, suite: str) -> None:

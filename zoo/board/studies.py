@@ -12,6 +12,7 @@ from zoo.board.study_report import report_files
 from zoo.board.study_table import study_summary, study_table
 from zoo.board.summary import Line
 from zoo.errors import Problem, ZooError, at
+from zoo.files import read_file
 from zoo.paths import Project, new_folder
 from zoo.records.published import published_texts
 from zoo.records.records import Record
@@ -156,8 +157,9 @@ def _published_files(project: Project, job: StudyJob) -> dict[str, bytes]:
 
 
 def _read_job(path: Path) -> StudyJob:
+    remedy = "restore it from git, or publish the study again"
+    content = read_file(path, remedy=remedy)
     try:
-        return StudyJob.model_validate_json(path.read_bytes())
+        return StudyJob.model_validate_json(content)
     except ValueError as error:
-        remedy = "restore it from git, or publish the study again"
         raise ZooError(Problem(at(path), "not a study description", remedy=remedy)) from error

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -16,11 +17,12 @@ from zoo.data.pieces import piece_ids
 from zoo.data.reading import decoded, raw_lines
 from zoo.data.shards import Block, Blocks, Shards, ShardWriter
 from zoo.errors import DataError, Problem, at
+from zoo.files import MISSING, unreadable
 from zoo.paths import new_folder
 
 __all__ = ["Block", "Blocks", "HubText", "Shards", "TextFile", "documents", "write_shards"]
 
-_OPENERS: dict[str, Callable[[Path], AbstractContextManager[Iterable[bytes]]]] = {
+_OPENERS: dict[str, Callable[[Path], AbstractContextManager[Any]]] = {
     ".txt": lambda path: path.open("rb"),
     ".txt.gz": gzip.open,
     ".txt.xz": lzma.open,
@@ -104,9 +106,11 @@ def text_files(path: Path) -> list[Path]:
     files = [file for file in inside if file.is_file() and _kind(file)]
     if files:
         return files
-    given = "there is no such file or folder"
-    if path.exists():
-        given = "this folder contains no text files" if path.is_dir() else "a file of another kind"
+    given = unreadable(path) or "a file of another kind"
+    if path.is_dir():
+        given = "this folder contains no text files"
+    elif given == MISSING:
+        given = "there is no such file or folder"
     remedy = "name a text file or a folder of text files"
     raise DataError(Problem(str(path), given, ", ".join(_OPENERS), remedy))
 

@@ -2,13 +2,18 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from zoo.errors import DataError, Problem, at
+from zoo.files import open_file, unreadable
 from zoo.json_files import LISTED
 from zoo.spec.task import Task
 
+MOST_LINE_BYTES = 1 << 26
+"""Longer than any document: a file without lines was named by mistake, and memory has an end."""
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -24,24 +29,25 @@ def text_lines(
     Raises:
         DataError: the file is missing or cannot be read.
     """
-    try:
-        with required(file).open("rb") as stream:
-            for line, raw in enumerate(raw_lines(stream), start=1):
-                text = decoded(raw, file, line)
-                if isinstance(text, Problem):
-                    problems.append(text)
-                elif blank or text.strip():
-                    yield line, text
-    except OSError as error:
-        given = f"cannot be read: {error.strerror or error}"
-        raise DataError(Problem(at(file), given)) from error
+    with open_file(required(file), error=DataError) as stream:
+        for line, raw in enumerate(raw_lines(stream), start=1):
+            text = decoded(raw, file, line)
+            if isinstance(text, Problem):
+                problems.append(text)
+                if len(raw) > MOST_LINE_BYTES:
+                    return
+            elif blank or text.strip():
+                yield line, text
 
 
-def raw_lines(stream: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a stream that gives them by LF; those of one without any by CR."""
-    lines = iter(stream)
+def raw_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """The lines of a stream, which end at LF; those of one without any at CR.
+
+    One that is too long comes in pieces, of which `decoded` refuses the first.
+    """
+    lines = iter(partial(stream.readline, MOST_LINE_BYTES + 1), b"")
     first = next(lines, b"")
-    if b"\r" in first and not first.endswith(b"\n"):
+    if b"\r" in first and not first.endswith(b"\n") and len(first) <= MOST_LINE_BYTES:
         # The only line: had it another, it would end with LF.
         yield from first.removesuffix(b"\r").split(b"\r")
         return
@@ -52,6 +58,9 @@ def raw_lines(stream: Iterable[bytes]) -> Iterator[bytes]:
 
 def decoded(raw: bytes, file: Path, line: int) -> str | Problem:
     """One line without its end and, at the start of a file, without the byte order mark."""
+    if len(raw) > MOST_LINE_BYTES:
+        given = f"a line of more than {MOST_LINE_BYTES:,} bytes"
+        return Problem(at(file, line), given, "lines of text", "break it into lines")
     try:
         text = raw.decode("utf-8-sig" if line == 1 else "utf-8")
     except UnicodeDecodeError as error:
@@ -100,12 +109,13 @@ def required(file: Path) -> Path:
     Raises:
         DataError: it is not.
     """
-    if file.is_file():
+    given = unreadable(file)
+    if not given:
         return file
     raise DataError(
         Problem(
             str(file),
-            "there is no such file",
+            given,
             f"ZOO_DATA set to a folder that contains {file.parent.name}/{file.name} in "
             "the layout of the official release (glue/<TASK>/, squad/)",
             "put the file there, or unset ZOO_DATA to download the data from the hub",

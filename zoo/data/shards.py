@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from zoo.data.pieces import tokenizer_digest
 from zoo.data.reading import refuse
 from zoo.errors import DataError, Problem, at
+from zoo.files import read_file
 
 SHARD_TOKENS = 1 << 24
 _REMEDY = "tokenise the corpus again"
@@ -235,11 +236,9 @@ def _frame_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
 
 
 def _read_index(file: Path) -> _Index:
+    content = read_file(file, remedy=_REMEDY, error=DataError)
     try:
-        return _Index.model_validate_json(file.read_bytes())
-    except OSError as error:
-        given = f"cannot be read: {error.strerror}"
-        raise DataError(Problem(str(file), given, remedy=_REMEDY)) from error
+        return _Index.model_validate_json(content)
     except ValidationError as error:
         problems = [
             Problem(at(file, key=".".join(map(str, each["loc"]))), each["msg"], remedy=_REMEDY)

@@ -1,7 +1,6 @@
 """Strict readers of official prediction files: GLUE submissions, SQuAD answers and odds."""
 
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from zoo.data.index import Index
 from zoo.data.reading import plain_number, refuse, text_lines, whole_number
 from zoo.errors import DataError, Problem, at
+from zoo.files import MISSING, REGULAR, unreadable
 from zoo.json_files import LISTED, read_json, shortened
 from zoo.spec.task import Task, TaskKind
 
@@ -151,12 +151,10 @@ def _class(task: Task, answer: str) -> int | None:
 def _is_odds(value: object) -> bool:
     """Whether a value is valid null odds: a number, or Infinity for questions without a span.
 
-    -Infinity could never exceed a threshold; integers of JSON are unbounded.
+    -Infinity could never exceed a threshold.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    if isinstance(value, int):
-        return abs(value) < sys.float_info.max
     return not math.isnan(value) and value > -math.inf
 
 
@@ -167,10 +165,11 @@ def _lacking(path: Path, indices: Sequence[int], examples: int) -> Problem:
 
 
 def _there(path: Path) -> Path:
-    if path.is_file():
-        return path
-    given = "this is a folder" if path.is_dir() else "there is no such file"
-    raise DataError(Problem(at(path), given, "", "pass the predictions file"))
+    given = unreadable(path)
+    if given:
+        allowed = "" if given == MISSING else REGULAR
+        raise DataError(Problem(at(path), given, allowed, "pass the predictions file"))
+    return path
 
 
 def _read_object(path: Path, allowed: str, *, endless: bool = False) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from zoo.errors import DataError, Problem
+from zoo.files import open_file, read_file
 from zoo.paths import write_file
 
 
@@ -73,7 +74,8 @@ def read_origin(path: Path) -> Origin:
         DataError: the file is damaged.
     """
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        with open_file(path, error=DataError) as stream:
+            metadata = pq.read_schema(stream).metadata or {}
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, error) from error
     return Origin(*(metadata.get(name, b"").decode() for name in (b"digest", b"record")))
@@ -85,8 +87,9 @@ def read_predictions(path: Path, digest: str | None = None) -> Predictions:
     Raises:
         DataError: the file is damaged, or belongs to another run than `digest`.
     """
+    content = read_file(path, error=DataError)
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(pa.BufferReader(content))
         columns = [table[name].to_pylist() for name in ("id", "answer", "gold", "logits")]
         more = (_optional(table, name) for name in ("span", "paragraph"))
     except (OSError, pa.ArrowException, KeyError) as error:

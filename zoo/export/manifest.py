@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from zoo.errors import ExportError, Problem
+from zoo.files import MISSING, read_file, unreadable
 from zoo.paths import file_sha256, write_file
 from zoo.spec.base import Sha256, Spec
 from zoo.spec.recipe import RunRecipe
@@ -74,10 +75,11 @@ def verified_model(folder: Path, name: str, whose: tuple[str, str], run: RunReci
 
 def _read(folder: Path) -> Manifest:
     path = folder / EXPORT_MANIFEST
+    remedy = "export again with `zoo run`"
+    if unreadable(path) == MISSING:
+        raise ExportError(Problem(str(path), "manifest not found", remedy=remedy))
+    content = read_file(path, remedy=remedy, error=ExportError)
     try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        given = "manifest not found" if isinstance(error, OSError) else "not a manifest"
-        raise ExportError(
-            Problem(str(path), given, remedy="export again with `zoo run`")
-        ) from error
+        return Manifest.model_validate_json(content)
+    except ValidationError as error:
+        raise ExportError(Problem(str(path), "not a manifest", remedy=remedy)) from error

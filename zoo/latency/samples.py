@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from zoo.errors import DataError, Problem, at
+from zoo.files import read_file
 from zoo.paths import write_file
 
 Key = tuple[str, str, str]
@@ -42,8 +43,9 @@ def read_samples(path: Path) -> Samples:
     Raises:
         DataError: not a samples file, or damaged.
     """
+    content = read_file(path, error=DataError)
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(pa.BufferReader(content))
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(_unreadable(path, str(error).partition("\n")[0])) from error
     if table.schema.names != _SCHEMA.names:

@@ -3,8 +3,6 @@
 from functools import partial
 from typing import Literal, final
 
-from pydantic import Field
-
 from zoo.distil.layermap import LayerBuckets, bucketed
 from zoo.distil.method import Method, Setting
 from zoo.distil.soften import soft_loss
@@ -14,6 +12,7 @@ from zoo.losses.hidden import mixture_mse
 from zoo.losses.logits import hard_labels
 from zoo.models.tap import LOGITS, Site, Tap
 from zoo.spec.base import Fraction
+from zoo.spec.bounds import Temperature, Weight
 
 
 @final
@@ -32,11 +31,11 @@ class Alp(Method):
     """
 
     name: Literal["alp"] = "alp"
-    temperature: float = Field(5.0, gt=0)
+    temperature: Temperature = 5.0
     """T; `pkd`'s."""
     soft_weight: Fraction = 0.7
     """a; `pkd`'s."""
-    mixture_weight: float = Field(100.0, ge=0)
+    mixture_weight: Weight = 100.0
     """b; `pkd`'s weight of patience, and a third party's code's."""
     layers: LayerBuckets = "all"
     """A: all of the teacher (the paper's best), its blocks (ALP-NO), or lists that may overlap."""

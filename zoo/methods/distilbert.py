@@ -3,8 +3,6 @@
 from functools import partial
 from typing import ClassVar, Literal, final
 
-from pydantic import Field
-
 from zoo.distil.method import Method, MisfitError, Setting
 from zoo.distil.soften import soft_loss
 from zoo.distil.stage import Masking, Stage
@@ -13,6 +11,7 @@ from zoo.losses.hidden import token_cosine
 from zoo.losses.logits import hard_labels, soft_labels
 from zoo.models.tap import LOGITS, Site, Tap
 from zoo.spec.base import Fraction
+from zoo.spec.bounds import Exponent, Masked, Temperature, Weight
 
 
 @final
@@ -27,17 +26,17 @@ class DistilBert(Method):
     reads_corpus: ClassVar[bool] = True
 
     name: Literal["distilbert"] = "distilbert"
-    temperature: float = Field(2.0, gt=0)
+    temperature: Temperature = 2.0
     """T of the soft labels; the README's command."""
-    soft_weight: float = Field(5.0, ge=0)
+    soft_weight: Weight = 5.0
     """Weight of the soft labels; the README's command, the paper gives none."""
-    mlm_weight: float = Field(2.0, ge=0)
+    mlm_weight: Weight = 2.0
     """Weight of the masked-language-modelling loss."""
-    cosine_weight: float = Field(1.0, ge=0)
+    cosine_weight: Weight = 1.0
     """Weight of the cosine between last hidden states."""
-    mask_fraction: float = Field(0.15, gt=0, lt=1)
+    mask_fraction: Masked = 0.15
     """Share of real tokens to mask, drawn over the whole batch."""
-    mask_smoothing: float = Field(0.7, ge=0)
+    mask_smoothing: Exponent = 0.7
     """Exponent by which frequent tokens are masked less often."""
     freeze_positions: bool = True
     """Whether position embeddings stay the teacher's, as in the released recipe."""

@@ -2,8 +2,6 @@
 
 from typing import Literal, final
 
-from pydantic import Field
-
 from zoo.distil.layermap import LayerMap, mapped
 from zoo.distil.method import Method, MisfitError, Setting
 from zoo.distil.soften import soft_loss
@@ -12,6 +10,7 @@ from zoo.distil.term import Term
 from zoo.losses.attention import attention_kl
 from zoo.losses.hidden import first_cosine
 from zoo.models.tap import LOGITS, Site, Tap
+from zoo.spec.bounds import Temperature, Threshold, Weight
 
 Layers = tuple[tuple[Term, ...], ...]
 """The terms of each student layer."""
@@ -38,15 +37,15 @@ class Internal(Method):
     """Which layers are open at a time; stacked is the paper's best on CoLA."""
     layers: LayerMap = "uniform"
     """g: which teacher layers the student's learn from."""
-    attention_weight: float = Field(1.0, ge=0)
+    attention_weight: Weight = 1.0
     """Weight of the attention's divergence; 0 is the cosine-only ablation."""
-    cosine_weight: float = Field(1.0, ge=0)
+    cosine_weight: Weight = 1.0
     """Weight of the [CLS] cosine; 0 is the divergence-only ablation."""
-    temperature: float = Field(1.0, gt=0)
+    temperature: Temperature = 1.0
     """T of the soft labels; 1 as in the third-party code, the paper's was not found."""
     scaled: bool = False
     """Whether the soft labels are multiplied by T^2; not in the third-party code's default."""
-    threshold: float | None = Field(None, gt=0)
+    threshold: Threshold | None = None
     """Mean cosine loss below which a layer's stage ends early; null: never (a choice)."""
     final_phase: Literal["full", "classifier_only"] = "full"
     """What the soft labels train: everything (third-party code), or only the head (the caption of

@@ -2,8 +2,6 @@
 
 from typing import Literal, final
 
-from pydantic import Field
-
 from zoo.distil.method import Method, Setting
 from zoo.distil.soften import soft_loss
 from zoo.distil.stage import Stage
@@ -11,6 +9,7 @@ from zoo.distil.term import Term
 from zoo.losses.logits import hard_labels
 from zoo.models.tap import LOGITS
 from zoo.spec.base import Fraction
+from zoo.spec.bounds import Temperature
 
 
 @final
@@ -23,7 +22,7 @@ class Kd(Method):
     """
 
     name: Literal["kd"] = "kd"
-    temperature: float = Field(4.0, gt=0)
+    temperature: Temperature = 4.0
     """T; PKD's grid is 5, 10, 20, torchdistill's CoLA recipe 7."""
     soft_weight: Fraction = 0.7
     """a, the share of the soft labels; PKD's grid is 0.2, 0.5, 0.7."""

@@ -3,8 +3,6 @@
 from functools import partial
 from typing import ClassVar, Literal, final
 
-from pydantic import Field
-
 from zoo.distil.method import Method, MisfitError, Setting
 from zoo.distil.stage import Masking, Stage
 from zoo.distil.term import Term
@@ -13,6 +11,7 @@ from zoo.losses.divergence import Mean
 from zoo.losses.logits import hard_labels
 from zoo.losses.relations import relation_kl
 from zoo.models.tap import LOGITS, Site, Tap
+from zoo.spec.bounds import MaskedOrNone
 
 
 @final
@@ -40,7 +39,7 @@ class MiniLm(Method):
     mean: Mean = "tokens"
     """Over all tokens of a batch, or over samples of each one's mean: the paper's |x| is one
     sample's, and its blocks are equally long, which makes both the same (a choice)."""
-    mask_fraction: float = Field(0.0, ge=0, lt=1)
+    mask_fraction: MaskedOrNone = 0.0
     """Share of tokens masked in the text; the paper does not mention masking."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:

@@ -3,15 +3,13 @@
 from functools import partial
 from typing import ClassVar, Literal, final
 
-from pydantic import Field
-
 from zoo.distil.method import Method, MisfitError, Setting
 from zoo.distil.stage import Masking, Stage
 from zoo.distil.term import Term
 from zoo.losses.logits import hard_labels
 from zoo.losses.relations import relation_kl
 from zoo.models.tap import LOGITS, Site, Tap
-from zoo.spec.base import PositiveInt
+from zoo.spec.bounds import LayerNumber, MaskedOrNone, PositiveWeight, Size
 from zoo.spec.shape import divisors
 
 _PUBLISHED = (48, 64)
@@ -40,20 +38,20 @@ class MiniLm2(Method):
     reads_corpus: ClassVar[bool] = True
 
     name: Literal["minilm2"] = "minilm2"
-    relation_heads: PositiveInt | None = None
+    relation_heads: Size | None = None
     """A_r, a divisor of both widths. When null: 48 (base teachers) or 64 (large ones) if that
     divides both into at least 6 units, else the largest such divisor below 48."""
-    teacher_layer: int | None = Field(None, ge=0)
+    teacher_layer: LayerNumber | None = None
     """The teacher's layer, counted from 0 (the papers' layer 21 of 24 is 20); null: the last."""
     mean: Literal["tokens", "samples"] = "tokens"
     """Over all tokens of a batch, or over samples of each one's mean (a third party's code)."""
-    query_weight: float = Field(1.0, gt=0)
+    query_weight: PositiveWeight = 1.0
     """alpha of the queries' relations."""
-    key_weight: float = Field(1.0, gt=0)
+    key_weight: PositiveWeight = 1.0
     """alpha of the keys' relations."""
-    value_weight: float = Field(1.0, gt=0)
+    value_weight: PositiveWeight = 1.0
     """alpha of the values' relations."""
-    mask_fraction: float = Field(0.0, ge=0, lt=1)
+    mask_fraction: MaskedOrNone = 0.0
     """Share of tokens masked in the text."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:

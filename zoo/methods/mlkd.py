@@ -4,8 +4,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal, final
 
-from pydantic import Field
-
 from zoo.distil.layermap import LayerMap, mapped
 from zoo.distil.method import Method, MisfitError, Setting
 from zoo.distil.soften import soft_loss
@@ -16,7 +14,7 @@ from zoo.losses.hidden import hidden_mse
 from zoo.losses.logits import hard_labels
 from zoo.losses.relations import relation_kl, sample_relation_kl
 from zoo.models.tap import EMBEDDINGS, LOGITS, Site, Tap
-from zoo.spec.base import PositiveInt
+from zoo.spec.bounds import Depth, Temperature, Weight
 from zoo.spec.shape import divisors
 
 _NO_CLASSES = {
@@ -51,17 +49,17 @@ class Mlkd(Method):
     name: Literal["mlkd"] = "mlkd"
     layers: LayerMap = "uniform"
     """g: which teacher layers the student's learn from."""
-    split: PositiveInt | None = None
+    split: Depth | None = None
     """A_s, the slices of L_MHA; the student's heads when null. It must divide both widths."""
     relation_mean: Literal["tokens", "samples"] = "tokens"
     """Token relations: mean over all tokens, or over samples of each one's mean (a choice)."""
-    temperature: float = Field(1.0, gt=0)
+    temperature: Temperature = 1.0
     """tau of L_KD (a choice)."""
     scaled: bool = False
     """Whether L_KD is multiplied by tau^2."""
-    contrast_temperature: float = Field(0.1, gt=0)
+    contrast_temperature: Temperature = 0.1
     """t of L_SC (a choice; 0.07 to 0.1 are common)."""
-    hard_label_weight: float = Field(0.0, ge=0)
+    hard_label_weight: Weight = 0.0
     """Weight of the labels in the stage "samples": the seventh loss that one summary counts."""
     one_stage: bool = False
     """Whether all losses are trained at once, in one stage "together" (the paper's ablation)."""

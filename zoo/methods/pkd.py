@@ -3,8 +3,6 @@
 from functools import partial
 from typing import Literal, final
 
-from pydantic import Field
-
 from zoo.distil.layermap import mapped
 from zoo.distil.method import Method, MisfitError, Setting
 from zoo.distil.soften import soft_loss
@@ -14,6 +12,7 @@ from zoo.losses.hidden import first_mse
 from zoo.losses.logits import hard_labels
 from zoo.models.tap import LOGITS, Site, Tap
 from zoo.spec.base import Fraction
+from zoo.spec.bounds import Temperature, Weight
 
 _ALONE = "patience is left out: the only layer is the last, which the logits teach"
 
@@ -31,11 +30,11 @@ class Pkd(Method):
     """
 
     name: Literal["pkd"] = "pkd"
-    temperature: float = Field(5.0, gt=0)
+    temperature: Temperature = 5.0
     """T; the code's grid is 5, 10, 20, chosen without patience (`kd` takes 4, the nearest is 5)."""
     soft_weight: Fraction = 0.7
     """a; the code's grid is 0.2, 0.5, 0.7, chosen without patience (`kd` takes 0.7)."""
-    patience_weight: float = Field(100.0, ge=0)
+    patience_weight: Weight = 100.0
     """b; the code's grid is 10, 100, 500, 1000, and 100 made most of its best 6-layer runs."""
     layers: Literal["skip", "last"] = "skip"
     """Whether student layer j is taught by teacher layer j N / M (`skip`) or j + N - M (`last`)."""

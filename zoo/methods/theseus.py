@@ -2,8 +2,6 @@
 
 from typing import Literal, final
 
-from pydantic import Field
-
 from zoo.distil.method import Method, MisfitError, Setting
 from zoo.distil.replacement import Replacement
 from zoo.distil.stage import Part, Stage
@@ -11,6 +9,7 @@ from zoo.distil.term import Term
 from zoo.losses.logits import hard_labels
 from zoo.models.tap import LOGITS
 from zoo.spec.base import Fraction
+from zoo.spec.bounds import PositiveShare, Slope
 
 
 @final
@@ -32,10 +31,10 @@ class Theseus(Method):
     """Whether p grows over the stage "replacing" or stays (the code's example: 0.5)."""
     base_rate: Fraction = 0.3
     """b, the probability in the first step; the code's example for the linear schedule."""
-    full_after: float = Field(1.0, gt=0, le=1)
+    full_after: PositiveShare = 1.0
     """Share of the steps of "replacing" at which p reaches 1; decides k unless `slope` is stated
     (a choice: the code's k is made for one length of training)."""
-    slope: float | None = Field(None, gt=0)
+    slope: Slope | None = None
     """k, what p grows by in a step; 0.0006 in the code's example."""
     successors: Literal["predecessor", "student"] = "predecessor"
     """What successors start as: the fine-tuned teacher's first M layers (the code), or the layers

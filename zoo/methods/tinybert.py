@@ -3,8 +3,6 @@
 from functools import partial
 from typing import ClassVar, Literal, final
 
-from pydantic import Field
-
 from zoo.distil.layermap import LayerMap, mapped
 from zoo.distil.method import Method, MisfitError, Setting
 from zoo.distil.soften import soft_loss
@@ -14,6 +12,7 @@ from zoo.losses.attention import attention_mse
 from zoo.losses.hidden import hidden_mse
 from zoo.losses.logits import hard_labels
 from zoo.models.tap import EMBEDDINGS, LOGITS, Site, Tap
+from zoo.spec.bounds import MaskedOrNone
 
 
 @final
@@ -51,7 +50,7 @@ class TinyBert(Method):
     """L_pred: mean over examples (the paper), or over examples and classes (the code)."""
     stsb_target: Literal["teacher", "gold"] = "teacher"
     """What a regression's prediction is drawn to: the teacher's, or the label (the code)."""
-    mask_fraction: float = Field(0.15, ge=0, lt=1)
+    mask_fraction: MaskedOrNone = 0.15
     """Share of tokens masked in the text of the stage "general"; the code reads BERT's data."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:

@@ -2,8 +2,6 @@
 
 from typing import ClassVar, Literal, Self, final
 
-from pydantic import Field
-
 from zoo.compact.fuse import Fuse, Fusing, Penalty
 from zoo.compact.schedule import Schedule, Strategy
 from zoo.compact.surgery import Compaction
@@ -12,7 +10,7 @@ from zoo.distil.stage import Masking, Stage
 from zoo.distil.term import Term
 from zoo.losses.logits import hard_labels
 from zoo.models.tap import LOGITS
-from zoo.spec.base import PositiveInt
+from zoo.spec.bounds import Count, Masked, Steps, Strength
 from zoo.spec.shape import Shape
 
 _BY_BUDGET = ("window", "l2_lambda", "decay")
@@ -55,23 +53,23 @@ class Wid(Method):
     the optimiser and decay."""
     penalty: Penalty = "l2"
     """What draws entries to 0: themselves (the code) or their row's or column's direction."""
-    l2_lambda: float | None = Field(None, gt=0)
+    l2_lambda: Strength | None = None
     """Strength of the penalty with `fuse: reference`; null: 20 as in the code, or more where the
     steps are few."""
-    decay: float | None = Field(None, gt=0)
+    decay: Strength | None = None
     """With `fuse: decoupled`: a pruned entry shrinks by `decay` times the learning rate a step;
     null: 40, or more where the steps are few."""
-    window: PositiveInt | None = None
+    window: Steps | None = None
     """Steps between two choices of masks; null: 500 as in the README's command (the code's default
     is 1000), or fewer where the steps are few."""
-    dim_updates: PositiveInt | None = None
+    dim_updates: Count | None = None
     """Updates in which `dim` cuts hidden and head dimensions; where their number is no multiple of
     it, a few more; null: 8 as in the code."""
-    linear_updates: PositiveInt = 16
+    linear_updates: Count = 16
     """Updates in which the feed-forward networks and the head are cut."""
-    updates_per_head: PositiveInt | None = None
+    updates_per_head: Count | None = None
     """Updates after which `head` cuts the next head; null: 2 as in the code."""
-    weights_pace: float | None = Field(None, gt=0)
+    weights_pace: Strength | None = None
     """Learning rate of everything but compactors, relative to theirs; null: 0.02, the code's 1e-6
     beside 5e-5."""
     only_compactors: bool = False
@@ -81,9 +79,9 @@ class Wid(Method):
     answers differently from what was trained."""
     allow_cut: bool = False
     """Whether merging may cut away rows and columns that are not near 0. It is then marked."""
-    mask_fraction: float = Field(0.15, gt=0, lt=1)
+    mask_fraction: Masked = 0.15
     """Share of real tokens to mask."""
-    report_updates: PositiveInt = 64
+    report_updates: Count = 64
     """Updates that the report lists one by one; later ones share the last row."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from zoo.errors import CheckpointError, Problem
+from zoo.files import MISSING, read_file, unreadable
 from zoo.paths import file_sha256
 from zoo.spec.base import Inputs, Sha256, Spec, digest
 from zoo.spec.recipe import RunRecipe
@@ -139,22 +140,12 @@ def read_identity(folder: Path) -> Identity:
         CheckpointError: there is none, or it is not ours.
     """
     path = folder / IDENTITY_FILE
+    if unreadable(path) == MISSING:
+        given = "this checkpoint is missing or not one of the zoo's"
+        raise CheckpointError(Problem(str(path), given, remedy=REBUILD))
+    content = read_file(path, remedy=REBUILD, error=CheckpointError)
     try:
-        return Identity.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(
-            Problem(
-                str(path),
-                "this checkpoint is missing or not one of the zoo's",
-                remedy=REBUILD,
-            )
-        ) from error
-    except ValueError as error:
-        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise CheckpointError(
-            Problem(
-                str(path),
-                f"not an identity of a checkpoint: {first}",
-                remedy=REBUILD,
-            )
-        ) from error
+        return Identity.model_validate_json(content)
+    except ValidationError as error:
+        given = f"not an identity of a checkpoint: {error.errors()[0]['msg']}"
+        raise CheckpointError(Problem(str(path), given, remedy=REBUILD)) from error

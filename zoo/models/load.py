@@ -1,6 +1,5 @@
 """Loading model folders: exactly what their files hold; only a head may be added."""
 
-import json
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from transformers import PreTrainedModel
 from transformers.activations import ACT2FN
 
 from zoo.errors import CheckpointError, Problem, at
+from zoo.json_files import read_json
 from zoo.models.anatomy import FAMILIES, part_parameters
 from zoo.models.configuration import ATTENTION, Head
 from zoo.models.weights import FETCH, stored_names
@@ -137,16 +137,7 @@ def _refuse_configuration(path: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        stated = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        given = "there is no such file" if not path.exists() else f"cannot be read: {error}"
-        raise CheckpointError(Problem(at(path), given, remedy=FETCH)) from error
-    except ValueError as error:
-        raise CheckpointError(Problem(at(path), f"is not JSON: {error}", remedy=FETCH)) from error
-    if not isinstance(stated, dict):
-        given = f"holds a {type(stated).__name__}"
-        raise CheckpointError(Problem(at(path), given, "an object of settings", FETCH))
+    stated: dict[str, Any] = read_json(path, remedy=FETCH, error=CheckpointError, endless=True)
     return stated
 
 

@@ -1,12 +1,12 @@
 """The weights in a model folder: one safetensors file, or several with an index."""
 
 import hashlib
-import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from zoo.errors import CheckpointError, Problem, at
+from zoo.json_files import read_json
 from zoo.paths import file_sha256
 
 WEIGHTS_FILE = "model.safetensors"
@@ -87,10 +87,10 @@ def stored_names(folder: Path) -> frozenset[str]:
 
 def _indexed(index: Path) -> list[str]:
     """The files an index names, sorted; they must be in its folder."""
+    content = read_json(index, remedy=FETCH, error=CheckpointError)
     try:
-        content = json.loads(index.read_text(encoding="utf-8"))
         names = sorted(set(content["weight_map"].values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         given = f"not an index of weights: {type(error).__name__}"
         allowed = 'JSON with a "weight_map" from tensors to files'
         raise CheckpointError(Problem(at(index), given, allowed, FETCH)) from error

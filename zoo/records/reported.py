@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from zoo.errors import Problem, ZooError, at
+from zoo.files import MISSING, unreadable
 from zoo.json_files import LISTED, read_json
 from zoo.paths import Project
 from zoo.spec.base import Spec, misfit
@@ -86,7 +87,7 @@ def read_reported(project: Project) -> tuple[Reported, ...]:
         ZooError: a row is invalid, two contradict each other, or the file is not in canonical form.
     """
     path = project.results / "reported.json"
-    if not path.is_file():
+    if unreadable(path) == MISSING:
         return ()
     where = project.relative(path)
     rows = _rows(path, where)

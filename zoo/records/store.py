@@ -6,9 +6,11 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, TypeAdapter, ValidationError, ValidationInfo
 
 from zoo.errors import Problem, ZooError, at
+from zoo.files import read_file
 from zoo.records.published import Environments
 from zoo.records.records import Record
 
+_REMEDY = "restore it from git, or rebuild it with `dvc repro`"
 RECORD_KINDS = ("training", "score", "size", "export", "transfer", "latency")
 
 
@@ -32,20 +34,13 @@ def read_record(path: Path, environments: Environments | None = None) -> Record:
     Raises:
         ZooError: the file is not a record, is misnamed, or its environment is not found.
     """
+    content = read_file(path, remedy=_REMEDY)
     try:
-        record = _ADAPTER.validate_json(
-            path.read_bytes(), context=(path, environments or Environments())
-        )
-    except (OSError, ValidationError) as error:
-        said = error.errors()[0] if isinstance(error, ValidationError) else None
-        key = ".".join(map(str, said["loc"])) if said else ""
-        raise ZooError(
-            Problem(
-                at(path, None, key),
-                f"not a record: {said['msg'] if said else error}",
-                remedy="restore it from git, or rebuild it with `dvc repro`",
-            )
-        ) from error
+        record = _ADAPTER.validate_json(content, context=(path, environments or Environments()))
+    except ValidationError as error:
+        said = error.errors()[0]
+        place = at(path, None, ".".join(map(str, said["loc"])))
+        raise ZooError(Problem(place, f"not a record: {said['msg']}", remedy=_REMEDY)) from error
     if path.name != f"{record.name}.json":
         raise ZooError(
             Problem(str(path), f"contains the record {record.name}", remedy="rename it back")

@@ -2,9 +2,8 @@
 
 from typing import ClassVar
 
-from pydantic import Field
-
-from zoo.spec.base import Addressed, BelowData, Fraction, PositiveInt, Seed
+from zoo.spec.base import Addressed, BelowData, Fraction, Seed
+from zoo.spec.bounds import Copies, Examples
 
 
 class Augment(Addressed):
@@ -16,16 +15,16 @@ class Augment(Addressed):
 
     addresses: ClassVar[tuple[str, ...]] = ("word_vectors",)
 
-    copies: PositiveInt = 20
+    copies: Copies = 20
     """Copies per example, besides the original (the paper's 20; its code: 10 to 30 by task)."""
     probability: Fraction = 0.4
     """Probability that a word is replaced."""
-    candidates: PositiveInt = 15
+    candidates: Copies = 15
     """Number of likeliest words, or nearest neighbours, that a replacement is drawn from."""
     word_vectors: BelowData | None = None
     """A text file of word vectors (GloVe format) below `$ZOO_DATA`; without it, words of several
     tokens are kept."""
     seed: Seed = 0
     """Random seed."""
-    most: PositiveInt | None = Field(None)
+    most: Examples | None = None
     """Maximum number of examples in total, originals first; null: no limit."""

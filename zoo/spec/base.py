@@ -23,7 +23,6 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 Inputs = dict[str, Sha256]
 """What training reads besides its recipe, each by the hash of its content."""
-PositiveInt = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """The range that every random generator in use accepts."""
 Fraction = Annotated[float, Field(ge=0, le=1)]

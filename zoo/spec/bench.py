@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, GetPydanticSchema
 from pydantic_core.core_schema import literal_schema
 
-from zoo.spec.base import SHAPE_PATTERN, Fraction, PositiveInt, Spec
+from zoo.spec.base import SHAPE_PATTERN, Fraction, Spec
+from zoo.spec.bounds import Count, CountOrNone, Examples, Seconds, Threads, Tolerance
 from zoo.spec.teacher import TaskName
 
 Device = Literal["cpu", "cuda"]
@@ -105,13 +106,13 @@ class Export(Spec):
 
     precisions: tuple[Precision, ...] = ("fp32", "int8")
     """The ONNX files to export; fp32 is always included, the others are made from it."""
-    examples: PositiveInt = 128
+    examples: Examples = 128
     """Dev examples on which export and model are compared."""
-    tolerance: float = Field(1e-5, gt=0)
+    tolerance: Tolerance = 1e-5
     """Maximum difference of fp32 logits, relative to the largest logit where that is above 1."""
     flips: Fraction = 0.0
     """Maximum share of examples whose fp32 prediction changes."""
-    fp16_tolerance: float = Field(0.05, gt=0)
+    fp16_tolerance: Tolerance = 0.05
     """The same for fp16 logits."""
     fp16_flips: Fraction = 0.05
     """Maximum share of examples whose fp16 prediction changes."""
@@ -119,7 +120,7 @@ class Export(Spec):
     """Maximum share of examples whose int8 prediction changes."""
     int8_loss: Fraction = 0.1
     """Maximum loss of the primary metric in int8, on its natural scale."""
-    calibration: PositiveInt = 64
+    calibration: Examples = 64
     """Training examples used to calibrate int8-static."""
 
 
@@ -136,13 +137,13 @@ class Bench(Spec):
     """Tasks whose models are timed; null: all. Heads differ little in latency."""
     shapes: Annotated[tuple[ShapeText, ...], Field(min_length=1)] = ("1x128",)
     """Batch size x sequence length of the calls, no padding; boards show the smallest batch."""
-    replay: Annotated[int, Field(ge=0)] = 100
+    replay: CountOrNone = 100
     """Dev examples replayed one by one at their own lengths; 0: none."""
-    threads: PositiveInt = 1
+    threads: Threads = 1
     """Threads of the measuring process."""
-    samples: PositiveInt = 100
+    samples: Count = 100
     """Maximum timed calls per runtime, shape and model; p90 needs 64, p95 130, p99 662."""
-    seconds: float = Field(10.0, gt=0)
+    seconds: Seconds = 10.0
     """Maximum seconds of timed calls per runtime and shape."""
     export: Export = Export()
     """What is exported, and when an export is rejected."""

@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from zoo.spec.base import Addressed, BelowData, HubId, PositiveInt, Revision, Seed
+from zoo.spec.base import Addressed, BelowData, HubId, Revision, Seed
+from zoo.spec.bounds import CorpusTokens, Documents
 
 Packing = Literal["blocks", "documents"]
 """`blocks`: documents are concatenated and split into sequences of equal length; `documents`: one
@@ -19,7 +20,7 @@ class PocketCorpus(Addressed):
     kind: Literal["pocket"] = "pocket"
     packing: Packing = "documents"
     """How text is packed into sequences."""
-    documents: PositiveInt = 4000
+    documents: Documents = 4000
     """Number of documents to generate."""
     seed: Seed = 0
     """Seed of the generator."""
@@ -35,7 +36,7 @@ class FolderCorpus(Addressed):
     """A .txt, .txt.xz or .txt.gz file, or a folder of such files, relative to `$ZOO_DATA`."""
     packing: Packing = "blocks"
     """How text is packed into sequences."""
-    max_tokens: PositiveInt | None = None
+    max_tokens: CorpusTokens | None = None
     """Stop after this many tokens; absent: the whole text."""
 
 
@@ -57,7 +58,7 @@ class HubCorpus(Addressed):
     """Column that holds the text."""
     packing: Packing = "blocks"
     """How text is packed into sequences."""
-    max_tokens: PositiveInt | None = None
+    max_tokens: CorpusTokens | None = None
     """Stop after this many tokens; absent: the whole text."""
 
 

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from zoo.errors import suggestion
 from zoo.spec.bench import sizes
+from zoo.spec.bounds import MOST_BENCH_TOKENS, MOST_PARAMETERS, MOST_TRAINING_GIB
 from zoo.spec.cross_stages import stage_findings, use_findings
 from zoo.spec.cross_tasks import Tasks
 from zoo.spec.entry import Entry, MethodSpec
@@ -79,7 +80,11 @@ def suite_findings(
         path, most = ("corpus_optimise", "max_length"), suite.corpus_optimise.max_length
         yield from _too_long(path, most, teachers)
     for place, shape in enumerate(suite.bench.shapes):
-        yield from _too_long(("bench", "shapes", place), sizes(shape)[1], teachers)
+        batch, length = sizes(shape)
+        yield from _too_long(("bench", "shapes", place), length, teachers)
+        if batch * length > MOST_BENCH_TOKENS:
+            given, allowed = f"{batch * length:,} tokens at once", f"up to {MOST_BENCH_TOKENS:,}"
+            yield Finding(("bench", "shapes", place), given, allowed, "time a smaller batch")
     for place, task in enumerate(suite.bench.tasks or ()):
         yield from _unknown_task(("bench", "tasks", place), task, suite)
     for task, settings in suite.tasks.items():
@@ -108,6 +113,7 @@ def teacher_findings(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
         for task in named:
             yield from _unknown_task((key, task), task, suite)
     source = teacher.source
+    yield from _too_large(("source", "shape"), source.shape)
     if isinstance(source, PretrainedSource):
         positions = source.shape.positions
         if source.optimise.max_length > positions:
@@ -124,6 +130,19 @@ def teacher_findings(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
             )
         if (source.vocabulary.kind == "file") != (source.vocabulary.path is not None):
             yield _vocabulary_path(source.vocabulary.path)
+
+
+def _too_large(path: tuple[str, ...], shape: Shape) -> Iterator[Finding]:
+    """A shape that no machine of the field could train."""
+    number = shape.parameters().total
+    if number > MOST_PARAMETERS:
+        yield Finding(
+            path,
+            f"{number:,} parameters need more than {MOST_TRAINING_GIB} GiB for weights, gradients"
+            " and AdamW's moments",
+            f"up to {MOST_PARAMETERS:,} parameters",
+            "lower layers, hidden, intermediate or vocabulary",
+        )
 
 
 def _vocabulary_path(stated: str | None) -> Finding:
@@ -166,6 +185,8 @@ def entry_findings(
     except ValidationError as error:
         yield _heads_finding(entry.student, teacher.shape, error.errors()[0]["ctx"])
         return
+    if not any(_too_large((), teacher.shape)):  # which is told in its own file
+        yield from _too_large(("student",), shape)
     trained = [tasks[name] for name in entry.only or suite.tasks if name in tasks]
     outlines = {
         task.name: catalogue.outlines(entry.method, shape, teacher.shape, task) for task in trained

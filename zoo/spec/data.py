@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zoo.spec.base import BelowData, HubId, PositiveInt, Revision, Seed, Spec, misfit
+from zoo.spec.base import BelowData, HubId, Revision, Seed, Spec, misfit
+from zoo.spec.bounds import Examples, MaxLength, Tokens
 from zoo.spec.own_task import OwnData
 from zoo.spec.task import GLUE, SQUAD, SQUAD_V2, TASKS, Task
 
@@ -12,17 +13,17 @@ from zoo.spec.task import GLUE, SQUAD, SQUAD_V2, TASKS, Task
 class TaskSettings(Spec):
     """How much of a task is used, and how it is tokenised."""
 
-    train: PositiveInt | None = None
+    train: Examples | None = None
     """Maximum number of training examples, from the start of the file; null: all."""
-    dev: PositiveInt | None = None
+    dev: Examples | None = None
     """Maximum number of scored examples; null: all."""
-    max_length: int = Field(128, ge=8)
+    max_length: MaxLength = 128
     """Maximum sequence length in tokens."""
-    stride: PositiveInt = 128
+    stride: Tokens = 128
     """Stride of the windows over a long context, in tokens (span tasks)."""
-    max_query: PositiveInt = 64
+    max_query: Tokens = 64
     """Maximum length of a question in tokens (span tasks)."""
-    max_answer: PositiveInt = 30
+    max_answer: Tokens = 30
     """Maximum length of an answer in tokens (span tasks)."""
 
     @property

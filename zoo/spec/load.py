@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 
 from zoo.errors import Problem, SpecError, UsageError, suggestion
+from zoo.files import MISSING, unreadable
 from zoo.paths import Project
 from zoo.spec.cross import Catalogue, entry_findings, suite_findings, teacher_findings
 from zoo.spec.cross_study import Neighbours, study_findings, variant_names
@@ -69,7 +71,12 @@ class LoadedSuite:
 
 def suite_names(project: Project) -> list[str]:
     """The suites of a project, by name."""
-    return sorted(path.parent.name for path in project.specs.glob(f"*/{SUITE_FILE}"))
+    return sorted(folder.name for folder in project.specs.glob("*/") if _holds_suite(folder))
+
+
+def _holds_suite(folder: Path) -> bool:
+    """Whether something is called suite.yaml there; reading it tells what it is."""
+    return unreadable(folder / SUITE_FILE) != MISSING
 
 
 def load_suites(project: Project, catalogue: Catalogue) -> dict[str, LoadedSuite]:
@@ -111,7 +118,7 @@ def load_suite(project: Project, name: str, catalogue: Catalogue) -> LoadedSuite
 
 def _folders_without_suite(project: Project) -> Iterator[Problem]:
     for folder in sorted(project.specs.glob("[!.]*/")):
-        if not (folder / SUITE_FILE).is_file():
+        if not _holds_suite(folder):
             shown = project.relative(folder)
             yield Problem(
                 shown, "there is no suite.yaml here", remedy="add it, or remove the folder"

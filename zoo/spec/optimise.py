@@ -4,35 +4,46 @@ from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from zoo.spec.base import Fraction, PositiveInt, Spec, misfit
+from zoo.spec.base import Fraction, Spec, misfit
+from zoo.spec.bounds import (
+    BatchSize,
+    Beta,
+    Epochs,
+    Epsilon,
+    LearningRate,
+    MaxLength,
+    Norm,
+    Steps,
+    WeightDecay,
+)
 
 
 class Optimise(Spec):
     """One phase of training."""
 
-    epochs: float | None = Field(None, gt=0)
+    epochs: Epochs | None = None
     """Epochs: passes over the data; mutually exclusive with `steps`."""
-    steps: PositiveInt | None = None
+    steps: Steps | None = None
     """Optimiser steps; mutually exclusive with `epochs`."""
-    learning_rate: float = Field(5e-5, gt=0, lt=1)
+    learning_rate: LearningRate = 5e-5
     """Peak learning rate."""
-    batch_size: PositiveInt = 32
+    batch_size: BatchSize = 32
     """Batch size: sequences per optimiser step."""
-    accumulate: PositiveInt = 1
+    accumulate: BatchSize = 1
     """Gradient accumulation: parts a batch is split into, each weighted by its sequences."""
     warmup: Fraction = 0.1
     """Warm-up: share of the steps over which the learning rate rises linearly from 0."""
     decay: Literal["linear", "constant"] = "linear"
     """Learning-rate schedule after the warm-up."""
-    weight_decay: float = Field(0.01, ge=0)
+    weight_decay: WeightDecay = 0.01
     """Decoupled weight decay; not applied to biases and layer norms."""
-    beta1: float = Field(0.9, ge=0, lt=1)
+    beta1: Beta = 0.9
     """AdamW's beta1."""
-    beta2: float = Field(0.999, ge=0, lt=1)
+    beta2: Beta = 0.999
     """AdamW's beta2."""
-    epsilon: float = Field(1e-8, gt=0)
+    epsilon: Epsilon = 1e-8
     """AdamW's epsilon."""
-    clip: float | None = Field(1.0, gt=0)
+    clip: Norm | None = 1.0
     """Maximum norm of the whole gradient (clipping); null: no clipping."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16: forward and backward under autocast, weights and optimiser in fp32."""
@@ -40,7 +51,7 @@ class Optimise(Spec):
     """Precision of the frozen teacher's weights."""
     dropout: Fraction | None = None
     """Dropout of the trained model everywhere; null: the model's own values."""
-    max_length: int = Field(128, ge=8)
+    max_length: MaxLength = 128
     """Maximum sequence length in tokens, for corpora (tasks set their own)."""
 
     @model_validator(mode="after")
@@ -61,13 +72,13 @@ class Optimise(Spec):
 class StageChange(Spec):
     """Overrides of an entry's optimisation for one stage of its method."""
 
-    epochs: float | None = Field(None, gt=0)
+    epochs: Epochs | None = None
     """Its own epochs, instead of its share of the entry's budget."""
-    steps: PositiveInt | None = None
+    steps: Steps | None = None
     """Its own optimiser steps; mutually exclusive with `epochs`."""
-    learning_rate: float | None = Field(None, gt=0, lt=1)
+    learning_rate: LearningRate | None = None
     """Peak learning rate."""
-    batch_size: PositiveInt | None = None
+    batch_size: BatchSize | None = None
     """Batch size: sequences per optimiser step."""
     warmup: Fraction | None = None
     """Warm-up: share of the steps over which the learning rate rises."""
@@ -101,11 +112,11 @@ class Budgets(NamedTuple):
 class TaskChange(Spec):
     """Overrides of an entry's optimisation for one task."""
 
-    epochs: float | None = Field(None, gt=0)
+    epochs: Epochs | None = None
     """Epochs: passes over the task's training set."""
-    learning_rate: float | None = Field(None, gt=0, lt=1)
+    learning_rate: LearningRate | None = None
     """Peak learning rate."""
-    batch_size: PositiveInt | None = None
+    batch_size: BatchSize | None = None
     """Batch size: sequences per optimiser step."""
     stages: Stages = Field(default_factory=dict)
     """Overrides for single stages of the method on this task."""

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from zoo.spec.base import LINE_PATTERN, Addressed, BelowData, Spec, misfit
+from zoo.spec.bounds import Label
 from zoo.spec.task import Columns, Reader, Task, TaskKind
 
 OneLine = Annotated[str, Field(pattern=LINE_PATTERN)]
@@ -44,7 +45,7 @@ class OwnDefinition(Addressed):
     """Column names of files without a header line; absent where files have one."""
     labels: Annotated[tuple[OneLine, ...], Field(min_length=2)] | None = None
     """The classes as files write them, in the order of their ids."""
-    range: tuple[float, float] | None = None
+    range: tuple[Label, Label] | None = None
     """The lowest and the highest label of a regression."""
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
     """Metrics; the first is the primary one, which boards show and gates check."""

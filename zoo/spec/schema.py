@@ -89,10 +89,10 @@ class Schema:
         return _KINDS.get(str(node.get("type")), "another value") + _range(node)
 
     def _list(self, node: Node) -> str:
-        least = node.get("minItems", 0)
-        items = node.get("items")
+        least, most, items = node.get("minItems", 0), node.get("maxItems"), node.get("items")
+        up_to = f" of at most {most}" if most and most > least else ""
         of = f", each item {self.takes(items)}" if items else ""
-        return f"a {'non-empty ' if least else ''}list{of}"
+        return f"a {'non-empty ' if least else ''}list{up_to}{of}"
 
     def _below(self, node: Node, step: str | int) -> Node:
         if step in node.get("properties", {}):
@@ -138,8 +138,15 @@ def _range(node: Node) -> str:
     bounds = {key: node[key] for key in _BOUNDS if key in node}
     if node.get("type") == "integer":
         bounds = _inclusive(bounds)
-    said = " and ".join(f"{word} {bounds[key]:,}" for key, word in _BOUNDS.items() if key in bounds)
+    said = " and ".join(
+        f"{word} {_plain(bounds[key])}" for key, word in _BOUNDS.items() if key in bounds
+    )
     return re.sub(r"^( from \S+) and up to ", r"\1 to ", f" {said}".rstrip(), count=1)
+
+
+def _plain(bound: float) -> str:
+    """A bound as a person writes it: 1,000 rather than 1000.0."""
+    return f"{int(bound):,}" if bound == int(bound) else f"{bound:g}".replace("e-0", "e-")
 
 
 def _inclusive(bounds: Mapping[str, int]) -> dict[str, int]:

@@ -1,15 +1,14 @@
 """The shape of an encoder, and what follows from it before any weight is loaded."""
 
 from math import isqrt
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from zoo.spec.base import Spec, misfit
+from zoo.spec.bounds import Depth, Positions, Size, TokenTypes
 
 Family = Literal["bert", "distilbert", "roberta", "electra"]
-Depth = Annotated[int, Field(gt=0, le=1_000)]
-Size = Annotated[int, Field(gt=0, le=10_000_000)]
 
 _SEGMENTS = {"bert": 2, "distilbert": 0, "roberta": 1, "electra": 2}
 """Default number of token types per family."""
@@ -32,9 +31,9 @@ class Shape(Spec):
     """Intermediate size of the feed-forward network."""
     vocabulary: Size
     """Vocabulary size."""
-    positions: int = Field(512, ge=8, le=1_000_000)
+    positions: Positions = 512
     """Maximum sequence length in tokens."""
-    token_types: int | None = Field(None, ge=1, le=1_000)
+    token_types: TokenTypes | None = None
     """Token types; defaults to the family's (BERT and ELECTRA 2, RoBERTa 1)."""
 
     @field_validator("token_types")

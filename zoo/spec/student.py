@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from zoo.spec.base import Spec
-from zoo.spec.shape import Depth, Family, Shape, Size
+from zoo.spec.bounds import Depth, Size
+from zoo.spec.shape import Family, Shape
 from zoo.spec.weights import DistilledWeights, FolderWeights, GivenWeights, HubWeights
 
 Start = Literal["first", "last", "uniform", "spaced", "fresh"] | tuple[int, ...]

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from zoo.spec.base import Name, Seed, Spec, misfit
+from zoo.spec.bounds import MOST_SEEDS
 from zoo.spec.jobs import Job
 from zoo.spec.teacher import TaskName
 
@@ -25,7 +26,7 @@ class Study(Spec):
     """The entry to vary."""
     tasks: tuple[TaskName, ...] | None = Field(None, min_length=1)
     """Tasks of the study; defaults to the entry's."""
-    seeds: tuple[Seed, ...] | None = Field(None, min_length=1)
+    seeds: tuple[Seed, ...] | None = Field(None, min_length=1, max_length=MOST_SEEDS)
     """One run per variant, task and seed; defaults to the suite's. The teacher stays the one of the
     suite's first seed."""
     latency: bool = False

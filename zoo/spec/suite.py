@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from zoo.spec.augment import Augment
 from zoo.spec.base import Name, Seed, Spec, misfit
 from zoo.spec.bench import Bench
+from zoo.spec.bounds import MOST_SEEDS
 from zoo.spec.corpus import Corpus
 from zoo.spec.data import SuiteData, TaskSettings
 from zoo.spec.optimise import Optimise
@@ -22,7 +23,7 @@ class Suite(Spec):
     """Suite whose teachers, entries and keys this one takes over, where it has none of its own."""
     tasks: Annotated[dict[TaskName, TaskSettings], Field(min_length=1)]
     """The tasks every entry is trained and scored on."""
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS)]
     """One run per entry, task and seed; the distilled teacher has the first."""
     data: SuiteData = SuiteData()
     """Where the tasks' examples come from."""

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from zoo.spec.base import Addressed, BelowData, Seed, Spec
+from zoo.spec.bounds import Deviation, Masked, Score
 from zoo.spec.corpus import Corpus
 from zoo.spec.optimise import Optimise, TaskChange
 from zoo.spec.shape import Shape
@@ -60,12 +61,12 @@ class PretrainedSource(Spec):
     """Its pretraining corpus."""
     optimise: Optimise
     """How it is pretrained."""
-    mask_fraction: float = Field(0.15, gt=0, lt=1)
+    mask_fraction: Masked = 0.15
     """Share of the positions to predict (BERT: 0.15)."""
     start: Literal["random", "neighbours"] = "random"
     """`neighbours`: heads of the first layers start out attending to neighbouring tokens, which
     saves a small model most of the time it needs to learn positions."""
-    initializer_range: float = Field(0.02, gt=0, lt=1)
+    initializer_range: Deviation = 0.02
     """Standard deviation of initial weights (BERT: 0.02; narrow models learn faster with more)."""
     seed: Seed = 0
     """Seed of weights, masking and data order."""
@@ -91,7 +92,7 @@ class Teacher(Spec):
     """How it is fine-tuned on each task."""
     tasks: dict[TaskName, TaskChange] = Field(default_factory=dict)
     """Overrides of `optimise` for single tasks."""
-    gates: dict[TaskName, float] = Field(default_factory=dict)
+    gates: dict[TaskName, Score] = Field(default_factory=dict)
     """Minimum primary score (natural scale) before students are distilled from it."""
 
     @property

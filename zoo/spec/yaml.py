@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from zoo.errors import Problem, SpecError, at
+from zoo.files import read_file
 from zoo.spec.finding import Finding, KeyPath
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -28,6 +29,8 @@ _CONSTANTS = {
 }
 _DEEPEST = 20
 """Levels of nesting; specs have five at most."""
+MOST_SPEC_BYTES = 1 << 20
+"""A thousand times a usual spec."""
 _LONGEST = 30
 """Characters of a whole number; a longer one is no valid setting, and slow to read."""
 
@@ -113,16 +116,13 @@ def read_yaml(path: Path, shown: str) -> Document:
 
 
 def _read_text(path: Path, shown: str) -> str:
+    content = read_file(path, shown=shown, error=SpecError, most_bytes=MOST_SPEC_BYTES)
     try:
-        return path.read_text(encoding="utf-8")
+        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        line = content.count(b"\n", 0, error.start) + 1
         raise SpecError(
             Problem(at(shown, line), "this is not UTF-8 text", remedy="save the file as UTF-8")
-        ) from error
-    except OSError as error:
-        raise SpecError(
-            Problem(shown, f"cannot be read: {error.strerror or error}", "a readable file")
         ) from error
 
 

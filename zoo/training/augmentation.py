@@ -20,6 +20,7 @@ from zoo.data.reading import refuse, text_lines
 from zoo.data.sources import content_sha256
 from zoo.data.word_vectors import WordVectors
 from zoo.errors import DataError, Problem, at
+from zoo.files import unreadable
 from zoo.models.build import MASKED_LM
 from zoo.models.checkpoint import load_checkpoint, require_word_head
 from zoo.models.identity import read_identity
@@ -115,8 +116,8 @@ def _vectors_file(augment: Augment) -> Path | None:
         return None
     folder = data_folder()
     file = (folder or Path()) / augment.word_vectors
-    if folder is None or not file.is_file():
-        given = "ZOO_DATA is not set" if folder is None else "there is no such file"
+    given = unreadable(file) if folder else "ZOO_DATA is not set"
+    if given:
         raise DataError(
             Problem(
                 f"augment.word_vectors {file}",

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from zoo.errors import Problem, at
+from zoo.errors import CheckpointError, Problem, at
+from zoo.json_files import read_json
 from zoo.models.configuration import longest_input, shape_of
 from zoo.spec.shape import Shape
 
@@ -208,7 +209,7 @@ def _other_reading(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Iterator
     file = folder / "tokenizer.json"
     if not file.is_file():
         return
-    stated = json.loads(file.read_text(encoding="utf-8")).get("normalizer") or {}
+    stated = read_json(file, error=CheckpointError, endless=True).get("normalizer") or {}
     found = json.loads(tokenizer.backend_tokenizer.to_str())["normalizer"] or {}
     for key, setting in _NORMALISES.items():
         if key in stated and key in found and stated[key] != found[key]:

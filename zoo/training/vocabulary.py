@@ -9,6 +9,7 @@ from transformers import BertTokenizer, PreTrainedTokenizerBase
 
 from zoo.data.reading import refuse, text_lines
 from zoo.errors import DataError, Problem, at
+from zoo.files import MISSING, unreadable
 from zoo.paths import data_folder
 from zoo.spec.teacher import Vocabulary
 from zoo.training.brought import LOST_SHARE
@@ -46,8 +47,10 @@ def vocabulary_file(path: str) -> Path:
     """
     folder = data_folder()
     file = (folder or Path()) / path
-    if folder is None or not file.is_file():
-        raise DataError(Problem(str(file), "vocabulary not found", "a vocab.txt below $ZOO_DATA"))
+    given = unreadable(file)
+    if folder is None or given:
+        told = "vocabulary not found" if folder is None or given == MISSING else given
+        raise DataError(Problem(str(file), told, "a vocab.txt below $ZOO_DATA"))
     return file
 
 
