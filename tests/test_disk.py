@@ -164,7 +164,7 @@ def test_a_training_goes_on_without_what_is_convenient(
     full = "cannot be written: File too large"
     assert told == [
         f"  continuing without the journal: {tmp_path}/journal/a.jsonl: {full}",
-        f"  continuing without {state}: {tmp_path}/scratch/state: {full}",
+        f"  continuing without {state}: {tmp_path}/scratch/state.safetensors: {full}",
     ]
     assert (tmp_path / "journal/a.jsonl").read_text().startswith('{"event": "step"')
     assert not list((tmp_path / "scratch").iterdir())
@@ -180,9 +180,9 @@ def test_a_refused_state_leaves_the_one_before(tmp_path: Path) -> None:
     scratch.save(Place(step=1), {"trainee": small}, None)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2048, resource.RLIM_INFINITY))
     scratch.save(Place(step=2), {"trainee": small}, None)
-    place = scratch.place()
-    assert place is not None
-    assert place.step == 1
+    saved = scratch.saved()
+    assert saved is not None
+    assert saved.place.step == 1
 
 
 def test_places_that_cannot_be_written_spare_a_training(

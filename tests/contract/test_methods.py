@@ -282,9 +282,9 @@ def test_resuming_is_exact(setup: tiny.Setup, name: str, data: Data, kind: Kind)
         scratch = Scratch(setup.folder / f"scratch-{killed_at}", every_seconds=0.0)
         with pytest.raises(tiny.Stopped):
             train(setup.work(stop_after=killed_at, scratch=scratch))
-        place = scratch.place()
-        assert place is not None
-        assert place.step > 0
+        saved = scratch.saved()
+        assert saved is not None
+        assert saved.place.step > 0
         resumed = train(setup.work(scratch=scratch))
         assert tiny.same_weights(whole.model, resumed.model), killed_at
         assert resumed.phases == whole.phases

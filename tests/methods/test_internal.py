@@ -280,9 +280,9 @@ def test_resuming_restores_the_phase(
     scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
     with pytest.raises(tiny.Stopped):
         train(setup(tmp_path, **fields).work(stop_after=killed_at, scratch=scratch))
-    place = scratch.place()
-    assert place is not None
-    assert (len(place.finished), place.step) == (phase, step)
+    saved = scratch.saved()
+    assert saved is not None
+    assert (len(saved.place.finished), saved.place.step) == (phase, step)
     resumed = train(setup(tmp_path, **fields).work(scratch=scratch))
     assert tiny.same_weights(whole.model, resumed.model)
     assert resumed.phases == whole.phases

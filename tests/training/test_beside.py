@@ -2,15 +2,18 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from zoo.errors import Problem, TrainingError
+from zoo.signals import POLITE, Stopped, postponed
 from zoo.training.beside import run_beside
 
 MOST_SECONDS = 300.0
@@ -106,14 +109,82 @@ def test_no_piece_outlives_a_killed_parent(tmp_path: Path) -> None:
         assert told.read() == ""  # ends when nobody holds it any more
 
 
-def test_an_interrupted_piece_is_told_by_whoever_was_interrupted(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    """Ctrl-C reaches every process; one message is enough."""
+def work_on(note: Path, place: str) -> None:
+    """Work until a signal asks for the end, and say in `note` that the signal may come."""
+    with postponed() as asked:
+        leave(note)
+        while asked.by is None:
+            time.sleep(0.001)
+        raise Stopped(asked.by, place)
 
-    def interrupt() -> None:
-        raise KeyboardInterrupt
 
-    with pytest.raises(TrainingError, match="ended with exit code 1"):
-        run_beside([interrupt, interrupt], 2)
-    assert capfd.readouterr().err == ""
+def until_there(*files: Path) -> None:
+    while not all(file.exists() and file.read_text() for file in files):
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("by", POLITE)
+def test_a_signal_is_passed_on_and_waited_for(by: signal.Signals, tmp_path: Path) -> None:
+    """Each piece at work ends as it wants to; none is begun any more."""
+    notes = [tmp_path / str(number) for number in range(3)]
+
+    def ask() -> None:
+        until_there(*notes[:2])
+        os.kill(os.getpid(), by)
+
+    pieces = [partial(work_on, note, f"step {number}") for number, note in enumerate(notes)]
+    threading.Thread(target=ask).start()
+    with pytest.raises(Stopped) as stopped:
+        run_beside(pieces, 2)
+    assert stopped.value.code == 128 + by
+    assert sorted(stopped.value.where.split("; ")) == ["step 0", "step 1"]
+    assert not notes[2].exists()
+
+
+def test_a_signal_to_the_whole_group_is_one_request(tmp_path: Path) -> None:
+    """Ctrl-C reaches every process, and the parent passes it on as well: nobody ends at once."""
+    notes = [tmp_path / str(number) for number in range(2)]
+
+    def ask() -> None:
+        until_there(*notes)
+        for pid in (*(int(note.read_text()) for note in notes), os.getpid()):
+            os.kill(pid, signal.SIGINT)
+
+    threading.Thread(target=ask).start()
+    with pytest.raises(Stopped) as stopped:
+        run_beside([partial(work_on, note, note.name) for note in notes], 2)
+    assert sorted(stopped.value.where.split("; ")) == ["0", "1"]
+
+
+def test_a_piece_that_alone_is_asked_to_end_is_a_failure(tmp_path: Path) -> None:
+    """Its parent, which was not asked, must not take its work for done."""
+    notes = [tmp_path / str(number) for number in range(2)]
+
+    def ask() -> None:
+        until_there(notes[0])
+        os.kill(int(notes[0].read_text()), signal.SIGTERM)
+
+    threading.Thread(target=ask).start()
+    with pytest.raises(TrainingError) as told:
+        run_beside([partial(work_on, notes[0], "step 4"), partial(leave, notes[1])], 2)
+    assert str(told.value) == (
+        "a training process: stopped by SIGTERM at step 4; run the same command again to go on"
+    )
+
+
+def test_a_piece_that_has_nothing_to_save_ends_at_once(tmp_path: Path) -> None:
+    """It is loading, say: the signal cuts it short."""
+    notes = [tmp_path / str(number) for number in range(2)]
+
+    def load(note: Path) -> None:
+        leave(note)
+        threading.Event().wait(MOST_SECONDS)
+
+    def ask() -> None:
+        until_there(*notes)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=ask).start()
+    with pytest.raises(Stopped) as stopped:
+        run_beside([partial(load, note) for note in notes], 2)
+    assert stopped.value.where == ""

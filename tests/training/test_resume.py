@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -97,29 +98,39 @@ def test_a_finished_training_is_not_done_again(tmp_path: Path) -> None:
     again = train(setup.work(scratch=scratch, stop_after=1))
     assert tiny.same_weights(first.model, again.model)
     assert again.phases == first.phases
-    place = scratch.place()
-    assert place is not None
-    assert again.seconds > place.seconds > 0.0
+    saved = scratch.saved()
+    assert saved is not None
+    assert again.seconds > saved.place.seconds > 0.0
     scratch.clear()
     assert not (tmp_path / "scratch").exists()
 
 
-@pytest.mark.parametrize("damage", ["truncated state", "garbled place", "no state", "other place"])
+def tampered(state: Path, place: str | None) -> None:
+    """The saved tensors beside another place, or none."""
+    metadata = None if place is None else {"place": place}
+    save_file(load_file(state), state, metadata)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["truncated", "empty", "garbled", "no state", "no place", "half a place", "other place"],
+)
 def test_a_damaged_state_counts_as_none(damage: str, tmp_path: Path) -> None:
     """Training begins anew, and ends as it would have."""
     setup = tiny.Setup(tmp_path, (task_stage(LABELS),), optimise=plain())
     scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
     with pytest.raises(tiny.Stopped):
         train(setup.work(stop_after=3, scratch=scratch))
-    state = tmp_path / "scratch" / "state" / "state.safetensors"
-    place = state.with_name("place.json")
-    if damage == "truncated state":
-        state.write_bytes(state.read_bytes()[:5000])
-    elif damage == "no state":
+    state = tmp_path / "scratch" / "state.safetensors"
+    if damage == "no state":
         state.unlink()
+    elif damage in {"no place", "half a place", "other place"}:
+        places = {"no place": None, "half a place": "{", "other place": '{"phase": 1}'}
+        tampered(state, places[damage])
     else:
-        place.write_text("{" if damage == "garbled place" else '{"phase": 1}')
-    assert scratch.place() is None
+        kept = {"truncated": state.read_bytes()[:5000], "empty": b"", "garbled": b"x" * 5000}
+        state.write_bytes(kept[damage])
+    assert scratch.saved() is None
     resumed = train(setup.work(scratch=scratch)).model
     assert tiny.same_weights(resumed, train(setup.work()).model)
 

@@ -10,6 +10,7 @@ from zoo.pipeline.kinds import INPUTS, STUDY
 from zoo.pipeline.params import ParamsFile
 from zoo.pipeline.progress import BuildProgress
 from zoo.pipeline.sync import code_text
+from zoo.signals import leaving_politely
 
 ENVIRONMENT = {
     # transformers draws a progress bar per file; ours shows the stage instead.
@@ -27,7 +28,13 @@ def stage(entry: str, name: str) -> None:
     Raises:
         UsageError: unknown stage.
         ZooError: its job or code changed while it ran.
+        Stopped: a signal came; what is worth keeping is saved.
     """
+    with leaving_politely(f"{entry} {name}"):
+        _stage(entry, name)
+
+
+def _stage(entry: str, name: str) -> None:
     project = find_project()
     target = pipeline_target(entry)
     params = ParamsFile(project, target.suite, target.entry)

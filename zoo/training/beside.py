@@ -2,14 +2,18 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from zoo.errors import Problem, TrainingError, ZooError
 from zoo.processes import die_with_parent, ending
+from zoo.signals import Stopped, held_back, interruptible, postponed
 
 PieceOfWork = Callable[[], None]
 
@@ -21,40 +25,73 @@ def run_beside(pieces: Sequence[PieceOfWork], workers: int) -> None:
 
     Raises:
         TrainingError: a piece failed; with its own problems, once the running ones have ended.
+        Stopped: a signal came, which was passed on; once the running ones have ended.
     """
     if workers <= 1 or len(pieces) <= 1 or "fork" not in multiprocessing.get_all_start_methods():
         for piece in pieces:
             piece()
         return
-    waiting, problems = list(pieces), list[Problem]()
-    running: dict[int, tuple[BaseProcess, Connection]] = {}
-    while running or (waiting and not problems):
-        while waiting and len(running) < workers and not problems:
-            process, told = _started(waiting.pop(0))
-            running[process.sentinel] = process, told
-        for ended in wait([*running]):
+    waiting, crew = list(pieces), _Crew()
+    with postponed(crew.pass_on) as asked:
+        while crew.running or (waiting and not crew.problems and not asked.by):
+            while waiting and len(crew.running) < workers and not crew.problems and not asked.by:
+                crew.start(waiting.pop(0))
+            crew.wait()
+        if crew.problems:
+            raise TrainingError(*crew.problems)
+        if asked.by:
+            raise Stopped(asked.by, "; ".join(crew.stopped))
+
+
+@dataclass
+class _Crew:
+    """The processes at work, and what those said that have ended."""
+
+    running: dict[int, tuple[BaseProcess, Connection]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    passed_on: signal.Signals | None = None
+
+    def start(self, piece: PieceOfWork) -> None:
+        """Let a new process do a piece."""
+        context = multiprocessing.get_context("fork")
+        told, telling = context.Pipe(duplex=False)
+        process = context.Process(target=_run, args=(piece, telling, os.getpid()))
+        # Until it answers for itself, its copy of this process's handler would take a signal.
+        with held_back():
+            process.start()
+            self.running[process.sentinel] = process, told
+        telling.close()
+
+    def pass_on(self, by: signal.Signals) -> None:
+        """Ask every process at work to end."""
+        self.passed_on = by
+        for process, _ in self.running.values():
+            if process.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, by)
+
+    def wait(self) -> None:
+        """Wait until a process ends, and take what it says."""
+        for ended in wait([*self.running]):
             assert isinstance(ended, int)
-            problems += _problems(*running.pop(ended))
-    if problems:
-        raise TrainingError(*problems)
-
-
-def _started(piece: PieceOfWork) -> tuple[BaseProcess, Connection]:
-    """A process that runs a piece, and where it reports its errors."""
-    context = multiprocessing.get_context("fork")
-    told, telling = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(piece, telling, os.getpid()))
-    process.start()
-    telling.close()
-    return process, told
+            process, told = self.running.pop(ended)
+            process.join()
+            said = _said(told)
+            if isinstance(said, Stopped) and self.passed_on is not None:
+                self.stopped += [said.where] if said.where else []
+            else:
+                self.problems += _problems(process.exitcode, said)
 
 
 def _run(piece: PieceOfWork, telling: Connection, parent: int) -> None:
     die_with_parent(parent)
     try:
-        piece()
-    except KeyboardInterrupt:
-        sys.exit(1)  # whoever interrupted this process interrupted its parent, which tells
+        with interruptible():
+            piece()
+    except Stopped as stopped:
+        telling.send(stopped)
+        raise
     except ZooError as error:
         telling.send(error.problems)
         sys.exit(1)
@@ -64,14 +101,20 @@ def _run(piece: PieceOfWork, telling: Connection, parent: int) -> None:
         sys.exit(1)
 
 
-def _problems(process: BaseProcess, told: Connection) -> tuple[Problem, ...]:
-    process.join()
+def _said(told: Connection) -> Stopped | tuple[Problem, ...]:
+    """What a process reported at its end: nothing if all is well, or it was killed."""
     with told:
         try:
-            problems: tuple[Problem, ...] = told.recv()
+            said: Stopped | tuple[Problem, ...] = told.recv()
         except EOFError:
-            problems = ()
-    if process.exitcode and not problems:
-        given = f"{ending(process.exitcode)} without an error message"
+            return ()
+    return said
+
+
+def _problems(code: int | None, said: Stopped | tuple[Problem, ...]) -> tuple[Problem, ...]:
+    if isinstance(said, Stopped):
+        return (Problem("a training process", str(said)),)
+    if code and not said:
+        given = f"{ending(code)} without an error message"
         return (Problem("a training process", given, remedy="it may have run out of memory"),)
-    return problems
+    return said

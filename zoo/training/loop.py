@@ -48,13 +48,14 @@ def train(work: Work) -> Outcome:
     Raises:
         TrainingError: a loss is not finite, a capture is empty, a teacher would be trained, or a
             stage does not fit its batches or its budget.
+        Stopped: a signal came; the next call goes on where this one stood.
     """
     _refuse_misfits(work)
     # Dropout draws from the global generator: what ran before in this process must not count.
     torch.manual_seed(work.seed)
-    saved = work.scratch.place() if work.scratch else None
-    behind = len(saved.finished) if saved else 0
-    history = History.after(saved or Place())
+    saved = work.scratch.saved() if work.scratch else None
+    behind = len(saved.place.finished) if saved else 0
+    history = History.after(saved.place if saved else Place())
     start = PhaseStart(work.student.to(work.device), _projections(work))
     for phase in work.phases[:behind]:
         # Its weights are inside the saved state; opening and closing rebuilds the structure.
@@ -66,8 +67,8 @@ def train(work: Work) -> Outcome:
         history.finished.append(run.run())
         start = PhaseStart(run.student, start.projections, run.optimiser)
     # All phases were behind already: killed after the last step, before its checkpoint was saved.
-    if work.scratch is not None and behind == len(work.phases):
-        work.scratch.restore(_left(start), None)
+    if saved is not None and behind == len(work.phases):
+        saved.restore(_left(start), None)
     elif work.scratch is not None:
         work.scratch.save(history.place(), _left(start), None)
     learnt = {name: value.cpu() for name, value in start.projections.state_dict().items()}

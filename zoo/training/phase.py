@@ -5,11 +5,11 @@ optimiser. Nothing here knows a method; what differs stands in the stage's table
 """
 
 import copy
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +23,13 @@ from zoo.errors import Problem, TrainingError
 from zoo.models.capture import Capture, Captured
 from zoo.records.training import ClosingRecord, PhaseRecord
 from zoo.resolve.plan import Phase
+from zoo.signals import StopRequest, Stopped, postponed
 from zoo.tensors.batch import Batch
 from zoo.training.closing import HELD, summed, told
+from zoo.training.finite import Broken, FiniteWatch, not_finite, rows_at_fault
 from zoo.training.journal import Journal
 from zoo.training.optimiser import carry_moments, clip_gradients, make_optimiser
-from zoo.training.resume import Place, Scratch
+from zoo.training.resume import Place, Saved, Scratch
 from zoo.training.trainee import cut, freeze, set_dropout
 
 LOOKS_PER_PHASE = 50
@@ -74,10 +76,9 @@ class History:
         behind = zip(phases, self.finished, strict=False)
         return sum(record.passes or 0.0 for phase, record in behind if phase.stage.data == data)
 
-    def place(self, step: int = 0, epoch_sum: float = 0.0) -> Place:
-        """Where training stands after `step` steps of the open phase."""
-        finished = tuple(self.finished)
-        return Place(finished=finished, step=step, epoch_sum=epoch_sum, seconds=self.seconds)
+    def place(self, **where: Any) -> Place:
+        """Where training stands; `where` says how far the open phase is."""
+        return Place(finished=tuple(self.finished), seconds=self.seconds, **where)
 
 
 def opened(work: Work, phase: Phase, student: PreTrainedModel) -> PreTrainedModel:
@@ -125,41 +126,60 @@ class PhaseRun:
             self.optimiser = carry_moments(self.optimiser, start.optimiser)
         # A stage reads on where those before it stopped: two half epochs read the two halves.
         self._first = round(history.passes(work.phases, stage.data) * self._feed.batches_per_epoch)
+        self._watch = FiniteWatch(self.optimiser, work.device)
         self._done = 0
+        self._left: str | None = None
+        self._looked_at: dict[str, float] = {}
         self._epoch_sum = torch.zeros((), dtype=torch.float64, device=work.device)
 
-    def restore(self, saved: Place) -> None:
+    def restore(self, saved: Saved) -> None:
         """Go on from a saved place."""
-        assert self._work.scratch is not None
-        self._work.scratch.restore(self._modules, self.optimiser)
-        self._done = saved.step
-        self._epoch_sum += saved.epoch_sum
+        saved.restore(self._modules, self.optimiser)
+        place = saved.place
+        self._done, self._left, self._looked_at = place.step, place.left, dict(place.losses)
+        self._epoch_sum += place.epoch_sum
 
     def run(self) -> PhaseRecord:
-        """All steps that are left, or fewer when the stage may be left early."""
-        look_every = max(1, self._steps // LOOKS_PER_PHASE)
-        losses: dict[str, float] = {}
-        reason = None
+        """All steps that are left, or fewer when the stage may be left early.
+
+        Raises:
+            Stopped: a signal came; the step under way is done, and the state is saved.
+        """
         with ExitStack() as hooks:
-            student, teacher = self._captures(hooks, self._trainee)
-            while reason is None:
-                values = self._step(student, teacher)
-                self._done += 1
-                reason = self._reason_to_end(values)
-                if reason or self._done % look_every == 0:
-                    losses = self._checked(values)
-                    self._tell(losses)
-                if reason is None:
-                    self._save_if_due(values)
+            if self._left is None:
+                student, teacher = self._captures(hooks, self._trainee)
+                # Nowhere else is anything lost by leaving at once.
+                with postponed() as asked:
+                    while self._left is None:
+                        self._go_on(student, teacher, asked)
         return PhaseRecord(
             name=self._phase.stage.name,
             steps=self._done,
-            left=reason,
+            left=self._left,
             passes=self._done / self._feed.batches_per_epoch,
-            losses=losses,
+            losses=self._looked_at,
             report=self._surgery.report(self._trainee),
             closing=self._close(),
         )
+
+    def _go_on(self, student: Capture, teacher: Capture | None, asked: StopRequest) -> None:
+        """One step, and what follows it."""
+        values = self._step(student, teacher)
+        self._done += 1
+        self._left = self._reason_to_end(values)
+        scratch, look_every = self._work.scratch, max(1, self._steps // LOOKS_PER_PHASE)
+        looks = self._left is not None or self._done % look_every == 0
+        saves = scratch is not None and (self._left or asked.by or scratch.due())
+        if looks or saves:
+            # A state that is broken already would be resumed into the same error for ever.
+            self._refuse(self._watch.settled(), student, teacher)
+        if looks:
+            self._looked_at = {name: float(value) for name, value in values.items()}
+            self._tell(self._looked_at)
+        if saves:
+            self._save()
+        if asked.by:
+            raise Stopped(asked.by, self._at(self._done))
 
     def _close(self) -> ClosingRecord | None:
         """Leave the plain model as `student`, and look at what that costs, if it costs anything."""
@@ -213,6 +233,7 @@ class PhaseRun:
             (torch.stack(weighted).sum() * share).backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
             for name, value in values.items():
                 totals[name] = totals.get(name, 0.0) + value.detach() * share
+        self._refuse(self._watch.look(step, totals), student, teacher)
         # First the clip: a pull on pruned entries would count in the norm and shrink all the rest.
         clip_gradients(self.optimiser, optimise.clip)
         self._surgery.edit(self._trainee, self.optimiser, progress)
@@ -254,30 +275,36 @@ class PhaseRun:
                     return f"{rule.term} fell below {rule.threshold}"
         return "step budget exhausted" if self._done == self._steps else None
 
-    def _checked(self, values: Mapping[str, Tensor]) -> dict[str, float]:
-        losses = {name: float(value) for name, value in values.items()}
-        broken = [name for name, value in losses.items() if not math.isfinite(value)]
-        if broken:
-            raise TrainingError(
-                Problem(
-                    f"stage {self._phase.stage.name!r}, step {self._done} of {self._steps}",
-                    f"the loss of {', '.join(broken)} is not finite",
-                    "finite losses",
-                    "lower learning_rate, set a clip, or use precision: fp32",
-                )
-            )
-        return losses
+    def _refuse(self, broken: Broken | None, student: Capture, teacher: Capture | None) -> None:
+        """Stop at losses that are not finite.
+
+        Raises:
+            TrainingError: names the step, the terms and the rows of its batch.
+        """
+        if broken is None:
+            return
+        batch = self._feed.batch(self._first + broken.step - 1)
+        terms = [term for term in self._phase.stage.terms if term.name in broken.terms]
+        rows = rows_at_fault(
+            batch, terms, lambda part: self._losses(part.to(self._work.device), student, teacher)
+        )
+        raise not_finite(self._at(broken.step), broken.terms, rows)
+
+    def _at(self, step: int) -> str:
+        return f"stage {self._phase.stage.name!r}, step {step} of {self._steps}"
 
     def _tell(self, losses: Mapping[str, float]) -> None:
         self._work.journal.progress(self._phase.stage.name, self._done, self._steps, losses)
 
-    def _save_if_due(self, values: Mapping[str, Tensor]) -> None:
-        scratch = self._work.scratch
-        if scratch is not None and scratch.due():
-            # A state that is broken already would be resumed into the same error for ever.
-            self._checked(values)
-            place = self._history.place(self._done, float(self._epoch_sum))
-            scratch.save(place, self._modules, self.optimiser)
+    def _save(self) -> None:
+        assert self._work.scratch is not None
+        place = self._history.place(
+            step=self._done,
+            left=self._left,
+            losses=self._looked_at,
+            epoch_sum=float(self._epoch_sum),
+        )
+        self._work.scratch.save(place, self._modules, self.optimiser)
 
     @property
     def _modules(self) -> dict[str, nn.Module]:

@@ -11,6 +11,7 @@ from zoo.models.identity import Identity
 from zoo.models.neighbours import look_at_neighbours
 from zoo.paths import Project
 from zoo.resolve.plan import pretraining_plan
+from zoo.spec.base import Inputs
 from zoo.spec.jobs import PretrainJob
 from zoo.spec.teacher import PretrainedSource
 from zoo.training.corpus import corpus_documents, corpus_feed
@@ -29,11 +30,15 @@ from zoo.training.vocabulary import make_tokenizer
 
 def pretrain(project: Project, job: PretrainJob) -> None:
     """Leave a teacher's or a student's first weights, with their tokenizer, in its folder."""
-    folder = project.entry(job.suite, job.entry)
-    source = job.source
     inputs = pretraining_inputs(project, job)
-    digest = job.digest(inputs)
-    scratch = Scratch(project.scratch / "training" / digest)
+    scratch = Scratch(project.scratch / "training" / job.digest(inputs))
+    with scratch.held(f"{job.suite}/{job.entry} pretrain"):
+        _pretrain(project, job, inputs, scratch)
+        scratch.clear()
+
+
+def _pretrain(project: Project, job: PretrainJob, inputs: Inputs, scratch: Scratch) -> None:
+    folder, source, digest = project.entry(job.suite, job.entry), job.source, job.digest(inputs)
     share_threads(source.shape.hidden)
     if isinstance(source, PretrainedSource):
         brought = _pretrained(project, job, source, scratch)
@@ -55,7 +60,6 @@ def pretrain(project: Project, job: PretrainJob) -> None:
         learnt = load_projections(project.entry(job.suite, job.origin).transferred)
         identity = identity.beside(save_projections(folder.pretrained, learnt, digest))
     save_checkpoint(folder.pretrained, brought.model, brought.tokenizer, identity, brought.invented)
-    scratch.clear()
 
 
 def _pretrained(

@@ -1,23 +1,32 @@
-"""State of an interrupted stage: separate from outputs, named by digest, bit-exact."""
+"""State of an interrupted stage: separate from outputs, named by digest, bit-exact.
 
+state.safetensors    the tensors, and in its metadata the place they belong to
+held, awaited        locks of the process that trains, and of those that wait for it
+"""
+
+import os
 import shutil
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from zoo.disk import spared
+from zoo.disk import reported, spared
 from zoo.errors import Problem, TrainingError
-from zoo.paths import new_folder
 from zoo.records.training import PhaseRecord
 from zoo.spec.base import Spec
+from zoo.training.hold import awaited, held
 
 SAVE_SECONDS = 60.0
-_STATE, _PLACE = "state.safetensors", "place.json"
+_STATE, _PLACE = "state.safetensors", "place"
 
 
 class Place(Spec):
@@ -26,19 +35,62 @@ class Place(Spec):
     finished: tuple[PhaseRecord, ...] = ()
     step: int = 0
     """Steps done in the open phase."""
+    left: str | None = None
+    """Why the open phase has no step left, once it has none."""
+    losses: dict[str, float] = Field(default_factory=dict)
+    """Of the open phase, as they were last looked at."""
     epoch_sum: float = 0.0
     """Of the term that decides about leaving, over the open epoch."""
     seconds: float = 0.0
     """What all attempts took until here."""
 
 
+@dataclass(frozen=True)
+class Saved:
+    """The state of an earlier attempt: a place, and the tensors that were saved with it."""
+
+    place: Place
+    tensors: Mapping[str, Tensor]
+    folder: Path
+
+    def restore(self, modules: dict[str, nn.Module], optimiser: Optimizer | None) -> None:
+        """Load the state into newly built modules and their optimiser.
+
+        Raises:
+            TrainingError: it was saved by a training of another structure.
+        """
+        try:
+            for name, module in modules.items():
+                module.load_state_dict(_below(f"{name}/", self.tensors))
+            if optimiser is not None:
+                _restore_moments(optimiser, _below("optimiser/", self.tensors))
+        except (RuntimeError, ValueError) as error:
+            raise TrainingError(
+                Problem(
+                    str(self.folder),
+                    f"this saved state belongs to another training: {str(error).splitlines()[0]}",
+                    "a state saved by the same plan",
+                    "remove this folder to restart training",
+                )
+            ) from error
+        torch.set_rng_state(self.tensors["rng/cpu"])
+        for index, value in _below("rng/cuda/", self.tensors).items():
+            torch.cuda.set_rng_state(value, int(index))
+
+
 class Scratch:
     """The scratch folder of one piece of work."""
 
     def __init__(self, folder: Path, *, every_seconds: float = SAVE_SECONDS) -> None:
-        self._folder = folder / "state"
+        self._folder = folder
         self._every = every_seconds
         self._saved = time.monotonic()
+
+    @contextmanager
+    def held(self, by: str) -> Iterator[None]:
+        """Keep other processes from the same work inside the block; they wait for its end."""
+        with held(self._folder, by):
+            yield
 
     def due(self) -> bool:
         """Whether it is time to save again."""
@@ -62,56 +114,45 @@ class Scratch:
             tensors |= {f"optimiser/{index}/{key}": value for key, value in state.items()}
         # Tied tensors share memory, which safetensors refuses: each is stored on its own.
         apart = {key: value.detach().cpu().clone() for key, value in tensors.items()}
-        with (
-            spared("the state to resume an interrupted training from"),
-            new_folder(self._folder) as fresh,
-        ):
-            save_file(apart, fresh / _STATE)
-            (fresh / _PLACE).write_text(place.model_dump_json(), encoding="utf-8")
+        with spared("the state to resume an interrupted training from"):
+            self._write(apart, {_PLACE: place.model_dump_json()})
         self._saved = time.monotonic()
 
-    def place(self) -> Place | None:
+    def saved(self) -> Saved | None:
         """The state of an earlier attempt, or None; a damaged one counts as none."""
         try:
-            place = Place.model_validate_json((self._folder / _PLACE).read_bytes())
+            # Opened once: another process may save meanwhile, which puts a new file in its place.
             with safe_open(self._folder / _STATE, framework="pt") as state:
-                state.keys()
+                place = Place.model_validate_json((state.metadata() or {}).get(_PLACE, ""))
+                tensors = {key: state.get_tensor(key) for key in state.keys()}  # noqa: SIM118
         except (OSError, ValueError, SafetensorError):
             return None
-        return place
-
-    def restore(self, modules: dict[str, nn.Module], optimiser: Optimizer | None) -> None:
-        """Load the saved state into newly built modules and their optimiser.
-
-        Raises:
-            TrainingError: it was saved by a training of another structure.
-        """
-        with safe_open(self._folder / _STATE, framework="pt") as state:
-            tensors: dict[str, Tensor] = {key: state.get_tensor(key) for key in state.keys()}  # noqa: SIM118
-        try:
-            for name, module in modules.items():
-                module.load_state_dict(_below(f"{name}/", tensors))
-            if optimiser is not None:
-                _restore_moments(optimiser, _below("optimiser/", tensors))
-        except (RuntimeError, ValueError) as error:
-            raise TrainingError(
-                Problem(
-                    str(self._folder.parent),
-                    f"this saved state belongs to another training: {str(error).splitlines()[0]}",
-                    "a state saved by the same plan",
-                    "remove this folder to restart training",
-                )
-            ) from error
-        torch.set_rng_state(tensors["rng/cpu"])
-        for index, value in _below("rng/cuda/", tensors).items():
-            torch.cuda.set_rng_state(value, int(index))
+        return Saved(place, tensors, self._folder)
 
     def clear(self) -> None:
-        """Remove the state: the work is done and its result is saved."""
-        shutil.rmtree(self._folder.parent, ignore_errors=True)
+        """Remove the state: the work is done and its result is saved.
+
+        It stays if a process waits to do the same work, which finds it done.
+        """
+        if not awaited(self._folder):
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _write(self, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+        # One name for what is not complete yet: a killed process leaves one such file, not many.
+        path, fresh = self._folder / _STATE, self._folder / f"{_STATE}.part"
+        try:
+            with reported(path):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                save_file(tensors, fresh, metadata)
+                with fresh.open("rb") as file:
+                    os.fsync(file.fileno())
+                fresh.replace(path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
 
 
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): v for key, v in tensors.items() if key.startswith(prefix)}
 
 

@@ -1,6 +1,7 @@
 """The stages that train students and teachers: once on the corpus, per run on a task."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cache, partial
 
 import torch
@@ -26,6 +27,7 @@ from zoo.records.gate_file import refuse_ungated
 from zoo.records.text import record_text
 from zoo.records.training import TrainingRecord, TransferRecord
 from zoo.resolve.plan import task_plan, transfer_plan
+from zoo.spec.base import Inputs
 from zoo.spec.jobs import TrainJob, TransferJob
 from zoo.spec.recipe import RunRecipe, StudentRecipe
 from zoo.spec.student import copied_layers
@@ -47,16 +49,22 @@ from zoo.training.resume import Scratch
 
 def transfer(project: Project, job: TransferJob) -> None:
     """Train a student on the corpus, with the pretrained teacher."""
+    inputs = transfer_inputs(project, job)
+    scratch = Scratch(project.scratch / "training" / job.digest(inputs))
+    with scratch.held(f"{job.suite}/{job.entry} transfer"):
+        _transfer(project, job, inputs, scratch)
+        scratch.clear()
+
+
+def _transfer(project: Project, job: TransferJob, inputs: Inputs, scratch: Scratch) -> None:
     folder = project.entry(job.suite, job.entry)
     pretrained = project.entry(job.suite, job.teacher).pretrained
-    inputs = transfer_inputs(project, job)
     teacher, tokenizer = load_checkpoint(pretrained, MASKED_LM)
     phases = transfer_plan(job)
     if any(phase.stage.reads_teachers_words for phase in phases):
         require_word_head(pretrained, teacher)
     share_threads(max(job.student.shape.hidden, job.source.shape.hidden))
     digest = job.digest(inputs)
-    scratch = Scratch(project.scratch / "training" / digest)
     if job.student.given:
         loaded = loaded_weights(folder.pretrained, MASKED_LM, seed=job.seed)
         student, untrained = loaded.model, loaded.invented
@@ -105,7 +113,6 @@ def transfer(project: Project, job: TransferJob) -> None:
         phases=tuple(outcome.phases),
     )
     write_file(folder.transfer_record(job.seed), record_text(record))
-    scratch.clear()
 
 
 def train_runs(project: Project, job: TrainJob) -> None:
@@ -117,9 +124,13 @@ def train_runs(project: Project, job: TrainJob) -> None:
     made = [Made.of(project, job, run) for run in job.runs]
     recipe = job.runs[0].recipe
     workers = share_threads(max(recipe.shape.hidden, recipe.teacher.source.shape.hidden))
-    run_beside([partial(_train_run, project, job, one) for one in made], workers)
-    for one in made:
-        one.scratch.clear()
+    with ExitStack() as stack:
+        # In one order everywhere: two stages with the same runs must not wait for each other.
+        for one in sorted(made, key=lambda one: one.digest):
+            stack.enter_context(one.scratch.held(f"{job.suite}/{job.entry} {one.run.key}"))
+        run_beside([partial(_train_run, project, job, one) for one in made], workers)
+        for one in made:
+            one.scratch.clear()
 
 
 def _train_run(project: Project, job: TrainJob, made: Made) -> None:
