@@ -263,7 +263,7 @@ def test_padding_changes_nothing() -> None:
     [
         ("progressive", 3, 0, 2),
         ("progressive", 11, 1, 2),
-        ("progressive", 17, 1, 7),
+        ("progressive", 17, 1, 8),
         ("stacked", 7, 0, 6),
         ("stacked", 19, 2, 2),
         ("stacked", 23, 3, 2),

@@ -234,7 +234,22 @@ def test_a_training_reads_copies_and_records_how_many(
 ) -> None:
     """The run's stages count their steps by what they read."""
     monkeypatch.setattr("zoo.training.run.share_threads", lambda _hidden: 1)
-    project, job = Project(tmp_path), tiny_job(suite)
+    project = Project(tmp_path)
+    job = prepared(project, suite)
+    run = job.runs[0]
+    train_runs(project, job)
+    written = project.entry("pocket", ENTRY).training_record(run.task, run.seed)
+    record = TrainingRecord.model_validate_json(written.read_text())
+    assert (record.examples, record.augmented_examples) == (10, 30)
+    assert [(phase.name, phase.steps) for phase in record.phases] == [
+        ("intermediate", 6),
+        ("prediction", 6),
+    ]
+
+
+def prepared(project: Project, suite: ResolvedSuite) -> TrainJob:
+    """The job of a run that reads copies, in a project that has all it needs."""
+    job = tiny_job(suite)
     run = job.runs[0]
     theirs, ours = (project.entry("pocket", name) for name in (TEACHER, ENTRY))
     pretrained(project, tiny.model(tiny.TEACHER))
@@ -247,15 +262,7 @@ def test_a_training_reads_copies_and_records_how_many(
     save_checkpoint(
         theirs.checkpoint(run.task, run.teacher_seed), answering, tiny.tokenizer(), trained
     )
-    train_runs(project, job)
-    record = TrainingRecord.model_validate_json(
-        ours.training_record(run.task, run.seed).read_text()
-    )
-    assert (record.examples, record.augmented_examples) == (10, 30)
-    assert [(phase.name, phase.steps) for phase in record.phases] == [
-        ("intermediate", 6),
-        ("prediction", 6),
-    ]
+    return job
 
 
 def tiny_job(suite: ResolvedSuite) -> TrainJob:

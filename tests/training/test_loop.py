@@ -194,22 +194,6 @@ def test_moments_are_carried_where_the_stage_says(optimiser: str, tmp_path: Path
     assert not torch.equal(start.state_dict()[table], model.state_dict()[table])
 
 
-def test_a_loss_that_is_not_finite_stops_training(tmp_path: Path) -> None:
-    """The message names stage, step and term, and what to try."""
-
-    def broken(student: Tensor, _labels: Tensor, _batch: Batch) -> Tensor:
-        return student.sum() * math.nan
-
-    stage = task_stage(LABELS, Term("broken", broken, LOGITS))
-    with pytest.raises(TrainingError) as raised:
-        train(tiny.Setup(tmp_path, (stage,), optimise=plain()).work())
-    assert str(raised.value) == (
-        "stage 'stage', step 1 of 4: the loss of broken is not finite\n"
-        "  allowed: finite losses\n"
-        "  fix: lower learning_rate, set a clip, or use precision: fp32"
-    )
-
-
 @pytest.mark.parametrize("fault", ["training", "gradients"])
 def test_a_teacher_that_could_learn_is_refused(fault: str, tmp_path: Path) -> None:
     """Its targets would carry dropout, or it would be trained."""

@@ -103,7 +103,7 @@ def _broken(
 
 
 def _listed(rows: Sequence[int]) -> str:
-    shown = ", ".join(map(str, rows[:SHOWN_ROWS]))
+    shown = ", ".join(map(str, sorted(rows)[:SHOWN_ROWS]))
     more = len(rows) - SHOWN_ROWS
     word = "row" if len(rows) == 1 else "rows"
     return f"{word} {shown} and {more} more" if more > 0 else f"{word} {shown}"

@@ -23,7 +23,7 @@ from zoo.errors import Problem, TrainingError
 from zoo.models.capture import Capture, Captured
 from zoo.records.training import ClosingRecord, PhaseRecord
 from zoo.resolve.plan import Phase
-from zoo.signals import StopRequest, Stopped, postponed
+from zoo.signals import Stopped, StopRequest, postponed
 from zoo.tensors.batch import Batch
 from zoo.training.closing import HELD, summed, told
 from zoo.training.finite import Broken, FiniteWatch, not_finite, rows_at_fault
@@ -151,7 +151,8 @@ class PhaseRun:
                 # Nowhere else is anything lost by leaving at once.
                 with postponed() as asked:
                     while self._left is None:
-                        self._go_on(student, teacher, asked)
+                        values = self._step(student, teacher)
+                        self._after_step(values, asked)
         return PhaseRecord(
             name=self._phase.stage.name,
             steps=self._done,
@@ -162,24 +163,20 @@ class PhaseRun:
             closing=self._close(),
         )
 
-    def _go_on(self, student: Capture, teacher: Capture | None, asked: StopRequest) -> None:
-        """One step, and what follows it."""
-        values = self._step(student, teacher)
+    def _after_step(self, values: Mapping[str, Tensor], asked: StopRequest) -> None:
+        """Count a step; look at it, save and leave where it is time to."""
         self._done += 1
         self._left = self._reason_to_end(values)
-        scratch, look_every = self._work.scratch, max(1, self._steps // LOOKS_PER_PHASE)
-        looks = self._left is not None or self._done % look_every == 0
-        saves = scratch is not None and (self._left or asked.by or scratch.due())
-        if looks or saves:
-            # A state that is broken already would be resumed into the same error for ever.
-            self._refuse(self._watch.settled(), student, teacher)
-        if looks:
+        if self._left or self._done % max(1, self._steps // LOOKS_PER_PHASE) == 0:
+            self._refuse(self._watch.settled())
             self._looked_at = {name: float(value) for name, value in values.items()}
             self._tell(self._looked_at)
-        if saves:
-            self._save()
-        if asked.by:
-            raise Stopped(asked.by, self._at(self._done))
+        # Asked once: a signal that comes from here on waits for the next step.
+        stopped_by, scratch = asked.by, self._work.scratch
+        if scratch is not None and (self._left or stopped_by or scratch.due()):
+            self._save(scratch)
+        if stopped_by:
+            raise Stopped(stopped_by, self._at(self._done))
 
     def _close(self) -> ClosingRecord | None:
         """Leave the plain model as `student`, and look at what that costs, if it costs anything."""
@@ -233,7 +230,7 @@ class PhaseRun:
             (torch.stack(weighted).sum() * share).backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
             for name, value in values.items():
                 totals[name] = totals.get(name, 0.0) + value.detach() * share
-        self._refuse(self._watch.look(step, totals), student, teacher)
+        self._refuse(self._watch.look(step, totals))
         # First the clip: a pull on pruned entries would count in the norm and shrink all the rest.
         clip_gradients(self.optimiser, optimise.clip)
         self._surgery.edit(self._trainee, self.optimiser, progress)
@@ -275,7 +272,7 @@ class PhaseRun:
                     return f"{rule.term} fell below {rule.threshold}"
         return "step budget exhausted" if self._done == self._steps else None
 
-    def _refuse(self, broken: Broken | None, student: Capture, teacher: Capture | None) -> None:
+    def _refuse(self, broken: Broken | None) -> None:
         """Stop at losses that are not finite.
 
         Raises:
@@ -285,10 +282,12 @@ class PhaseRun:
             return
         batch = self._feed.batch(self._first + broken.step - 1)
         terms = [term for term in self._phase.stage.terms if term.name in broken.terms]
-        rows = rows_at_fault(
-            batch, terms, lambda part: self._losses(part.to(self._work.device), student, teacher)
-        )
-        raise not_finite(self._at(broken.step), broken.terms, rows)
+        with ExitStack() as hooks:
+            sides = self._captures(hooks, self._trainee)
+            found = rows_at_fault(
+                batch, terms, lambda part: self._losses(part.to(self._work.device), *sides)
+            )
+        raise not_finite(self._at(broken.step), broken.terms, found)
 
     def _at(self, step: int) -> str:
         return f"stage {self._phase.stage.name!r}, step {step} of {self._steps}"
@@ -296,15 +295,16 @@ class PhaseRun:
     def _tell(self, losses: Mapping[str, float]) -> None:
         self._work.journal.progress(self._phase.stage.name, self._done, self._steps, losses)
 
-    def _save(self) -> None:
-        assert self._work.scratch is not None
+    def _save(self, scratch: Scratch) -> None:
+        # A state that is broken already would be resumed into the same error for ever.
+        self._refuse(self._watch.settled())
         place = self._history.place(
             step=self._done,
             left=self._left,
             losses=self._looked_at,
             epoch_sum=float(self._epoch_sum),
         )
-        self._work.scratch.save(place, self._modules, self.optimiser)
+        scratch.save(place, self._modules, self.optimiser)
 
     @property
     def _modules(self) -> dict[str, nn.Module]:
