@@ -31,7 +31,9 @@ class Journal:
             self._file = path.open("ab", buffering=0)
         self._path = path
         self._quiet = quiet
-        self._started = self._told = time.monotonic()
+        self._told = time.monotonic()
+        self._began: tuple[str, int, float] | None = None
+        """The label, and the step and time at which it was first reported."""
         self._terminal = sys.stderr.isatty()
 
     def write(self, event: str, facts: Mapping[str, object]) -> None:
@@ -47,16 +49,17 @@ class Journal:
         """Note a step, and report it if enough time has passed."""
         self.write("step", {"label": label, "step": step, "steps": steps, **losses})
         now = time.monotonic()
+        if self._began is None or self._began[0] != label:
+            self._began = label, step, now
         if self._quiet or (now - self._told < (0.5 if self._terminal else PLAIN_SECONDS)):
             return
         self._told = now
-        left = (now - self._started) / step * (steps - step)
         shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        self._say(f"  {label}: step {step} of {steps}, about {left:.0f} s left  {shown}")
+        self._say(f"  {label}: step {step} of {steps}{self._left(step, steps)}  {shown}")
 
     def tell(self, text: str) -> None:
         """Print a permanent line, and restart the clock of the next progress line."""
-        self._started = self._told = time.monotonic()
+        self._told = time.monotonic()
         if not self._quiet:
             self._clear()
             print(text, file=sys.stderr, flush=True)  # noqa: T201
@@ -67,6 +70,15 @@ class Journal:
             self._clear()
         if self._file is not None:
             self._file.close()
+
+    def _left(self, step: int, steps: int) -> str:
+        """By the steps since the first report: those before it may be of an earlier attempt."""
+        assert self._began is not None
+        _, first, began = self._began
+        if step == first:
+            return ""
+        seconds = (time.monotonic() - began) / (step - first) * (steps - step)
+        return f", about {seconds:.0f} s left"
 
     def _say(self, text: str) -> None:
         if self._terminal:
