@@ -1,10 +1,12 @@
 """An interrupted training goes on exactly where it stood, or says why it cannot."""
 
+import multiprocessing
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tests import tiny
@@ -18,7 +20,7 @@ from zoo.models.anatomy import embeddings_of
 from zoo.models.tap import LOGITS, Site, Tap
 from zoo.tensors.batch import Batch
 from zoo.training.loop import train
-from zoo.training.resume import Scratch
+from zoo.training.resume import Place, Scratch
 
 
 def test_the_open_epochs_sum_survives_a_kill(tmp_path: Path) -> None:
@@ -107,8 +109,11 @@ def test_a_finished_training_is_not_done_again(tmp_path: Path) -> None:
 
 def tampered(state: Path, place: str | None) -> None:
     """The saved tensors beside another place, or none."""
-    metadata = None if place is None else {"place": place}
-    save_file(load_file(state), state, metadata)
+    tensors = load_file(state)
+    del tensors["place"]
+    if place is not None:
+        tensors["place"] = torch.frombuffer(bytearray(place, "utf-8"), dtype=torch.uint8)
+    save_file(tensors, state)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +138,38 @@ def test_a_damaged_state_counts_as_none(damage: str, tmp_path: Path) -> None:
     assert scratch.saved() is None
     resumed = train(setup.work(scratch=scratch)).model
     assert tiny.same_weights(resumed, train(setup.work()).model)
+
+
+def test_whoever_reads_while_another_saves_gets_one_state(tmp_path: Path) -> None:
+    """The place and the tensors of one moment, always: they come out of one opened file."""
+    scratch, counter = Scratch(tmp_path), nn.Linear(64, 64)
+
+    def save_again_and_again() -> None:
+        for step in range(100_000):
+            nn.init.constant_(counter.weight, step)
+            scratch.save(Place(step=step), {"counter": counter}, None)
+
+    saving = multiprocessing.get_context("fork").Process(target=save_again_and_again, daemon=True)
+    saving.start()
+    seen: set[int] = set()
+    while len(seen) < 100:
+        saved = scratch.saved()
+        if saved is not None:
+            assert set(saved.tensors["counter/weight"].flatten().tolist()) == {saved.place.step}
+            seen.add(saved.place.step)
+    saving.kill()
+    saving.join()
+
+
+def test_a_process_that_is_killed_while_it_saves_leaves_one_file_more(tmp_path: Path) -> None:
+    """However often: the next save writes over what it left."""
+    scratch, small = Scratch(tmp_path), nn.Linear(1, 1)
+    (tmp_path / "state.safetensors.part").write_bytes(b"half")
+    scratch.save(Place(step=3), {"small": small}, None)
+    saved = scratch.saved()
+    assert saved is not None
+    assert saved.place.step == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["state.safetensors"]
 
 
 def test_the_state_of_another_training_is_told(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """State of an interrupted stage: separate from outputs, named by digest, bit-exact.
 
-state.safetensors    the tensors, and in its metadata the place they belong to
+state.safetensors    the tensors, and the place they belong to as one more: JSON in bytes
 held, awaited        locks of the process that trains, and of those that wait for it
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 from pydantic import Field
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -114,18 +114,20 @@ class Scratch:
             tensors |= {f"optimiser/{index}/{key}": value for key, value in state.items()}
         # Tied tensors share memory, which safetensors refuses: each is stored on its own.
         apart = {key: value.detach().cpu().clone() for key, value in tensors.items()}
+        text = bytearray(place.model_dump_json(), "utf-8")
+        apart[_PLACE] = torch.frombuffer(text, dtype=torch.uint8)
         with spared("the state to resume an interrupted training from"):
-            self._write(apart, {_PLACE: place.model_dump_json()})
+            self._write(apart)
         self._saved = time.monotonic()
 
     def saved(self) -> Saved | None:
         """The state of an earlier attempt, or None; a damaged one counts as none."""
         try:
-            # Opened once: another process may save meanwhile, which puts a new file in its place.
-            with safe_open(self._folder / _STATE, framework="pt") as state:
-                place = Place.model_validate_json((state.metadata() or {}).get(_PLACE, ""))
-                tensors = {key: state.get_tensor(key) for key in state.keys()}  # noqa: SIM118
-        except (OSError, ValueError, SafetensorError):
+            # Read at once: another process may put a new file in its place meanwhile, and safe_open
+            # opens a path twice, for the header and for the tensors.
+            tensors = load((self._folder / _STATE).read_bytes())
+            place = Place.model_validate_json(bytes(tensors.pop(_PLACE).numpy()))
+        except (OSError, KeyError, ValueError, SafetensorError):
             return None
         return Saved(place, tensors, self._folder)
 
@@ -137,13 +139,13 @@ class Scratch:
         if not awaited(self._folder):
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _write(self, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    def _write(self, tensors: dict[str, Tensor]) -> None:
         # One name for what is not complete yet: a killed process leaves one such file, not many.
         path, fresh = self._folder / _STATE, self._folder / f"{_STATE}.part"
         try:
             with reported(path):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                save_file(tensors, fresh, metadata)
+                save_file(tensors, fresh)
                 with fresh.open("rb") as file:
                     os.fsync(file.fileno())
                 fresh.replace(path)
