@@ -1,7 +1,9 @@
 """A stage is kept only for the job and the code that it ran with."""
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from zoo.cli import sync
 from zoo.cli.stage import stage
 from zoo.errors import ZooError
 from zoo.paths import Project
+from zoo.signals import POLITE
 
 CHECKOUT = Path(__file__).parents[2]
 Runs = Callable[[Callable[[], object]], None]
@@ -46,6 +49,22 @@ def test_a_stage_whose_job_stays_is_kept(project: Project, training: Runs) -> No
     """A change of another entry, a note or a bench is none of its business."""
     training(lambda: edit(project, "pkd-2l.yaml", "temperature: 2.0", "temperature: 8.0"))
     stage("pocket/kd-2l", "train")
+
+
+@pytest.mark.parametrize("by", POLITE)
+def test_a_stage_that_is_asked_to_end_says_so(
+    project: Project, training: Runs, by: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, with the exit code that shells give to signals; it does not count as done."""
+    training(lambda: os.kill(os.getpid(), by))
+    with pytest.raises(SystemExit) as stopped:
+        stage("pocket/kd-2l", "train")
+    assert stopped.value.code == 128 + by
+    *_, told = capsys.readouterr().err.splitlines()
+    assert told == (
+        f"pocket/kd-2l train: stopped by {by.name}; run the same command again to go on"
+    )
+    assert not list(project.scratch.rglob("*durations*"))
 
 
 def test_a_spec_that_changes_while_its_stage_runs_stops_it(

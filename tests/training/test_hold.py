@@ -2,10 +2,12 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -78,6 +80,23 @@ def test_a_folder_can_be_held_again_once_it_was_removed(tmp_path: Path) -> None:
         with scratch.held("a/b one"):
             scratch.clear()
             assert not (tmp_path / "work").exists()
+
+
+def test_a_lock_that_was_removed_with_its_folder_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever came after would not see it: the one that stands is taken."""
+    work = tmp_path / "work"
+    locked = iter([False])
+
+    def taken_meanwhile(file: BinaryIO, kind: int) -> bool:
+        return next(locked, True) and lock(file, kind)
+
+    lock = hold._locked
+    monkeypatch.setattr(hold, "_locked", taken_meanwhile)
+    monkeypatch.setattr(hold, "_wait", lambda *_, **__: shutil.rmtree(work))
+    with Scratch(work).held("c/d two"):
+        assert (work / "held").read_text() == f"process {os.getpid()} (c/d two)"
 
 
 def test_nothing_is_trained_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
