@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from zoo.tensors.batch import Batch
 
 Loss = Callable[["Tensor", "Tensor", "Batch"], "Tensor"]
-"""(student, teacher or labels, batch) -> scalar; pure, and blind to models."""
+"""(student, teacher or labels, batch) -> scalar; pure, and blind to models.
+
+On logits of tokens it is a mean over the positions that `Term.places` names."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,14 @@ class Term:
         if isinstance(self.weight, Ramp):
             return self.weight.start + (self.weight.end - self.weight.start) * progress
         return self.weight
+
+    def places(self, batch: Batch) -> Tensor:
+        """Where it reads logits of tokens: (N,) positions, counted along the batch's rows.
+
+        Those with a label, where it compares with labels, else all real tokens.
+        """
+        read = batch.labels != -100 if self.teacher is None else batch.real
+        return read.reshape(-1).nonzero().squeeze(-1)
 
     @property
     def family(self) -> str:

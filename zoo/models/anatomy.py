@@ -14,7 +14,8 @@ class Anatomy:
     """Names within one family.
 
     Layer parts are relative to a layer, the parts of the masked-piece head (`head_dense`,
-    `head_norm`, `decoder`) to the model with that head, the rest to the base model.
+    `head_norm`, `decoder`, and `decoding`, the modules from last states to logits in order) to the
+    model with that head, the rest to the base model.
     """
 
     embeddings: str
@@ -27,11 +28,13 @@ class Anatomy:
     attention_output: str
     attention_norm: str
     inner: str
+    activation: str
     output: str
     output_norm: str
     head_dense: str
     head_norm: str
     decoder: str
+    decoding: tuple[str, ...]
     token_types: bool
 
     @property
@@ -51,11 +54,13 @@ _BERT = Anatomy(
     attention_output="attention.output.dense",
     attention_norm="attention.output.LayerNorm",
     inner="intermediate.dense",
+    activation="intermediate.intermediate_act_fn",
     output="output.dense",
     output_norm="output.LayerNorm",
     head_dense="cls.predictions.transform.dense",
     head_norm="cls.predictions.transform.LayerNorm",
     decoder="cls.predictions.decoder",
+    decoding=("cls",),
     token_types=True,
 )
 _ROBERTA = replace(
@@ -63,12 +68,14 @@ _ROBERTA = replace(
     head_dense="lm_head.dense",
     head_norm="lm_head.layer_norm",
     decoder="lm_head.decoder",
+    decoding=("lm_head",),
 )
 _ELECTRA = replace(
     _BERT,
     head_dense="generator_predictions.dense",
     head_norm="generator_predictions.LayerNorm",
     decoder="generator_lm_head",
+    decoding=("generator_predictions", "generator_lm_head"),
 )
 _DISTILBERT = Anatomy(
     embeddings="embeddings",
@@ -81,11 +88,13 @@ _DISTILBERT = Anatomy(
     attention_output="attention.out_lin",
     attention_norm="sa_layer_norm",
     inner="ffn.lin1",
+    activation="ffn.activation",
     output="ffn.lin2",
     output_norm="output_layer_norm",
     head_dense="vocab_transform",
     head_norm="vocab_layer_norm",
     decoder="vocab_projector",
+    decoding=("vocab_transform", "activation", "vocab_layer_norm", "vocab_projector"),
     token_types=False,
 )
 FAMILIES = {"bert": _BERT, "roberta": _ROBERTA, "electra": _ELECTRA, "distilbert": _DISTILBERT}

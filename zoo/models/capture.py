@@ -124,6 +124,21 @@ class Capture:
         return held
 
 
+def last_states(model: PreTrainedModel) -> Tap:
+    """The tap on what a model's head reads."""
+    return Tap(Site.HIDDEN, len(layers_of(model)) - 1)
+
+
+def decode(model: PreTrainedModel, states: Tensor) -> Tensor:
+    """The logits over the vocabulary (..., V) that a masked language model makes of last states.
+
+    `states` (..., H) may be those of any positions.
+    """
+    for name in anatomy_of(model).decoding:
+        states = model.get_submodule(name)(states)
+    return states
+
+
 def model_inputs(model: PreTrainedModel, batch: Batch) -> dict[str, Tensor]:
     """What the model's forward takes of a batch."""
     inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}

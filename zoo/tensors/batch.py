@@ -47,6 +47,19 @@ class Batch:
         """(B, S) booleans: True for real tokens, False for padding."""
         return self.attention_mask.bool()
 
+    def at(self, places: Tensor) -> Batch:
+        """N of its positions side by side, as one row (1, N); of labelled tokens only.
+
+        `places` (N,) counts positions along the rows, from 0 to B S - 1.
+        """
+        return Batch(
+            self.layout,
+            self.input_ids.reshape(1, -1)[:, places],
+            self.attention_mask.reshape(1, -1)[:, places],
+            self.token_type_ids.reshape(1, -1)[:, places],
+            self.labels.reshape(1, -1)[:, places],
+        )
+
     def to(self, target: device) -> Batch:
         """The same batch on the device `target`."""
         return Batch(

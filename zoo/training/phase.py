@@ -20,7 +20,8 @@ from zoo.data.batches import Feed
 from zoo.distil.stage import Data
 from zoo.distil.surgery import Seat, StageProgress
 from zoo.errors import Problem, TrainingError
-from zoo.models.capture import Capture, Captured
+from zoo.models.capture import Capture, Captured, last_states
+from zoo.models.tap import LOGITS, Tap
 from zoo.records.training import ClosingRecord, PhaseRecord
 from zoo.resolve.plan import Phase
 from zoo.signals import Stopped, StopRequest, postponed
@@ -31,6 +32,7 @@ from zoo.training.journal import Journal
 from zoo.training.optimiser import carry_moments, clip_gradients, make_optimiser
 from zoo.training.resume import Place, Saved, Scratch
 from zoo.training.trainee import cut, freeze, set_dropout
+from zoo.training.words import Speaker, word_value
 
 LOOKS_PER_PHASE = 50
 """How often a phase looks at its losses: each look waits for the device."""
@@ -201,8 +203,7 @@ class PhaseRun:
 
     def _captures(self, hooks: ExitStack, model: PreTrainedModel) -> tuple[Capture, Capture | None]:
         terms = self._phase.stage.terms
-        student = Capture(model, {term.student for term in terms})
-        hooks.enter_context(student)
+        student = hooks.enter_context(Capture(model, {self._tap(t.student, model) for t in terms}))
         taps = {term.teacher for term in terms if term.teacher is not None}
         if not taps:
             return student, None
@@ -210,7 +211,15 @@ class PhaseRun:
         if self._phase.optimise.teacher_precision == "bf16":
             # A copy: surgery of this or a later phase reads the weights as they are.
             looked_at = copy.deepcopy(looked_at).to(torch.bfloat16)
-        return student, hooks.enter_context(Capture(looked_at, taps))
+        capture = Capture(looked_at, {self._tap(tap, looked_at) for tap in taps})
+        return student, hooks.enter_context(capture)
+
+    def _tap(self, tap: Tap, model: PreTrainedModel) -> Tap:
+        """Where a tap is read: logits of tokens are made of the last states, where terms ask."""
+        return last_states(model) if self._reads_words(tap) else tap
+
+    def _reads_words(self, tap: Tap) -> bool:
+        return tap == LOGITS and self._phase.stage.data == "corpus"
 
     def _step(self, student: Capture, teacher: Capture | None) -> dict[str, Tensor]:
         optimise, step = self._phase.optimise, self._done + 1
@@ -242,22 +251,26 @@ class PhaseRun:
         if teacher is not None:
             with torch.no_grad():
                 targets = teacher(batch)
-        terms = self._phase.stage.terms
         bf16 = self._phase.optimise.precision == "bf16"
         with torch.autocast(self._work.device.type, torch.bfloat16, enabled=bf16):
             seen = student(batch)
-            ours = [
-                self._projections[term.project](seen[term.student])
+            projected = {
+                term.name: self._projections[term.project](seen[term.student])
+                for term in self._phase.stage.terms
                 if term.project
-                else seen[term.student]
-                for term in terms
-            ]
+            }
         # Outside of autocast: a loss decides on its precision itself.
-        asked = (targets[term.teacher] if term.teacher else batch.labels for term in terms)
-        return {
-            term.name: term.loss(place, target, batch)
-            for term, place, target in zip(terms, ours, asked, strict=True)
-        }
+        values = {}
+        for term in self._phase.stage.terms:
+            if self._reads_words(term.student):
+                spoken = Speaker.of(student.model, seen)
+                taught = Speaker.of(teacher.model, targets) if teacher and term.teacher else None
+                values[term.name] = word_value(term, batch, spoken, taught, bf16=bf16)
+                continue
+            place = projected.get(term.name, seen[term.student])
+            target = targets[term.teacher] if term.teacher else batch.labels
+            values[term.name] = term.loss(place, target, batch)
+        return values
 
     def _reason_to_end(self, values: Mapping[str, Tensor]) -> str | None:
         """Why the phase ends after this step; early-exit rules are checked at an epoch's end."""
