@@ -105,8 +105,10 @@ def test_buckets_of_one_layer_are_pkds_patience() -> None:
     (theirs,) = stages_of(Pkd(), Setting(WIDE, at.TEACHER, "classification"))
     found = at.plain(at.values(ours, student, teacher, batch))
     expected = at.plain(at.values(theirs, student, teacher, batch))
-    assert found["mixture[0]"] == pytest.approx(expected["patience[0]"], rel=1e-12)
-    assert (found["labels"], found["soft"]) == (expected["labels"], expected["soft"])
+    # Not to the bit: PKD reads no state of the last layer, which is then not computed for all.
+    expected["mixture[0]"] = expected["patience[0]"]
+    for name in ("labels", "soft", "mixture[0]"):
+        assert found[name] == pytest.approx(expected[name], rel=1e-12)
 
 
 def test_narrow_students_learn_through_a_map() -> None:

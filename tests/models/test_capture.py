@@ -68,6 +68,8 @@ def test_values_and_context_are_before_the_output_projection(family: str, kernel
     handle = projection.register_forward_hook(lambda _m, _i, output: seen.append(output))
     sites = {site: Tap(site, 1) for site in (Site.SCORES, Site.VALUE, Site.CONTEXT)}
     found = captured(model, batch, *sites.values())
+    with torch.no_grad():
+        model(**model_inputs(model, batch))
     handle.remove()
     context = found[sites[Site.CONTEXT]]
     with torch.no_grad():

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from zoo.models.anatomy import layers_of
+from zoo.models.spare import StandIn
 
 
-class Replaceable(nn.Module):
+class Replaceable(StandIn):
     """Takes the place of a layer; in training it uses the successor with probability `rate`.
 
     In evaluation it always does. Every forward draws anew from torch's CPU generator. `rate` is
@@ -38,6 +39,11 @@ class Replaceable(nn.Module):
             # loss must still have a graph to go backward through.
             hidden.requires_grad_()
         return hidden
+
+    @property
+    def ends(self) -> tuple[nn.Module, ...]:
+        """The successor, and the last of its predecessors."""
+        return self.successor, self.predecessors[-1]
 
     def get_extra_state(self) -> Tensor:
         """The rate, for a saved state."""

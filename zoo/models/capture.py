@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext, suppress
 from typing import Any, Self
 
 import torch
@@ -11,10 +12,18 @@ from transformers import PreTrainedModel
 
 from zoo.errors import Problem, TrainingError
 from zoo.models.anatomy import anatomy_of, embeddings_of, encoder_of, layers_of
-from zoo.models.tap import Site, Tap
+from zoo.models.spare import draws, first_token_only
+from zoo.models.tap import LAYERLESS, LOGITS, Site, Tap
 from zoo.tensors.batch import Batch, Layout
 
 Captured = Mapping[Tap, Tensor]
+
+FROM_FIRST = frozenset({Layout.CLASSES, Layout.VALUE})
+"""Layouts of logits that a head makes of the first token's state."""
+
+
+class _EverythingReadError(Exception):
+    """Ends a forward pass whose rest nobody reads."""
 
 
 class Capture:
@@ -29,6 +38,8 @@ class Capture:
         self.taps = frozenset(taps)
         self._held: dict[Tap, Tensor] = {}
         self._base = encoder_of(model)
+        self._reads_logits = LOGITS in self.taps
+        self._may_end = False
         self._handles: list[RemovableHandle] = []
         for tap in sorted(self._sources()):
             self._handles.append(self._attach(tap))
@@ -51,12 +62,33 @@ class Capture:
             TrainingError: a wanted tap stayed empty.
         """
         self._held.clear()
-        # Without logits to read, the head is spared: over a vocabulary it is most of the work.
-        runs = self.model if any(tap.site is Site.LOGITS for tap in self.taps) else self._base
-        output = runs(**model_inputs(self.model, batch))
+        self._may_end = not (self._reads_logits or draws(self.model))
+        output = self._run(batch)
         captured = {tap: self._read(tap, output, batch) for tap in self.taps}
         self._held.clear()
         return captured
+
+    def _run(self, batch: Batch) -> Any:
+        """Run the model as far as anything is read; its output, where that is."""
+        inputs = model_inputs(self.model, batch)
+        if not self._reads_logits:
+            # Without logits to read, the head is spared: over a vocabulary it is most of the work.
+            with suppress(_EverythingReadError):
+                self._base(**inputs)
+            return None
+        with first_token_only(self.model) if self._reads_first(batch) else nullcontext():
+            return self.model(**inputs)
+
+    def _reads_first(self, batch: Batch) -> bool:
+        """Whether the last layer's output is read at the first token alone, by a head."""
+        last = len(layers_of(self.model)) - 1
+        tapped = any(tap.site not in LAYERLESS and last in tap.layers for tap in self.taps)
+        return batch.layout in FROM_FIRST and not tapped and not draws(self.model)
+
+    def _keep(self, tap: Tap, state: Tensor) -> None:
+        self._held[tap] = state
+        if self._may_end and len(self._held) == len(self._handles):
+            raise _EverythingReadError
 
     def _sources(self) -> set[Tap]:
         """The taps that need a hook: scores are made of queries and keys, logits need none."""
@@ -82,13 +114,13 @@ class Capture:
 
     def _keep_output(self, tap: Tap) -> Callable[[nn.Module, Any, Any], None]:
         def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            self._held[tap] = output[0] if isinstance(output, tuple) else output
+            self._keep(tap, output[0] if isinstance(output, tuple) else output)
 
         return keep
 
     def _keep_input(self, tap: Tap) -> Callable[[nn.Module, Any], None]:
         def keep(_module: nn.Module, inputs: Any) -> None:
-            self._held[tap] = inputs[0]
+            self._keep(tap, inputs[0])
 
         return keep
 

@@ -1,0 +1,98 @@
+"""What a forward pass need not compute, because nobody reads it.
+
+Only where nothing is drawn: sparing a dropout would move all draws that follow it, and with them
+the results.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from zoo.models.anatomy import Anatomy, anatomy_of, layers_of
+
+
+def draws(model: nn.Module) -> bool:
+    """Whether a forward pass drops anything out."""
+    return any(
+        isinstance(module, nn.Dropout) and module.training and module.p > 0.0
+        for module in model.modules()
+    )
+
+
+class StandIn(nn.Module):
+    """What surgery puts in the place of a layer: it gives what one of its `ends` gives."""
+
+    @property
+    def ends(self) -> tuple[nn.Module, ...]:
+        """The layers that its output can come from, each of which reads all tokens."""
+        raise NotImplementedError
+
+
+@contextmanager
+def first_token_only(model: PreTrainedModel) -> Iterator[None]:
+    """Within it the last layer gives (B, 1, H), the first token's state alone, as heads read it.
+
+    Keys and values are made of all tokens; queries, projection and feed-forward of the first. A
+    layer of other parts than its family's runs as it is.
+    """
+    layer, anatomy = layers_of(model)[-1], anatomy_of(model)
+    heads = int(model.config.num_attention_heads)
+    ends = layer.ends if isinstance(layer, StandIn) else (layer,)
+    spared = [end for end in ends if _is_whole(end, anatomy)]
+    for end in spared:
+        end.forward = partial(_first_token, end, anatomy, heads)
+    try:
+        yield
+    finally:
+        for end in spared:
+            del end.forward
+
+
+def _is_whole(layer: nn.Module, anatomy: Anatomy) -> bool:
+    wanted = {
+        anatomy.query,
+        anatomy.key,
+        anatomy.value,
+        anatomy.attention_output,
+        anatomy.attention_norm,
+        anatomy.inner,
+        anatomy.activation,
+        anatomy.output,
+        anatomy.output_norm,
+    }
+    return wanted <= {name for name, _ in layer.named_modules()}
+
+
+def _first_token(
+    layer: nn.Module,
+    anatomy: Anatomy,
+    heads: int,
+    hidden: Tensor,
+    mask: Tensor | None = None,
+    *_: Any,
+    **__: Any,
+) -> Tensor:
+    """(B, S, H) -> (B, 1, H); the mask is (B, 1, S or 1, S) or None, as the kernels take it."""
+
+    def part(name: str, inputs: Tensor) -> Tensor:
+        output: Tensor = layer.get_submodule(name)(inputs)
+        return output
+
+    def by_head(name: str, inputs: Tensor) -> Tensor:
+        return part(name, inputs).unflatten(-1, (heads, -1)).transpose(1, 2)
+
+    first = hidden[:, :1]
+    context = nn.functional.scaled_dot_product_attention(
+        by_head(anatomy.query, first),
+        by_head(anatomy.key, hidden),
+        by_head(anatomy.value, hidden),
+        attn_mask=mask if mask is None else mask[:, :, :1],
+    )
+    attended = part(anatomy.attention_output, context.transpose(1, 2).flatten(2))
+    attended = part(anatomy.attention_norm, attended + first)
+    inner = part(anatomy.activation, part(anatomy.inner, attended))
+    return part(anatomy.output_norm, part(anatomy.output, inner) + attended)
