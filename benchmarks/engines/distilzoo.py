@@ -1,0 +1,64 @@
+"""This engine, called as `zoo stage` calls it, with the state it saves for a resume."""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.data.batches import Encoded, Feed, TaskFeed, collate
+from zoo.distil.budget import apportioned
+from zoo.distil.method import Setting
+from zoo.methods.kd import Kd
+from zoo.models.build import shape_of
+from zoo.resolve.plan import Phase
+from zoo.tensors.batch import Batch
+from zoo.training.journal import Journal
+from zoo.training.loop import Work, train_to_end
+from zoo.training.resume import Scratch
+
+from benchmarks.engines import Training
+from benchmarks.work import SOFT_WEIGHT, TEMPERATURE, Workload
+
+
+@dataclass(frozen=True)
+class InOrder:
+    """Batches of rows in their own order."""
+
+    encoded: Encoded
+    batch_size: int
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Steps of one pass."""
+        return -(-len(self.encoded.features) // self.batch_size)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step."""
+        rows = range(len(self.encoded.features))
+        start = step % self.batches_per_epoch * self.batch_size
+        return collate(self.encoded, rows[start : start + self.batch_size])
+
+
+def prepare(work: Workload, folder: Path) -> Training:
+    """A training of one phase of `kd`."""
+    student = copy.deepcopy(work.student)
+    shapes = shape_of(student.config), shape_of(work.teacher.config)
+    stages = Kd(temperature=TEMPERATURE, soft_weight=SOFT_WEIGHT).stages(
+        Setting(*shapes, work.encoded.task.kind.value)
+    )
+    feed = _feed(work)
+    ready = Work(
+        phases=tuple(Phase(*pair) for pair in apportioned(stages, work.optimise, {})),
+        student=student,
+        teacher=lambda _data: work.teacher,
+        feed=lambda _phase: feed,
+        seed=0,
+        journal=Journal(folder / "journal.jsonl", quiet=True),
+        scratch=Scratch(folder / "scratch"),
+    )
+    return lambda: train_to_end(ready).model
+
+
+def _feed(work: Workload) -> Feed:
+    if work.shuffled:
+        return TaskFeed(work.encoded, work.optimise.batch_size, seed=0)
+    return InOrder(work.encoded, work.optimise.batch_size)
