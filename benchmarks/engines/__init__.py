@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 from transformers import PreTrainedModel
 
@@ -33,10 +34,13 @@ class Engine:
         """Whether its packages are there."""
         return all(find_spec(package) for package in self.needs)
 
+    def load(self) -> ModuleType:
+        """Its module, with all that it imports."""
+        return import_module(f"benchmarks.engines.{self.module}")
+
     def prepare(self, work: Workload, folder: Path) -> Training:
         """Everything before the first step; `folder` is for what the engine writes."""
-        module = import_module(f"benchmarks.engines.{self.module}")
-        training: Training = module.prepare(work, folder, **self.options)
+        training: Training = self.load().prepare(work, folder, **self.options)
         return training
 
 
