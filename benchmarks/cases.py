@@ -1,4 +1,4 @@
-"""What is compared, and how much of it: works at two precisions, with what the goals ask of them."""
+"""What is compared, and how much of it: works at two precisions, with the goals they have."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -86,4 +86,6 @@ def _forked(work: Callable[..., Any], engine: Engine, *arguments: object) -> Any
 
 
 def _send(sender: Connection, work: Callable[..., Any], *arguments: object) -> None:
+    # In a fork, OpenMP would wait for threads that were not forked.
+    torch.set_num_threads(1)
     sender.send(work(*arguments))

@@ -9,8 +9,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from benchmarks.cases import CASES, FULL, PRECISIONS, QUICK, Case, Size
 from benchmarks.engines import ENGINES, OURS, Engine
 from benchmarks.measure import Cost, cost_of
@@ -28,7 +26,6 @@ BEHIND = 1.3
 def main(arguments: Sequence[str] | None = None) -> None:
     """Check that all engines do the same work, time them, print the tables, write the numbers."""
     asked = _parser().parse_args(arguments)
-    torch.set_num_threads(1)
     engines = _installed()
     found = differences(engines, three_steps((4, 2), 128, 2_000))
     print(differences_table(found), flush=True)
@@ -114,7 +111,9 @@ def _as_json(comparisons: Sequence[Comparison], size: Size) -> str:
                 "work": one.case.label,
                 "precision": one.precision,
                 "steps": one.ours[0].steps,
-                "cpu_s": {name: [cost.cpu_s for cost in costs] for name, costs in one.costs.items()},
+                "cpu_s": {
+                    name: [cost.cpu_s for cost in costs] for name, costs in one.costs.items()
+                },
             }
             for one in comparisons
         ],
@@ -125,7 +124,9 @@ def _as_json(comparisons: Sequence[Comparison], size: Size) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks.run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of small works: 3 minutes")
-    parser.add_argument("--only", nargs="*", default=(), metavar="TEXT", help="works by their label")
+    parser.add_argument(
+        "--only", nargs="*", default=(), metavar="TEXT", help="works by their label"
+    )
     parser.add_argument("--precision", nargs="*", default=PRECISIONS, choices=PRECISIONS)
     parser.add_argument("--json", type=Path, help="file for all numbers and the environment")
     parser.add_argument(

@@ -25,7 +25,7 @@ def differences(engines: Sequence[Engine], work: Workload) -> Mapping[str, float
     """The largest difference of any weight from ours after the training, by engine.
 
     Raises:
-        RuntimeError: an engine failed, or left the weights as they were.
+        RuntimeError: an engine failed.
     """
     ours = weights_of(OURS, work)
     others = [engine for engine in engines if engine is not OURS]

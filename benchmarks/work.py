@@ -81,9 +81,7 @@ def optimisation(epochs: int, precision: str) -> Optimise:
     )
 
 
-def random_rows(
-    rows: int, shortest: int, longest: int, vocabulary: int = VOCABULARY
-) -> Encoded:
+def random_rows(rows: int, shortest: int, longest: int, vocabulary: int = VOCABULARY) -> Encoded:
     """Rows of random tokens, of lengths between two bounds, and random labels."""
     task = TASKS["sst2"]
     generator = torch.Generator().manual_seed(0)

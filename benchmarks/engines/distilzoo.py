@@ -4,6 +4,8 @@ import copy
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.engines import Training
+from benchmarks.work import SOFT_WEIGHT, TEMPERATURE, Workload
 from zoo.data.batches import Encoded, Feed, TaskFeed, collate
 from zoo.distil.budget import apportioned
 from zoo.distil.method import Setting
@@ -14,9 +16,6 @@ from zoo.tensors.batch import Batch
 from zoo.training.journal import Journal
 from zoo.training.loop import Work, train_to_end
 from zoo.training.resume import Scratch
-
-from benchmarks.engines import Training
-from benchmarks.work import SOFT_WEIGHT, TEMPERATURE, Workload
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,10 @@ def prepare(work: Workload, _folder: Path) -> Training:
 
 
 def _configuration(work: Workload) -> dict[str, Any]:
-    place = {"forward_proc": "forward_batch_only_as_kwargs", "forward_hook": {"output": ["classifier"]}}
+    place = {
+        "forward_proc": "forward_batch_only_as_kwargs",
+        "forward_hook": {"output": ["classifier"]},
+    }
     logits = {
         f"{side}_module_{what}": value
         for side in ("student", "teacher")
@@ -98,4 +101,3 @@ def _register(work: Workload) -> None:
         return adamw(trained, work)
 
     register_scheduler(key="benchmark_decay")(linear_decay)
-

@@ -14,7 +14,6 @@ from benchmarks.engines import Training
 from benchmarks.script import Rows, collator, kd_loss, models
 from benchmarks.work import Workload
 
-
 _POOL_BATCHES = 50
 """Batches that Trainer sorts together from 6,400 rows on. Of fewer rows it sorts smaller pools, and
 a part of a task would stand for the whole less well than it can."""
@@ -53,7 +52,7 @@ class Distiller(Trainer):
         self,
         model: PreTrainedModel,
         inputs: dict[str, Tensor],
-        return_outputs: bool = False,  # noqa: FBT001  (as Trainer has it)
+        return_outputs: bool = False,
         num_items_in_batch: Tensor | None = None,  # noqa: ARG002
     ) -> Any:
         """The loss of one batch."""
