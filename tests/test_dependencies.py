@@ -35,7 +35,7 @@ def declared(requirements: list[str]) -> set[str]:
 def imported(folder: Path) -> set[str]:
     """The distributions whose modules a folder's files import, in functions too."""
     names = {name for path in folder.rglob("*.py") for name in modules(path)}
-    names -= {*sys.stdlib_module_names, "zoo", "tests"}
+    names -= {*sys.stdlib_module_names, "zoo", "tests", "benchmarks"}
     installed = packages_distributions()
     return {
         canonicalize_name(found)

@@ -45,7 +45,7 @@ class Engine:
 
 
 OURS = Engine("distilzoo", "distilzoo")
-_TRAINER, _TEXTBREWER = ("accelerate",), ("textbrewer", "tensorboard")
+_TRAINER, _TEXTBREWER = ("accelerate",), ("textbrewer",)
 ENGINES = (
     OURS,
     Engine("plain loop, padded to 128", "plain", {"padded": True}, for_text_only=True),
