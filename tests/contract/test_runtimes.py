@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -13,16 +14,19 @@ from pydantic import TypeAdapter, ValidationError
 from tests.latency.conftest import write_subject
 from zoo.export.half import halve
 from zoo.export.quantise import quantise_int8_static
+from zoo.latency import onnx_runner
 from zoo.latency.inputs import Arrays, drawn_inputs
 from zoo.latency.isolate import is_installed, refused
 from zoo.latency.library import library_of
 from zoo.latency.report import InputShape, TimedModel
 from zoo.latency.torch_runner import load_torch
-from zoo.spec.bench import COMPILED, RUNTIMES, Device, Runtime, RuntimeName
+from zoo.spec.bench import COMPILED, ONNX, RUNTIMES, TENSORRT, Device, Runtime, RuntimeName
 
 ROOT = Path(__file__).parents[2]
 ERROR = {"fp32": 1e-5, "bf16": 0.03, "fp16": 0.01, "int8": 0.05}
 """Largest difference of logits by precision, as a share of the largest one."""
+PROVIDERS = {ONNX: onnx_runner.CUDA_PROVIDER, TENSORRT: onnx_runner.TENSORRT_PROVIDER}
+"""What ONNX Runtime must have been built with to run on a GPU."""
 SHAPES = (InputShape(batch=2, length=16), InputShape(batch=2, length=9))
 
 
@@ -71,6 +75,9 @@ def test_what_is_timed_answers_like_the_checkpoint(
     if not is_installed(runtime.engine):
         remedy = f"pip install '{runtime.engine.requirement}'"
         pytest.skip(f"{runtime.engine.package} is not installed: {remedy}")
+    provider = PROVIDERS.get(runtime.engine)
+    if device == "cuda" and provider not in (None, *onnxruntime.get_available_providers()):
+        pytest.skip(f"this build of ONNX Runtime has no {provider}")
     inputs = [drawn_inputs(subject.folder, shape, seed=3) for shape in SHAPES]
     model = library_of(runtime.engine).load(runtime, subject.source(runtime), inputs, device, 1)
     for turn in (0, 1, 2):

@@ -4,7 +4,16 @@ import pytest
 import torch
 
 from zoo.errors import UsageError
-from zoo.training.device import device_name, peak_memory_bytes, training_device
+from zoo.training.device import (
+    device_name,
+    peak_memory_bytes,
+    random_states,
+    restore_random_states,
+    training_device,
+)
+
+CUDA_1 = torch.ones(16, dtype=torch.uint8)
+"""Stands for the state of a GPU's generator."""
 
 
 def test_the_named_device_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,3 +91,23 @@ def test_peak_memory_on_a_gpu_is_that_of_its_tensors() -> None:
     torch.cuda.reset_peak_memory_stats(device)
     held = torch.ones(16 << 20, device=device)
     assert peak_memory_bytes(device) >= held.numel() * 4
+
+
+def test_random_numbers_go_on_where_they_stood() -> None:
+    """On the CPU; what another machine's GPU had drawn from is passed over."""
+    device = torch.device("cpu")
+    states = random_states(device)
+    expected = torch.rand(3)
+    restore_random_states(states | {"cuda": torch.zeros(16, dtype=torch.uint8)}, device)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_only_the_gpu_in_use_is_asked_for_its_random_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others belong to someone else; and a state goes on on the GPU that is in use then."""
+    asked: list[object] = []
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: asked.append(device) or CUDA_1)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda *given: asked.append(given))
+    states = random_states(torch.device("cuda:1"))
+    restore_random_states(states, torch.device("cuda:0"))
+    assert states["cuda"] is CUDA_1
+    assert asked == [torch.device("cuda:1"), (CUDA_1, torch.device("cuda:0"))]

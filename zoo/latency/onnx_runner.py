@@ -77,7 +77,8 @@ class OnnxRunner:
 
 def _providers(runtime: Runtime, device: Device, inputs: Sequence[Arrays]) -> list[Any]:
     if runtime.engine != bench.TENSORRT:
-        return [CUDA_PROVIDER if device == "cuda" else CPU_PROVIDER]
+        # By itself it would compute fp32 in TF32, which PyTorch does not.
+        return [(CUDA_PROVIDER, {"use_tf32": "0"}) if device == "cuda" else CPU_PROVIDER]
     shortest, median, longest = lengths_of(inputs)
     batch = inputs[0]["input_ids"].shape[0]
     # Without these ranges an unexpected length rebuilds the engine within a timed call.

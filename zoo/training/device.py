@@ -4,8 +4,10 @@ import os
 import re
 import resource
 import sys
+from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from zoo.errors import Problem, UsageError
 
@@ -63,3 +65,18 @@ def peak_memory_bytes(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """The states of the generators that a training on `device` draws from, by kind of device."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def restore_random_states(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Go on drawing where `random_states` stood; a kind of device that it lacks stays as it is."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)

@@ -23,6 +23,7 @@ from zoo.disk import reported, spared
 from zoo.errors import Problem, TrainingError
 from zoo.records.training import PhaseRecord
 from zoo.spec.base import Spec
+from zoo.training.device import random_states, restore_random_states
 from zoo.training.hold import awaited, held
 
 SAVE_SECONDS = 60.0
@@ -73,9 +74,7 @@ class Saved:
                     "remove this folder to restart training",
                 )
             ) from error
-        torch.set_rng_state(self.tensors["rng/cpu"])
-        for index, value in _below("rng/cuda/", self.tensors).items():
-            torch.cuda.set_rng_state(value, int(index))
+        restore_random_states(_below("rng/", self.tensors), _device(modules))
 
 
 class Scratch:
@@ -103,9 +102,8 @@ class Scratch:
 
         The state before it then stands, and saving is tried again when it is due.
         """
-        tensors = {"rng/cpu": torch.get_rng_state()}
-        for index, state in enumerate(torch.cuda.get_rng_state_all()):
-            tensors[f"rng/cuda/{index}"] = state
+        states = random_states(_device(modules))
+        tensors = {f"rng/{kind}": state for kind, state in states.items()}
         for name, module in modules.items():
             for key, value in module.state_dict().items():
                 tensors[f"{name}/{key}"] = value
@@ -152,6 +150,13 @@ class Scratch:
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
+
+
+def _device(modules: Mapping[str, nn.Module]) -> torch.device:
+    """Where the modules are, all of them."""
+    return next(
+        parameter.device for module in modules.values() for parameter in module.parameters()
+    )
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
