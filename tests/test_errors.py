@@ -46,3 +46,9 @@ def test_a_near_name_is_suggested() -> None:
     """And nothing where none is near."""
     assert suggestion("mprc", ["mrpc", "rte"]) == "did you mean 'mrpc'?"
     assert suggestion("zebra", ["mrpc", "rte"]) == ""
+
+
+def test_messages_have_an_end() -> None:
+    """What they quote of a file may have millions of characters."""
+    text = str(Problem("f", "x" * 1_000_000, "y" * 2_000))
+    assert text == f"f: {'x' * 2_000}... (998,000 more characters)\n  allowed: {'y' * 2_000}"

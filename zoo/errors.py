@@ -17,6 +17,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+MOST_CHARACTERS = 2_000
+"""Of one part of a message."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -28,12 +31,18 @@ class Problem:
     remedy: str = ""
 
     def __str__(self) -> str:
-        lines = [f"{self.where}: {self.given}"]
+        lines = [f"{_bounded(self.where)}: {_bounded(self.given)}"]
         if self.allowed:
-            lines.append(f"  allowed: {self.allowed}")
+            lines.append(f"  allowed: {_bounded(self.allowed)}")
         if self.remedy:
-            lines.append(f"  fix: {self.remedy}")
+            lines.append(f"  fix: {_bounded(self.remedy)}")
         return "\n".join(lines)
+
+
+def _bounded(text: str) -> str:
+    """A part of a message; what it quotes of a file may have millions of characters."""
+    rest = len(text) - MOST_CHARACTERS
+    return text if rest <= 0 else f"{text[:MOST_CHARACTERS]}... ({rest:,} more characters)"
 
 
 class ZooError(Exception):

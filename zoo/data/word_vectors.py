@@ -135,7 +135,8 @@ def _vector(cells: list[str], size: int) -> NDArray[np.float32] | None:
         return None
     numbers = [plain_number(cell) for cell in cells[-size:]]
     vector = np.array([number for number in numbers if number is not None])
-    length = float(np.linalg.norm(vector))
+    with np.errstate(over="ignore"):  # of a vector too long for its length
+        length = float(np.linalg.norm(vector))
     if len(vector) != size or not 0.0 < length < math.inf:
         return None
     return (vector / length).astype(np.float32)

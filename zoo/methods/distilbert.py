@@ -11,7 +11,7 @@ from zoo.losses.hidden import token_cosine
 from zoo.losses.logits import hard_labels, soft_labels
 from zoo.models.tap import LOGITS, Site, Tap
 from zoo.spec.base import Fraction
-from zoo.spec.bounds import Exponent, Masked, Temperature, Weight
+from zoo.spec.bounds import Exponent, MaskShare, Temperature, Weight
 
 
 @final
@@ -34,7 +34,7 @@ class DistilBert(Method):
     """Weight of the masked-language-modelling loss."""
     cosine_weight: Weight = 1.0
     """Weight of the cosine between last hidden states."""
-    mask_fraction: Masked = 0.15
+    mask_fraction: MaskShare = 0.15
     """Share of real tokens to mask, drawn over the whole batch."""
     mask_smoothing: Exponent = 0.7
     """Exponent by which frequent tokens are masked less often."""

@@ -11,7 +11,7 @@ from zoo.losses.divergence import Mean
 from zoo.losses.logits import hard_labels
 from zoo.losses.relations import relation_kl
 from zoo.models.tap import LOGITS, Site, Tap
-from zoo.spec.bounds import MaskedOrNone
+from zoo.spec.bounds import MaskShareOrNone
 
 
 @final
@@ -39,7 +39,7 @@ class MiniLm(Method):
     mean: Mean = "tokens"
     """Over all tokens of a batch, or over samples of each one's mean: the paper's |x| is one
     sample's, and its blocks are equally long, which makes both the same (a choice)."""
-    mask_fraction: MaskedOrNone = 0.0
+    mask_fraction: MaskShareOrNone = 0.0
     """Share of tokens masked in the text; the paper does not mention masking."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:

@@ -9,7 +9,7 @@ from zoo.distil.term import Term
 from zoo.losses.logits import hard_labels
 from zoo.losses.relations import relation_kl
 from zoo.models.tap import LOGITS, Site, Tap
-from zoo.spec.bounds import LayerNumber, MaskedOrNone, PositiveWeight, Size
+from zoo.spec.bounds import LayerNumber, MaskShareOrNone, PositiveWeight, Size
 from zoo.spec.shape import divisors
 
 _PUBLISHED = (48, 64)
@@ -51,7 +51,7 @@ class MiniLm2(Method):
     """alpha of the keys' relations."""
     value_weight: PositiveWeight = 1.0
     """alpha of the values' relations."""
-    mask_fraction: MaskedOrNone = 0.0
+    mask_fraction: MaskShareOrNone = 0.0
     """Share of tokens masked in the text."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:

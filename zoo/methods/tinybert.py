@@ -12,7 +12,7 @@ from zoo.losses.attention import attention_mse
 from zoo.losses.hidden import hidden_mse
 from zoo.losses.logits import hard_labels
 from zoo.models.tap import EMBEDDINGS, LOGITS, Site, Tap
-from zoo.spec.bounds import MaskedOrNone
+from zoo.spec.bounds import MaskShareOrNone
 
 
 @final
@@ -50,7 +50,7 @@ class TinyBert(Method):
     """L_pred: mean over examples (the paper), or over examples and classes (the code)."""
     stsb_target: Literal["teacher", "gold"] = "teacher"
     """What a regression's prediction is drawn to: the teacher's, or the label (the code)."""
-    mask_fraction: MaskedOrNone = 0.15
+    mask_fraction: MaskShareOrNone = 0.15
     """Share of tokens masked in the text of the stage "general"; the code reads BERT's data."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:

@@ -10,7 +10,7 @@ from zoo.distil.stage import Masking, Stage
 from zoo.distil.term import Term
 from zoo.losses.logits import hard_labels
 from zoo.models.tap import LOGITS
-from zoo.spec.bounds import Count, Masked, Steps, Strength
+from zoo.spec.bounds import MaskShare, Repeats, StepCount, Strength
 from zoo.spec.shape import Shape
 
 _BY_BUDGET = ("window", "l2_lambda", "decay")
@@ -59,15 +59,15 @@ class Wid(Method):
     decay: Strength | None = None
     """With `fuse: decoupled`: a pruned entry shrinks by `decay` times the learning rate a step;
     null: 40, or more where the steps are few."""
-    window: Steps | None = None
+    window: StepCount | None = None
     """Steps between two choices of masks; null: 500 as in the README's command (the code's default
     is 1000), or fewer where the steps are few."""
-    dim_updates: Count | None = None
+    dim_updates: Repeats | None = None
     """Updates in which `dim` cuts hidden and head dimensions; where their number is no multiple of
     it, a few more; null: 8 as in the code."""
-    linear_updates: Count = 16
+    linear_updates: Repeats = 16
     """Updates in which the feed-forward networks and the head are cut."""
-    updates_per_head: Count | None = None
+    updates_per_head: Repeats | None = None
     """Updates after which `head` cuts the next head; null: 2 as in the code."""
     weights_pace: Strength | None = None
     """Learning rate of everything but compactors, relative to theirs; null: 0.02, the code's 1e-6
@@ -79,9 +79,9 @@ class Wid(Method):
     answers differently from what was trained."""
     allow_cut: bool = False
     """Whether merging may cut away rows and columns that are not near 0. It is then marked."""
-    mask_fraction: Masked = 0.15
+    mask_fraction: MaskShare = 0.15
     """Share of real tokens to mask."""
-    report_updates: Count = 64
+    report_updates: Repeats = 64
     """Updates that the report lists one by one; later ones share the last row."""
 
     def stages(self, setting: Setting) -> tuple[Stage, ...]:

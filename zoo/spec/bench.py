@@ -7,7 +7,7 @@ from pydantic import Field, GetPydanticSchema
 from pydantic_core.core_schema import literal_schema
 
 from zoo.spec.base import SHAPE_PATTERN, Fraction, Spec
-from zoo.spec.bounds import Count, CountOrNone, Examples, Seconds, Threads, Tolerance
+from zoo.spec.bounds import Examples, Repeats, RepeatsOrNone, Threads, TimeLimit, Tolerance
 from zoo.spec.teacher import TaskName
 
 Device = Literal["cpu", "cuda"]
@@ -137,13 +137,13 @@ class Bench(Spec):
     """Tasks whose models are timed; null: all. Heads differ little in latency."""
     shapes: Annotated[tuple[ShapeText, ...], Field(min_length=1)] = ("1x128",)
     """Batch size x sequence length of the calls, no padding; boards show the smallest batch."""
-    replay: CountOrNone = 100
+    replay: RepeatsOrNone = 100
     """Dev examples replayed one by one at their own lengths; 0: none."""
     threads: Threads = 1
     """Threads of the measuring process."""
-    samples: Count = 100
+    samples: Repeats = 100
     """Maximum timed calls per runtime, shape and model; p90 needs 64, p95 130, p99 662."""
-    seconds: Seconds = 10.0
+    seconds: TimeLimit = 10.0
     """Maximum seconds of timed calls per runtime and shape."""
     export: Export = Export()
     """What is exported, and when an export is rejected."""

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from zoo.spec.base import Addressed, BelowData, HubId, Revision, Seed
-from zoo.spec.bounds import CorpusTokens, Documents
+from zoo.spec.bounds import CorpusTokens, DocumentCount
 
 Packing = Literal["blocks", "documents"]
 """`blocks`: documents are concatenated and split into sequences of equal length; `documents`: one
@@ -20,7 +20,7 @@ class PocketCorpus(Addressed):
     kind: Literal["pocket"] = "pocket"
     packing: Packing = "documents"
     """How text is packed into sequences."""
-    documents: Documents = 4000
+    documents: DocumentCount = 4000
     """Number of documents to generate."""
     seed: Seed = 0
     """Seed of the generator."""

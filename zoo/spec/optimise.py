@@ -13,7 +13,7 @@ from zoo.spec.bounds import (
     LearningRate,
     MaxLength,
     Norm,
-    Steps,
+    StepCount,
     WeightDecay,
 )
 
@@ -23,7 +23,7 @@ class Optimise(Spec):
 
     epochs: Epochs | None = None
     """Epochs: passes over the data; mutually exclusive with `steps`."""
-    steps: Steps | None = None
+    steps: StepCount | None = None
     """Optimiser steps; mutually exclusive with `epochs`."""
     learning_rate: LearningRate = 5e-5
     """Peak learning rate."""
@@ -74,7 +74,7 @@ class StageChange(Spec):
 
     epochs: Epochs | None = None
     """Its own epochs, instead of its share of the entry's budget."""
-    steps: Steps | None = None
+    steps: StepCount | None = None
     """Its own optimiser steps; mutually exclusive with `epochs`."""
     learning_rate: LearningRate | None = None
     """Peak learning rate."""

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from zoo.spec.base import Addressed, BelowData, Seed, Spec
-from zoo.spec.bounds import Deviation, Masked, Score
+from zoo.spec.bounds import Deviation, MaskShare, Score
 from zoo.spec.corpus import Corpus
 from zoo.spec.optimise import Optimise, TaskChange
 from zoo.spec.shape import Shape
@@ -61,7 +61,7 @@ class PretrainedSource(Spec):
     """Its pretraining corpus."""
     optimise: Optimise
     """How it is pretrained."""
-    mask_fraction: Masked = 0.15
+    mask_fraction: MaskShare = 0.15
     """Share of the positions to predict (BERT: 0.15)."""
     start: Literal["random", "neighbours"] = "random"
     """`neighbours`: heads of the first layers start out attending to neighbouring tokens, which
