@@ -5,11 +5,13 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+import torch
 
 from tests import tiny
 from tests.training.tables import LABELS, plain, task_stage
@@ -99,6 +101,16 @@ def test_a_lock_that_was_removed_with_its_folder_holds_nothing(
         assert (work / "held").read_text() == f"process {os.getpid()} (c/d two)"
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """A fork does not copy the threads that its parent computed with."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_nothing_is_trained_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second finds the work of the first done, and takes it; then nothing is left behind."""
     setup = tiny.Setup(tmp_path, (task_stage(LABELS),), optimise=plain())
