@@ -10,12 +10,22 @@ import pytest
 
 from zoo.data import pocket
 from zoo.data.examples import SpanExample, Split, TextExample
-from zoo.data.pocket_language import NOUNS, PRAISE, QUALITIES, Speaker
+from zoo.data.pocket_language import (
+    NOUNS,
+    PLACES,
+    PRAISE,
+    QUALITIES,
+    VERBS,
+    Speaker,
+    participle,
+    progressive,
+)
 from zoo.data.pocket_sentences import FAULTS, opinion, statement
 from zoo.data.pocket_tasks import MAKERS
 from zoo.errors import UsageError
 from zoo.spec.task import TASKS, Reader
 
+FORMS = (progressive, participle)
 POCKET = sorted(name for name, task in TASKS.items() if task.reader is Reader.GENERATOR)
 
 
@@ -39,7 +49,7 @@ def test_corpus_is_the_same_everywhere() -> None:
     """The corpus depends on the seed alone, bit for bit, and never on the platform."""
     first = "\f".join(pocket.corpus(200)).encode()
 
-    assert hashlib.sha256(first).hexdigest()[:16] == "10150fa45fd96d29"
+    assert hashlib.sha256(first).hexdigest()[:16] == "89fe1ef685c278fa"
     assert first == "\f".join(pocket.corpus(200)).encode()
     assert first != "\f".join(pocket.corpus(200, seed=1)).encode()
 
@@ -48,7 +58,7 @@ def test_splits_are_the_same_everywhere() -> None:
     """The examples of all tasks depend on the seed alone, bit for bit."""
     told = repr([pocket.split(task, "train", 50) for task in POCKET]).encode()
 
-    assert hashlib.sha256(told).hexdigest()[:16] == "3cf1c27e7f68e59d"
+    assert hashlib.sha256(told).hexdigest()[:16] == "c3254e459dc51b81"
 
 
 def test_corpus_is_lazy_and_a_longer_one_begins_alike() -> None:
@@ -103,13 +113,13 @@ def test_dev_needs_words_that_train_never_shows(task: str) -> None:
     corpus = {word for document in pocket.corpus(3000) for word in document.split()}
     train, dev = words(pocket.split(task, "train", 2000)), words(pocket.split(task, "dev", 500))
 
-    assert len(dev - train) >= 10
+    assert len(dev - train) >= 6
     assert dev | train <= corpus
 
 
 def test_vocabulary_is_small() -> None:
-    """The language has between 170 and 500 words."""
-    assert 170 <= len({word for text in pocket.corpus(5000) for word in text.split()}) <= 500
+    """The language has between 120 and 250 words."""
+    assert 120 <= len({word for text in pocket.corpus(5000) for word in text.split()}) <= 250
 
 
 @pytest.mark.parametrize(
@@ -125,20 +135,38 @@ def test_classes_have_their_shares(task: str, low: float, high: float) -> None:
 
 
 def test_answers_stand_where_they_are_said_to() -> None:
-    """An answer is the context's own text; about a third of the questions have none."""
+    """An answer is the context's own text; about a quarter of the questions have none."""
     examples = [e for e in pocket.split("span", "dev", 600).examples if isinstance(e, SpanExample)]
     for example in examples:
         for answer, start in zip(example.answers, example.starts, strict=True):
             assert example.context[start : start + len(answer)] == answer
             assert example.context[:start].count(" ") == len(example.context[:start].split())
 
-    assert 0.25 <= sum(not e.answers for e in examples) / 600 <= 0.41
+    assert 0.18 <= sum(not e.answers for e in examples) / 600 <= 0.32
+
+
+def test_similarity_is_the_share_of_the_event_that_is_kept() -> None:
+    """With the words of both sentences as their lists know them, whatever the voice and order."""
+    known = (*NOUNS, *PLACES, *(tuple(f(w) for w in pair) for f in FORMS for pair in VERBS))
+    meaning = {word: pair for pair in known for word in pair}
+    for example in pocket.split("similarity", "dev", 300).examples:
+        assert isinstance(example, TextExample)
+        first, second = (
+            {_root(meaning[word]) for word in text.split() if word in meaning}
+            for text in (example.first, example.second or "")
+        )
+        assert len(first & second) * 5.0 / 4 == example.label
+
+
+def _root(pair: tuple[str, str]) -> tuple[str, str]:
+    """A pair of verbs without the form they are in."""
+    return pair[0].removesuffix("ing").removesuffix("ed"), ""
 
 
 def test_only_train_is_noisy() -> None:
-    """Between 5 and 10 per cent of the training labels are wrong, and none of dev."""
+    """Between 9 and 15 per cent of the training labels are wrong, and none of dev."""
     for task in ("acceptability", "sentiment"):
-        for name, low, high in (("train", 0.05, 0.1), ("dev", 0.0, 0.0)):
+        for name, low, high in (("train", 0.09, 0.15), ("dev", 0.0, 0.0)):
             split = pocket.split(task, name, 1000)
             wrong = sum(e.label != TRUTH[task](e.first) for e in split.examples)  # type: ignore[union-attr]
             assert low <= wrong / 1000 <= high

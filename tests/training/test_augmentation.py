@@ -138,7 +138,7 @@ def test_what_decides_the_copies_decides_the_file(suite: ResolvedSuite, project:
         lambda: made(project, job_of(suite, copies=3)),
         lambda: made(project, job_of(suite, max_length=12)),
         lambda: made(project, job_of(suite), examples=9),
-        lambda: made(project, job_of(suite, "acceptability")),
+        lambda: made(project, job_of(suite, "similarity")),
         lambda: (pretrained(project, tiny.model(seed=1)), made(project, job_of(suite))),
     ]
     for number, other in enumerate(others, start=2):

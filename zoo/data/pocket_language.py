@@ -8,37 +8,31 @@ NOUNS = (
     ("rabbit", "hare"), ("hen", "chicken"), ("boy", "lad"),
     ("pony", "horse"), ("dove", "pigeon"), ("teacher", "tutor"),
     ("pig", "hog"), ("hawk", "falcon"), ("farmer", "grower"),
-    ("donkey", "mule"), ("duck", "mallard"), ("robber", "burglar"),
-    ("frog", "toad"), ("parrot", "macaw"), ("king", "ruler"),
 )  # fmt: skip
 VERBS = (
     ("chase", "pursue"), ("help", "assist"), ("follow", "trail"), ("watch", "observe"),
     ("fear", "dread"), ("push", "shove"), ("call", "summon"), ("guard", "protect"),
-    ("scold", "berate"), ("admire", "respect"),
 )  # fmt: skip
 ACTIONS = (
     ("sleep", "slumber"), ("dance", "prance"), ("shout", "yell"), ("rest", "relax"),
-    ("work", "toil"), ("laugh", "giggle"),
 )  # fmt: skip
 QUALITIES = (
     (("old", "aged"), ("young", "youthful")), (("big", "large"), ("small", "little")),
     (("rich", "wealthy"), ("poor", "needy")), (("fast", "quick"), ("slow", "sluggish")),
-    (("strong", "sturdy"), ("weak", "feeble")), (("loud", "noisy"), ("quiet", "silent")),
 )  # fmt: skip
 PLACES = (
     ("garden", "yard"), ("forest", "wood"), ("barn", "stable"), ("market", "bazaar"),
-    ("castle", "fort"), ("meadow", "pasture"),
 )  # fmt: skip
 THINGS = (
-    "soup", "film", "room", "song", "hotel", "book", "play", "meal",
+    "soup", "film", "room", "song", "hotel", "book",
 )  # fmt: skip
 PRAISE = (
     "good", "lovely", "splendid", "superb", "charming", "brilliant", "delightful", "pleasant",
-    "excellent", "perfect", "sublime", "elegant",
+    "excellent", "perfect",
 )  # fmt: skip
 BLAME = (
     "bad", "awful", "dreadful", "horrid", "boring", "dismal", "nasty", "unpleasant",
-    "terrible", "shabby", "tedious", "clumsy",
+    "terrible", "shabby",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from zoo.data.pocket_language import (
     NOUNS,
@@ -19,6 +20,9 @@ from zoo.data.pocket_sentences import FAULTS, opinion, statement
 
 ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)
 PASSIVE = 0.25
+Part = Literal["agent", "verb", "patient", "place"]
+PARTS: tuple[Part, ...] = ("agent", "verb", "patient", "place")
+MOST_ALIKE = 5.0
 
 
 Story = list[tuple[Event, str, tuple[str, str]]]
@@ -117,27 +121,25 @@ def describe(speaker: Speaker, who: Being, said: Quality, denied: bool) -> str:
 def similarity(speaker: Speaker) -> Draft:
     """How much of one event is kept in the other, from 0 to 5?"""
     event = speaker.event(told=0.0, placed=1.0)
-    first = replace(event, agent=replace(event.agent, quality=speaker.quality()))
-    kept = speaker.random.sample(range(5), speaker.random.randrange(6))
-    second, score = _partly(speaker, first, kept)
-    return Draft(speaker.tell(first), speaker.tell(second), score, speaker.random.randrange(11) / 2)
+    kept = speaker.random.sample(PARTS, speaker.random.randrange(len(PARTS) + 1))
+    share = MOST_ALIKE / len(PARTS)
+    mistake = speaker.random.randrange(len(PARTS) + 1)
+    second = _partly(speaker, event, kept)
+    return Draft(speaker.tell(event), speaker.tell(second), share * len(kept), share * mistake)
 
 
-def _partly(speaker: Speaker, event: Event, kept: list[int]) -> tuple[Event, float]:
-    agent, patient = event.agent, event.patient
+def _partly(speaker: Speaker, event: Event, kept: list[Part]) -> Event:
+    agent, verb, patient, place = event.agent, event.verb, event.patient, event.place
     nouns = (agent.noun, patient.noun)
-    quality = agent.quality
-    if 0 not in kept:
-        agent = replace(agent, noun=speaker.draw(NOUNS, *nouns))
-    if 1 not in kept:
-        patient = replace(patient, noun=speaker.draw(NOUNS, *nouns, agent.noun))
-    if 2 not in kept and quality is not None:
-        agent = replace(agent, quality=Quality(speaker.draw(QUALITIES, quality.axis), 0))
-    verb = event.verb if 3 in kept else speaker.draw(VERBS, event.verb)
-    place = event.place
-    if 4 not in kept and place is not None:
+    if "agent" not in kept:
+        agent = Being(speaker.draw(NOUNS, *nouns))
+    if "patient" not in kept:
+        patient = Being(speaker.draw(NOUNS, *nouns, agent.noun))
+    if "verb" not in kept:
+        verb = speaker.draw(VERBS, verb)
+    if "place" not in kept and place is not None:
         place = speaker.draw(PLACES, place)
-    return Event(agent, verb, patient, place), float(len(kept))
+    return Event(agent, verb, patient, place)
 
 
 def span(speaker: Speaker) -> Draft:

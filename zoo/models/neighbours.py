@@ -21,7 +21,8 @@ Look = int | Literal["echo"] | None
 LOOKS: tuple[tuple[Look, ...], ...] = (
     (-1, 1, -2, 2),
     ("echo", "echo", "echo", -1),
-    ("echo", "echo", "echo", None),
+    ("echo", "echo", 1, -1),
+    (1, -1, None, None),
 )
 """What the heads of each of the first layers begin with; taken in turn where there are more."""
 
