@@ -217,7 +217,7 @@ def test_a_dry_run_follows_a_changed_input(
     look_at_inputs(project, job)
     assert list(pending(project, suite, BOARD_PIPELINE)) == []
     (project.root.parent / "data/glue/SST-2/dev.tsv").write_text("other")
-    found = list(pending(project, suite, BOARD_PIPELINE))
+    found = [*map(str, pending(project, suite, BOARD_PIPELINE))]
     measuring = {f"s/{e} {name}" for e in ("t", "tiny") for name in ("score", "export")}
     assert measuring | {"s/t gate", "s/tiny latency", "s/board board"} <= set(found)
     assert not {"s/t pretrain", "s/t train-sst2-1", "s/tiny transfer"} & set(found)

@@ -227,5 +227,5 @@ def test_a_dry_run_names_what_a_study_needs(one_student: Project) -> None:
     write_pipelines(one_student, pipeline_files(suites))
     teacher = [f"tiny/teacher {name}" for name in ("pretrain", "train", "score", "gate")]
     own = [f"tiny/s {name}" for name in names(suites["tiny"])]
-    assert list(pending(one_student, suites["tiny"], "s")) == [*teacher, *own]
-    assert not [line for line in pending(one_student, suites["tiny"], "board") if "/s " in line]
+    assert [*map(str, pending(one_student, suites["tiny"], "s"))] == [*teacher, *own]
+    assert not [one for one in pending(one_student, suites["tiny"], "board") if one.owner == "s"]

@@ -263,6 +263,19 @@ def export(
 @app.command(hidden=True)
 def stage(entry: str, name: str) -> None:
     """Run one pipeline stage; called by DVC."""
+    from zoo.cli.call import call_warm  # noqa: PLC0415
+
+    code = call_warm(("stage", entry, name))
+    if code is not None:
+        raise typer.Exit(code)
     from zoo.cli import stage as verb  # noqa: PLC0415
 
     verb.stage(entry, name)
+
+
+@app.command(hidden=True)
+def reproduce(stages: list[str]) -> None:
+    """Bring stages up to date by DVC, in order and without their dependencies; called by `run`."""
+    from zoo.cli import reproduce as verb  # noqa: PLC0415
+
+    verb.reproduce(stages)

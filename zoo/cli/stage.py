@@ -20,6 +20,8 @@ ENVIRONMENT = {
     # Waiting OpenMP threads spin by default: on a busy machine a step takes many times longer.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
+ANNOUNCED = "ZOO_ANNOUNCED"
+"""The environment variable that says that whoever builds tells what is going on."""
 
 
 def stage(entry: str, name: str) -> None:
@@ -40,15 +42,15 @@ def _stage(entry: str, name: str) -> None:
     params = ParamsFile(project, target.suite, target.entry)
     kind, job_text = params.kind(name), params.text(name)
     job = params.job(name, kind.job)
-    for variable, value in ENVIRONMENT.items():
-        os.environ.setdefault(variable, value)
+    prepare_environment()
     if kind is INPUTS:  # only a check: not counted among the stages
         kind.runner()(project, job)
         return
     # A study's jobs belong to variants; progress counts the study's stages.
     study = target.entry if kind is STUDY or job.entry != target.entry else None
     progress = BuildProgress(project, target.suite, study)
-    progress.announce(target.entry, name)
+    if ANNOUNCED not in os.environ:
+        progress.announce(target.entry, name)
     began = time.monotonic()
     code = code_text(project, kind, job)
     kind.runner()(project, job)
@@ -56,6 +58,12 @@ def _stage(entry: str, name: str) -> None:
     if code_text(project, kind, job) != code:
         raise ZooError(_other_code(f"{target} {name}"))
     progress.done(target.entry, name, time.monotonic() - began)
+
+
+def prepare_environment() -> None:
+    """Set what libraries read when they are imported, where the user has not."""
+    for variable, value in ENVIRONMENT.items():
+        os.environ.setdefault(variable, value)
 
 
 def _refuse_other_job(project: Project, target: Target, name: str, began_with: str) -> None:

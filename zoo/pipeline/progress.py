@@ -24,7 +24,7 @@ class BuildProgress:
         key = f"{entry}/{name}"
         place = self._order.index(key) if key in self._order else 0
         left = self._seconds_left(self._order[place:])
-        estimate = "" if left is None else f", about {_duration(left)} left"
+        estimate = "" if left is None else f", about {time_in_words(left)} left"
         print(  # noqa: T201
             f"[{place + 1:>2}/{len(self._order)}] {self._suite}/{entry} {name}{estimate}",
             file=sys.stderr,
@@ -67,5 +67,6 @@ def entry_stages(project: Project, suite: str, entry: str) -> list[str]:
     return [f"{entry}/{name}" for name in ParamsFile(project, suite, entry).stages]
 
 
-def _duration(seconds: float) -> str:
+def time_in_words(seconds: float) -> str:
+    """A time as a person wants it."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -18,6 +18,8 @@ from zoo.spec.load import BOARD_PIPELINE, INPUTS_PIPELINE
 DEFAULT_SUITE = "pocket"
 CODE = "pipelines/code"
 """The folder of code fingerprints, one file per part."""
+PROJECT_PIPELINE = "dvc.yaml"
+"""The pipeline that a bare `dvc repro` builds, the default suite's."""
 LARGEST = 50
 """Maximum stages per dvc.yaml: beyond it DVC's overhead grows faster than the stages."""
 
@@ -81,7 +83,7 @@ def pipeline_file(suite: str, entry: str = BOARD_PIPELINE) -> str:
     """The dvc.yaml of an entry; the board's builds a whole suite."""
     if entry != BOARD_PIPELINE:
         return f"pipelines/{suite}/{entry}/dvc.yaml"
-    return "dvc.yaml" if suite == DEFAULT_SUITE else f"pipelines/{suite}/dvc.yaml"
+    return PROJECT_PIPELINE if suite == DEFAULT_SUITE else f"pipelines/{suite}/dvc.yaml"
 
 
 def code_text(project: Project, kind: StageKind, job: Job) -> str:
