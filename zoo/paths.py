@@ -58,6 +58,10 @@ class Project:
         """Which records of a suite this machine has verified against their predictions."""
         return self.scratch / "audited" / f"{suite}-{which}.txt"
 
+    def answers(self, suite: str, teacher: str, task: str, seed: int) -> Path:
+        """What a teacher's checkpoint answers to the sequences it was asked about."""
+        return self.scratch / "answers" / suite / teacher / task / str(seed)
+
     def entry(self, suite: str, entry: str) -> "EntryFolder":
         """Where the stages of one entry write their outputs."""
         return EntryFolder(self.build / suite / entry)

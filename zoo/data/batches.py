@@ -123,7 +123,7 @@ class TaskFeed:
                     "labelled examples",
                 )
             )
-        self._encoded = encoded
+        self.encoded = encoded
         self._lengths = torch.tensor([len(feature.input_ids) for feature in encoded.features])
         self._batch_size = batch_size
         self._seed = seed
@@ -132,14 +132,14 @@ class TaskFeed:
     @property
     def batches_per_epoch(self) -> int:
         """Steps of one pass; the last batch may be smaller."""
-        return -(-len(self._encoded.features) // self._batch_size)
+        return -(-len(self.encoded.features) // self._batch_size)
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
         epoch, place = divmod(step, self.batches_per_epoch)
         if self._epoch[0] != epoch:
             self._epoch = (epoch, self._order(epoch))
-        return collate(self._encoded, self._epoch[1][place])
+        return collate(self.encoded, self._epoch[1][place])
 
     def _order(self, epoch: int) -> list[list[int]]:
         # Of seed and epoch alone, so that a resumed training, which begins in the middle, draws the

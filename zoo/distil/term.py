@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from zoo.models.tap import Tap
 
@@ -18,6 +18,9 @@ Loss = Callable[["Tensor", "Tensor", "Batch"], "Tensor"]
 """(student, teacher or labels, batch) -> scalar; pure, and blind to models.
 
 On logits of tokens it is a mean over the positions that `Term.places` names."""
+
+Positions = Literal["first", "real", "all"]
+"""Of a sequence: its first token, all but padding, or the whole row of a batch."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,9 @@ class Term:
     vanishes: bool = True
     """Whether it is zero between equal sides; a contrast with other samples is not, nor is the
     distance to a mixture of layers."""
+
+    reads: Positions = "real"
+    """The positions of the teacher's states that the loss depends on: what may be kept of them."""
 
     over_samples: bool = False
     """Whether it compares the samples of a batch with each other: it must see whole batches."""

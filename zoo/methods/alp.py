@@ -72,6 +72,7 @@ class Alp(Method):
                 weight=self.mixture_weight / student.layers,
                 project=None if student.hidden == teacher.hidden else "states",
                 vanishes=len(bucket) == 1,
+                reads="first",
             )
             for layer, bucket in enumerate(bucketed(self.layers, student.layers, teacher.layers))
         )

@@ -99,7 +99,13 @@ class Internal(Method):
         hidden = Tap(Site.HIDDEN, layer), Tap(Site.HIDDEN, taught_by)
         return (
             Term(f"attention[{layer}]", attention_kl, *scores, weight=self.attention_weight),
-            Term(f"cosine[{layer}]", first_cosine, *hidden, weight=self.cosine_weight),
+            Term(
+                f"cosine[{layer}]",
+                first_cosine,
+                *hidden,
+                weight=self.cosine_weight,
+                reads="first",
+            ),
         )
 
     def _refuse_shapes(self, setting: Setting) -> None:

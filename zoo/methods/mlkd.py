@@ -98,7 +98,10 @@ class Mlkd(Method):
         student, teacher = setting.student, setting.teacher
         last = Tap(Site.HIDDEN, student.layers - 1), Tap(Site.HIDDEN, teacher.layers - 1)
         soft = soft_loss(setting.kind, temperature=self.temperature, scaled=self.scaled)
-        terms = [Term("sample_relation", sample_relation_kl, *last, over_samples=True)]
+        relation = Term(
+            "sample_relation", sample_relation_kl, *last, over_samples=True, reads="first"
+        )
+        terms = [relation]
         if setting.kind not in _NO_CLASSES:
             contrast = partial(label_contrast, temperature=self.contrast_temperature)
             mapping = None if student.hidden == teacher.hidden else "states"
@@ -110,6 +113,7 @@ class Mlkd(Method):
                     project=mapping,
                     vanishes=False,
                     over_samples=True,
+                    reads="first",
                 )
             )
         terms.append(Term("soft", soft, LOGITS, LOGITS))

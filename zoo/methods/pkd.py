@@ -83,6 +83,7 @@ class Pkd(Method):
                 Tap(Site.HIDDEN, layer),
                 Tap(Site.HIDDEN, taught_by),
                 weight=self.patience_weight / between,
+                reads="first",
             )
             for layer, taught_by in enumerate(self._teacher_layers(setting))
         )

@@ -7,7 +7,7 @@ from zoo.distil.layermap import LayerMap, mapped
 from zoo.distil.method import Method, MisfitError, Setting
 from zoo.distil.soften import soft_loss
 from zoo.distil.stage import Masking, Stage
-from zoo.distil.term import Term
+from zoo.distil.term import Positions, Term
 from zoo.losses.attention import attention_mse
 from zoo.losses.hidden import hidden_mse
 from zoo.losses.logits import hard_labels
@@ -70,16 +70,17 @@ class TinyBert(Method):
         self._check_heads(setting)
         scores = partial(attention_mse, padding=self.padding)
         states = partial(hidden_mse, padding=self.padding)
+        read: Positions = "all" if self.padding == "counted" else "real"
         embedded = "states" if self.projections == "one" else "embeddings"
         attention, hidden = [], []
         layers = mapped(self.layers, setting.student.layers, setting.teacher.layers)
         for ours, theirs in enumerate(layers):
             at_scores = Tap(Site.SCORES, ours), Tap(Site.SCORES, theirs)
             at_states = Tap(Site.HIDDEN, ours), Tap(Site.HIDDEN, theirs)
-            attention.append(Term(f"attention[{ours}]", scores, *at_scores))
-            hidden.append(Term(f"hidden[{ours}]", states, *at_states, project="states"))
+            attention.append(Term(f"attention[{ours}]", scores, *at_scores, reads=read))
+            hidden.append(Term(f"hidden[{ours}]", states, *at_states, project="states", reads=read))
         return (
-            Term("embeddings", states, EMBEDDINGS, EMBEDDINGS, project=embedded),
+            Term("embeddings", states, EMBEDDINGS, EMBEDDINGS, project=embedded, reads=read),
             *attention,
             *hidden,
         )

@@ -41,7 +41,7 @@ class Capture:
         self._reads_logits = LOGITS in self.taps
         self._may_end = False
         self._handles: list[RemovableHandle] = []
-        for tap in sorted(self._sources()):
+        for tap in sorted(sources_of(self.taps) - {LOGITS}):
             self._handles.append(self._attach(tap))
 
     def __enter__(self) -> Self:
@@ -61,12 +61,27 @@ class Capture:
         Raises:
             TrainingError: a wanted tap stayed empty.
         """
+        return read(self.taps, self.sources(batch), self.heads)
+
+    @property
+    def heads(self) -> int:
+        """The model's attention heads, which queries, keys and values are cut into."""
+        return int(self.model.config.num_attention_heads)
+
+    def sources(self, batch: Batch) -> Captured:
+        """Run the model on a batch: what the wanted taps are read from, states as (B, S, H).
+
+        Raises:
+            TrainingError: a wanted tap stayed empty.
+        """
         self._held.clear()
         self._may_end = not (self._reads_logits or draws(self.model))
         output = self._run(batch)
-        captured = {tap: self._read(tap, output, batch) for tap in self.taps}
+        sources = {tap: self._kept(tap) for tap in sources_of(self.taps) - {LOGITS}}
+        if self._reads_logits:
+            sources[LOGITS] = logits_of(output, batch.layout)
         self._held.clear()
-        return captured
+        return sources
 
     def _run(self, batch: Batch) -> Any:
         """Run the model as far as anything is read; its output, where that is."""
@@ -89,16 +104,6 @@ class Capture:
         self._held[tap] = state
         if self._may_end and len(self._held) == len(self._handles):
             raise _EverythingReadError
-
-    def _sources(self) -> set[Tap]:
-        """The taps that need a hook: scores are made of queries and keys, logits need none."""
-        sources: set[Tap] = set()
-        for tap in (each for wanted in self.taps for each in wanted.each):
-            if tap.site is Site.SCORES:
-                sources |= {Tap(Site.QUERY, tap.layer), Tap(Site.KEY, tap.layer)}
-            elif tap.site is not Site.LOGITS:
-                sources.add(tap)
-        return sources
 
     def _attach(self, tap: Tap) -> RemovableHandle:
         if tap.site is Site.EMBEDDINGS:
@@ -124,25 +129,6 @@ class Capture:
 
         return keep
 
-    def _read(self, tap: Tap, output: Any, batch: Batch) -> Tensor:
-        if tap.stacked:
-            return torch.stack([self._read(each, output, batch) for each in tap.each], dim=1)
-        if tap.site is Site.LOGITS:
-            return logits_of(output, batch.layout)
-        if tap.site is Site.SCORES:
-            query = self._heads(Tap(Site.QUERY, tap.layer))
-            key = self._heads(Tap(Site.KEY, tap.layer))
-            return query @ key.mT / math.sqrt(query.shape[-1])
-        if tap.site in (Site.QUERY, Site.KEY, Site.VALUE):
-            return self._heads(tap)
-        return self._kept(tap)
-
-    def _heads(self, tap: Tap) -> Tensor:
-        """(B, S, H) -> (B, A, S, D)."""
-        flat = self._kept(tap)
-        heads = int(self.model.config.num_attention_heads)
-        return flat.reshape(*flat.shape[:-1], heads, -1).transpose(1, 2)
-
     def _kept(self, tap: Tap) -> Tensor:
         held = self._held.get(tap)
         if held is None or held.numel() == 0:
@@ -154,6 +140,40 @@ class Capture:
                 )
             )
         return held
+
+
+def sources_of(taps: Collection[Tap]) -> set[Tap]:
+    """The places in a model that taps are read from: scores are made of queries and keys."""
+    sources: set[Tap] = set()
+    for tap in (each for wanted in taps for each in wanted.each):
+        if tap.site is Site.SCORES:
+            sources |= {Tap(Site.QUERY, tap.layer), Tap(Site.KEY, tap.layer)}
+        else:
+            sources.add(tap)
+    return sources
+
+
+def read(taps: Collection[Tap], sources: Captured, heads: int) -> Captured:
+    """The activations at `taps`, laid out as their sites say, from those at their sources."""
+    return {tap: _read(tap, sources, heads) for tap in taps}
+
+
+def _read(tap: Tap, sources: Captured, heads: int) -> Tensor:
+    if tap.stacked:
+        return torch.stack([_read(each, sources, heads) for each in tap.each], dim=1)
+    if tap.site is Site.SCORES:
+        query, key = (
+            _in_heads(sources[Tap(site, tap.layer)], heads) for site in (Site.QUERY, Site.KEY)
+        )
+        return query @ key.mT / math.sqrt(query.shape[-1])
+    if tap.site in (Site.QUERY, Site.KEY, Site.VALUE):
+        return _in_heads(sources[tap], heads)
+    return sources[tap]
+
+
+def _in_heads(flat: Tensor, heads: int) -> Tensor:
+    """(B, S, H) -> (B, A, S, D)."""
+    return flat.reshape(*flat.shape[:-1], heads, -1).transpose(1, 2)
 
 
 def last_states(model: PreTrainedModel) -> Tap:

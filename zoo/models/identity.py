@@ -47,6 +47,11 @@ class Identity(Spec):
         return self.model_copy(update={"projections": projections})
 
     @property
+    def files_sha256(self) -> str:
+        """Of all its bytes: the same recipe on another machine may give others."""
+        return digest(self.files)
+
+    @property
     def weights_sha256(self) -> str:
         """Of the weights: of their file, or of several by their names."""
         weights = {k: v for k, v in self.files.items() if k.endswith(".safetensors")}

@@ -49,7 +49,7 @@ def capture_environment(
     return Environment(
         system=platform.system(),
         python=platform.python_version(),
-        processor=_processor(),
+        processor=processor(),
         cores=os.cpu_count() or 1,
         instruction_sets=instruction_sets(cpu_lines()) or (),
         device=device,
@@ -82,7 +82,8 @@ def instruction_sets(lines: tuple[str, ...]) -> tuple[str, ...] | None:
     return None
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name, as far as the system tells."""
     for line in cpu_lines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

@@ -4,7 +4,6 @@ A step is: teacher (no gradient) -> student -> terms -> backward -> clip -> surg
 optimiser. Nothing here knows a method; what differs stands in the stage's table of terms.
 """
 
-import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,8 +19,7 @@ from zoo.data.batches import Feed
 from zoo.distil.stage import Data
 from zoo.distil.surgery import Seat, StageProgress
 from zoo.errors import Problem, TrainingError
-from zoo.models.capture import Capture, Captured, last_states
-from zoo.models.tap import LOGITS, Tap
+from zoo.models.capture import Capture, Captured
 from zoo.records.training import ClosingRecord, PhaseRecord
 from zoo.resolve.plan import Phase
 from zoo.signals import Stopped, StopRequest, postponed
@@ -31,8 +29,9 @@ from zoo.training.finite import Broken, FiniteWatch, not_finite, rows_at_fault
 from zoo.training.journal import Journal
 from zoo.training.optimiser import carry_moments, clip_gradients, make_optimiser
 from zoo.training.resume import Place, Saved, Scratch
+from zoo.training.targets import Targets, TargetSource, live
 from zoo.training.trainee import cut, freeze, set_dropout
-from zoo.training.words import Speaker, word_value
+from zoo.training.words import Speaker, reads_words, tap_on, word_value
 
 LOOKS_PER_PHASE = 50
 """How often a phase looks at its losses: each look waits for the device."""
@@ -42,6 +41,7 @@ LOOKS_PER_PHASE = 50
 class Work:
     """Everything a training needs; `teacher` is asked for only by stages that look at one.
 
+    `targets` decides where what the terms read of it comes from.
     `projections` are those that an earlier training of the student learnt, as it left them.
     """
 
@@ -54,6 +54,7 @@ class Work:
     scratch: Scratch | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     projections: Mapping[str, Tensor] = field(default_factory=dict)
+    targets: TargetSource = live
 
 
 @dataclass
@@ -201,27 +202,16 @@ class PhaseRun:
                 for part, share in cut(self._feed.batch(ahead + number), parts)
             )
 
-    def _captures(self, hooks: ExitStack, model: PreTrainedModel) -> tuple[Capture, Capture | None]:
-        terms = self._phase.stage.terms
-        student = hooks.enter_context(Capture(model, {self._tap(t.student, model) for t in terms}))
-        taps = {term.teacher for term in terms if term.teacher is not None}
-        if not taps:
+    def _captures(self, hooks: ExitStack, model: PreTrainedModel) -> tuple[Capture, Targets | None]:
+        phase, terms = self._phase, self._phase.stage.terms
+        taps = {tap_on(model, term.student, phase.stage) for term in terms}
+        student = hooks.enter_context(Capture(model, taps))
+        if all(term.teacher is None for term in terms):
             return student, None
-        looked_at = _teacher(self._work, self._phase)
-        if self._phase.optimise.teacher_precision == "bf16":
-            # A copy: surgery of this or a later phase reads the weights as they are.
-            looked_at = copy.deepcopy(looked_at).to(torch.bfloat16)
-        capture = Capture(looked_at, {self._tap(tap, looked_at) for tap in taps})
-        return student, hooks.enter_context(capture)
+        targets = self._work.targets(phase, lambda: _teacher(self._work, phase))
+        return student, hooks.enter_context(targets)
 
-    def _tap(self, tap: Tap, model: PreTrainedModel) -> Tap:
-        """Where a tap is read: logits of tokens are made of the last states, where terms ask."""
-        return last_states(model) if self._reads_words(tap) else tap
-
-    def _reads_words(self, tap: Tap) -> bool:
-        return tap == LOGITS and self._phase.stage.data == "corpus"
-
-    def _step(self, student: Capture, teacher: Capture | None) -> dict[str, Tensor]:
+    def _step(self, student: Capture, teacher: Targets | None) -> dict[str, Tensor]:
         optimise, step = self._phase.optimise, self._done + 1
         rate = self._budget.rate(step)
         for group in self.optimiser.param_groups:
@@ -246,7 +236,7 @@ class PhaseRun:
         self.optimiser.step()
         return totals
 
-    def _losses(self, batch: Batch, student: Capture, teacher: Capture | None) -> dict[str, Tensor]:
+    def _losses(self, batch: Batch, student: Capture, teacher: Targets | None) -> dict[str, Tensor]:
         targets: Captured = {}
         if teacher is not None:
             with torch.no_grad():
@@ -262,9 +252,10 @@ class PhaseRun:
         # Outside of autocast: a loss decides on its precision itself.
         values = {}
         for term in self._phase.stage.terms:
-            if self._reads_words(term.student):
+            if reads_words(term.student, self._phase.stage):
                 spoken = Speaker.of(student.model, seen)
-                taught = Speaker.of(teacher.model, targets) if teacher and term.teacher else None
+                asked = teacher.model if teacher and term.teacher else None
+                taught = Speaker.of(asked, targets) if asked else None
                 values[term.name] = word_value(term, batch, spoken, taught, bf16=bf16)
                 continue
             place = projected.get(term.name, seen[term.student])

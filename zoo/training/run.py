@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.data.augment import augmented_size
-from zoo.data.batches import encode
+from zoo.data.batches import TaskFeed, encode
 from zoo.distil.stage import Data
 from zoo.models.anatomy import word_head
 from zoo.models.build import MASKED_LM, Head, build, inherit, load_weights
@@ -19,14 +19,14 @@ from zoo.models.checkpoint import (
     require_word_head,
     save_checkpoint,
 )
-from zoo.models.identity import Identity
+from zoo.models.identity import Identity, read_identity
 from zoo.models.load import loaded_weights
 from zoo.paths import Project, write_file
 from zoo.records.environment import capture_environment
 from zoo.records.gate_file import refuse_ungated
 from zoo.records.text import record_text
 from zoo.records.training import TrainingRecord, TransferRecord
-from zoo.resolve.plan import task_plan, transfer_plan
+from zoo.resolve.plan import Phase, task_plan, transfer_plan
 from zoo.spec.base import Inputs
 from zoo.spec.jobs import TrainJob, TransferJob
 from zoo.spec.recipe import RunRecipe, StudentRecipe
@@ -35,7 +35,7 @@ from zoo.training.augmentation import task_feed
 from zoo.training.beside import run_beside
 from zoo.training.corpus import corpus_feed
 from zoo.training.device import device_name, peak_memory_bytes, share_threads, training_device
-from zoo.training.journal import stage_journal
+from zoo.training.journal import Journal, stage_journal
 from zoo.training.loop import Work, train_to_end
 from zoo.training.made_of import (
     Made,
@@ -45,6 +45,8 @@ from zoo.training.made_of import (
 )
 from zoo.training.projections import load_projections, save_projections
 from zoo.training.resume import Scratch
+from zoo.training.stored import Stored
+from zoo.training.targets import TargetSource, live
 
 
 def transfer(project: Project, job: TransferJob) -> None:
@@ -139,16 +141,19 @@ def _train_run(project: Project, job: TrainJob, made: Made) -> None:
     head = Head(run.definition)
     student, tokenizer = _seated(project, job, run, head)
     encoded = encode(run.definition, split, run.settings, tokenizer)
+    feed = task_feed(project, job, run, encoded, tokenizer)
+    journal = stage_journal(project, job.suite, job.entry, run.key)
     work = Work(
         phases=task_plan(run.recipe, run.definition),
         student=student,
         teacher=_task_teacher(project, job, run, head),
-        feed=task_feed(project, job, run, encoded, tokenizer),
+        feed=feed,
         seed=run.seed,
-        journal=stage_journal(project, job.suite, job.entry, run.key),
+        journal=journal,
         scratch=made.scratch,
         device=training_device(),
         projections=_learnt(project, job, run) if job.projections else {},
+        targets=_targets(project, job, run, feed, journal),
     )
     outcome = train_to_end(work)
     identity = Identity(
@@ -221,11 +226,33 @@ def _task_teacher(
 
     @cache
     def loaded() -> PreTrainedModel:
-        refuse_ungated(project.entry(job.suite, job.teacher).gate, job.teacher, run.task)
         folder, wanted = teacher_of(project, job, run)
         return _frozen(load_checkpoint(folder, head, wanted)[0])
 
     return lambda _data: loaded()
+
+
+def _targets(
+    project: Project,
+    job: TrainJob,
+    run: RunRecipe,
+    feed: Callable[[Phase], TaskFeed],
+    journal: Journal,
+) -> TargetSource:
+    """Where a run's targets come from, if its teacher may teach at all."""
+    if run.task not in job.taught:
+        return live
+    refuse_ungated(project.entry(job.suite, job.teacher).gate, job.teacher, run.task)
+    # Its files were verified when the run's digest was computed.
+    identity = read_identity(teacher_of(project, job, run)[0])
+    return Stored(
+        project.answers(job.suite, job.teacher, run.task, run.teacher_seed),
+        identity.files_sha256,
+        run.recipe.teacher.source.shape,
+        feed,
+        journal,
+        training_device(),
+    )
 
 
 def _frozen(model: PreTrainedModel) -> PreTrainedModel:

@@ -13,12 +13,24 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 
+from zoo.distil.stage import Stage
 from zoo.distil.term import Term
 from zoo.models.capture import Captured, decode, last_states
+from zoo.models.tap import LOGITS, Tap
 from zoo.tensors.batch import Batch
 
 CHUNK_LOGITS = 1 << 24
 """How many logits of one network exist at a time: 64 MiB in float32."""
+
+
+def reads_words(tap: Tap, stage: Stage) -> bool:
+    """Whether a tap of a stage is on logits of tokens."""
+    return tap == LOGITS and stage.data == "corpus"
+
+
+def tap_on(model: PreTrainedModel, tap: Tap, stage: Stage) -> Tap:
+    """Where a tap is read: logits of tokens are made of the last states, where terms ask."""
+    return last_states(model) if reads_words(tap, stage) else tap
 
 
 @dataclass(frozen=True)
