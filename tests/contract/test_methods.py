@@ -15,6 +15,7 @@ from typing import Literal
 import onnx
 import pytest
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from tests import tiny
@@ -28,10 +29,11 @@ from zoo.methods import method_class, stages_of
 from zoo.models.anatomy import part_parameters
 from zoo.models.build import shape_of
 from zoo.models.capture import Capture
+from zoo.models.tap import LOGITS, Site
 from zoo.resolve.plan import Phase
 from zoo.spec.optimise import Optimise
 from zoo.spec.shape import Shape
-from zoo.tensors.batch import Batch
+from zoo.tensors.batch import Batch, Layout
 from zoo.training.loop import Outcome, train
 from zoo.training.resume import Scratch
 
@@ -191,6 +193,47 @@ def test_equal_sides_cost_nothing(name: str, data: Data, kind: Kind, tmp_path: P
             )
             assert float(value.detach()) == pytest.approx(0.0, abs=1e-6), term.name
             assert largest < 1e-4, term.name
+
+
+@every_case
+def test_losses_read_the_positions_they_declare(setup: tiny.Setup) -> None:
+    """A teacher's numbers anywhere else change neither the loss nor its gradient, bit for bit."""
+    student = tiny.build_student(setup).eval()
+    for stage in setup.stages:
+        batch = _with_padding(setup.feed(Phase(stage, setup.optimise)).batch(0))
+        for term in stage.terms:
+            if term.teacher is None or term.reads == "all":
+                continue
+            place, target = _sides(term, student, setup.teacher, batch)
+            found = [
+                _loss_and_gradient(term, place, each, batch)
+                for each in (target, _elsewhere_noise(term, target, batch))
+            ]
+            assert torch.equal(found[0], found[1]), term.name
+
+
+def _loss_and_gradient(term: Term, place: Tensor, target: Tensor, batch: Batch) -> Tensor:
+    place = place.detach().requires_grad_(True)
+    value = term.loss(place, target, batch)
+    (gradient,) = torch.autograd.grad(value, place)
+    return torch.cat([value.detach()[None], gradient.flatten()])
+
+
+def _elsewhere_noise(term: Term, target: Tensor, batch: Batch) -> Tensor:
+    """What a teacher says, with noise at every position that its term does not read."""
+    assert term.teacher is not None
+    noise = torch.randn(target.shape, generator=tiny.generator(5))
+    if term.teacher == LOGITS:
+        # A loss of tokens is asked at real ones alone; classes and numbers have no positions.
+        if batch.layout not in (Layout.SPAN, Layout.TOKENS):
+            return target
+        return torch.where(batch.real[..., None], target, noise)
+    read = batch.real if term.reads == "real" else torch.arange(batch.real.shape[1]) == 0
+    read = read.expand(batch.real.shape)
+    kept = read.reshape(len(read), *(1,) * (target.dim() - 3), read.shape[1], 1)
+    if term.teacher.site is Site.SCORES:
+        kept = kept & kept.mT
+    return torch.where(kept, target, noise)
 
 
 @every_case

@@ -19,15 +19,15 @@ from zoo.models.tap import LOGITS, Site, Tap
 from zoo.resolve.plan import Phase
 from zoo.spec.base import digest
 from zoo.tensors.batch import Batch, Layout
-from zoo.training.teacher_store import Part
+from zoo.training.teacher_store import KeptPart
 
-ROWS = 32
+FILL_ROWS = 32
 """Sequences that the teacher reads at once to fill a store."""
 _RELATING = frozenset({Site.QUERY, Site.KEY, Site.VALUE, Site.SCORES})
 """Sites of which a loss relates every position to all others."""
 
 
-def parts_of(phase: Phase, layout: Layout) -> frozenset[Part] | None:
+def parts_of(phase: Phase, layout: Layout) -> frozenset[KeptPart] | None:
     """What must be kept for the terms of a phase; None where a loss depends on padding too."""
     widest: dict[Tap, Positions] = {}
     for term in phase.stage.terms:
@@ -39,7 +39,7 @@ def parts_of(phase: Phase, layout: Layout) -> frozenset[Part] | None:
         for source in sources_of([term.teacher]):
             if widest.get(source) != "real":
                 widest[source] = positions
-    return frozenset(Part(*pair) for pair in widest.items())
+    return frozenset(KeptPart(*pair) for pair in widest.items())
 
 
 def _positions(term: Term, layout: Layout) -> Positions:
@@ -68,7 +68,7 @@ class Sequences:
     @classmethod
     def of(cls, encoded: Encoded) -> "Sequences":
         """Those of a tokenised split."""
-        batches = in_length_order(encoded, ROWS)
+        batches = in_length_order(encoded, FILL_ROWS)
         order = torch.tensor([*chain.from_iterable(batches)])
         lengths = torch.tensor([len(feature.input_ids) for feature in encoded.features])
         places, starts = torch.empty_like(order), torch.empty_like(order)
@@ -102,7 +102,7 @@ class Kept:
     """
 
     sequences: Sequences
-    parts: Mapping[Part, Tensor]
+    parts: Mapping[KeptPart, Tensor]
     taps: Collection[Tap]
     heads: int
     device: torch.device
@@ -128,12 +128,12 @@ class Kept:
             for part in self.parts
         }
 
-    def _of_rows(self, part: Part, rows: Tensor) -> Tensor:
+    def _of_rows(self, part: KeptPart, rows: Tensor) -> Tensor:
         """(B, C) logits, or (B, 1, H) states."""
         kept = self.parts[part].view(len(self.sequences.lengths), -1)[self.sequences.places[rows]]
         return kept if part.tap == LOGITS else kept[:, None]
 
-    def _of_tokens(self, part: Part, rows: Tensor, width: int) -> Tensor:
+    def _of_tokens(self, part: KeptPart, rows: Tensor, width: int) -> Tensor:
         """(B, S, H) states, or (B, S, 2) logits of spans."""
         kept = self.parts[part].view(self.sequences.tokens, -1)
         positions = torch.arange(width)

@@ -45,7 +45,7 @@ from zoo.training.made_of import (
 )
 from zoo.training.projections import load_projections, save_projections
 from zoo.training.resume import Scratch
-from zoo.training.stored import Stored
+from zoo.training.stored import StoredTargets
 from zoo.training.targets import TargetSource, live
 
 
@@ -245,7 +245,7 @@ def _targets(
     refuse_ungated(project.entry(job.suite, job.teacher).gate, job.teacher, run.task)
     # Its files were verified when the run's digest was computed.
     identity = read_identity(teacher_of(project, job, run)[0])
-    return Stored(
+    return StoredTargets(
         project.answers(job.suite, job.teacher, run.task, run.teacher_seed),
         identity.files_sha256,
         run.recipe.teacher.source.shape,

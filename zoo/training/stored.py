@@ -27,9 +27,9 @@ from zoo.spec.shape import Shape
 from zoo.tensors.batch import Batch
 from zoo.training.device import device_name
 from zoo.training.journal import Journal
-from zoo.training.kept import ROWS, Kept, Sequences, parts_of
-from zoo.training.targets import Targets, Teacher, live, live_steady, steady_sources, taps_of
-from zoo.training.teacher_store import Part, TeacherStore, Writer
+from zoo.training.kept import FILL_ROWS, Kept, Sequences, parts_of
+from zoo.training.targets import LoadTeacher, Targets, live, live_steady, steady_sources, taps_of
+from zoo.training.teacher_store import KeptPart, TeacherStore, Writer
 
 KEEPING = 1
 """Incremented when the same key stands for other numbers, so that old ones are not reused."""
@@ -68,7 +68,7 @@ def most_bytes() -> int:
 
 
 @dataclass
-class Stored:
+class StoredTargets:
     """A source of targets on a task, which keeps the answers of one teacher in `folder`.
 
     `teacher` is the hash of the bytes of its checkpoint, `shape` its shape.
@@ -83,7 +83,7 @@ class Stored:
     _stores: dict[str, TeacherStore] = field(default_factory=dict)
 
     @contextmanager
-    def __call__(self, phase: Phase, teacher: Teacher) -> Iterator[Targets]:
+    def __call__(self, phase: Phase, teacher: LoadTeacher) -> Iterator[Targets]:
         """The targets of a phase: read from the store if there can be one, else live."""
         kept = self._kept(phase, teacher)
         if kept is not None:
@@ -92,7 +92,7 @@ class Stored:
         with live_steady(phase, teacher) as targets:
             yield targets
 
-    def _kept(self, phase: Phase, teacher: Teacher) -> Kept | None:
+    def _kept(self, phase: Phase, teacher: LoadTeacher) -> Kept | None:
         most, encoded = most_bytes(), self.feed(phase).encoded
         sequences = Sequences.of(encoded)
         parts = parts_of(phase, sequences.layout)
@@ -120,11 +120,11 @@ class Stored:
 class _Filling:
     """A store that is to have some parts of a phase's sequences."""
 
-    source: Stored
+    source: StoredTargets
     phase: Phase
     encoded: Encoded
     sequences: Sequences
-    parts: Collection[Part]
+    parts: Collection[KeptPart]
 
     @property
     def states_bytes(self) -> int:
@@ -132,7 +132,7 @@ class _Filling:
         states = (part for part in self.parts if part.positions == "real" and part.tap != LOGITS)
         return sum(self._bytes(part) for part in states)
 
-    def kept(self, teacher: Teacher, most: int) -> Kept:
+    def kept(self, teacher: LoadTeacher, most: int) -> Kept:
         """The targets, once all parts are there.
 
         Raises:
@@ -151,12 +151,14 @@ class _Filling:
                 store.bound(STORES * most)
         return self._read_from(store.opened(self.parts, self._dtype))
 
-    def _read_from(self, parts: Mapping[Part, Tensor]) -> Kept:
+    def _read_from(self, parts: Mapping[KeptPart, Tensor]) -> Kept:
         source = self.source
         taps = taps_of(self.phase)
         return Kept(self.sequences, parts, taps, source.shape.heads, source.device)
 
-    def _build(self, store: TeacherStore, lacking: Collection[Part], teacher: Teacher) -> None:
+    def _build(
+        self, store: TeacherStore, lacking: Collection[KeptPart], teacher: LoadTeacher
+    ) -> None:
         if not store.steady:
             raise _unsteady()
         needed, room = sum(map(self._bytes, lacking)), store.room()
@@ -171,7 +173,7 @@ class _Filling:
             raise _unsteady()
         self.source.journal.tell(f"  {_LABEL}: {_mib(needed)} stored")
 
-    def _fill(self, writers: Mapping[Part, Writer], teacher: Teacher) -> None:
+    def _fill(self, writers: Mapping[KeptPart, Writer], teacher: LoadTeacher) -> None:
         batches = self.sequences.batches
         with live(self.phase, teacher) as capture:
             for done, rows in enumerate(batches, 1):
@@ -182,11 +184,11 @@ class _Filling:
                 if done % 20 == 0:
                     self.source.journal.progress(_LABEL, done, len(batches), {})
 
-    def _same_alone(self, writers: Mapping[Part, Writer], teacher: Teacher) -> bool:
+    def _same_alone(self, writers: Mapping[KeptPart, Writer], teacher: LoadTeacher) -> bool:
         """Whether sequences in other batches get the numbers that were written."""
         parts = {part: writer.mapped(self._dtype) for part, writer in writers.items()}
         read_from, total = self._read_from(parts), len(self.encoded.features)
-        some = [*range(0, total, -(-total // ROWS))]
+        some = [*range(0, total, -(-total // FILL_ROWS))]
         with live(self.phase, teacher) as capture:
             for rows in (some, *([row] for row in some[:TRIED_ALONE])):
                 batch = collate(self.encoded, rows).to(self.source.device)
@@ -197,7 +199,7 @@ class _Filling:
                     return False
         return True
 
-    def _bytes(self, part: Part) -> int:
+    def _bytes(self, part: KeptPart) -> int:
         width = self.source.shape.hidden
         if part.tap == LOGITS:
             width = 2 if part.positions == "real" else max(1, len(self.encoded.task.labels))
@@ -212,7 +214,7 @@ class _Filling:
 _LABEL = "teacher outputs"
 
 
-def _at(part: Part, sources: Captured, batch: Batch) -> Tensor:
+def _at(part: KeptPart, sources: Captured, batch: Batch) -> Tensor:
     """The numbers of a batch that a part keeps, row after row."""
     values = sources[part.tap]
     if part.positions == "real":

@@ -38,9 +38,9 @@ class Targets(Protocol):
         ...
 
 
-Teacher = Callable[[], PreTrainedModel]
+LoadTeacher = Callable[[], PreTrainedModel]
 """Loads the teacher: frozen, in evaluation mode, on the device."""
-TargetSource = Callable[[Phase, Teacher], AbstractContextManager[Targets]]
+TargetSource = Callable[[Phase, LoadTeacher], AbstractContextManager[Targets]]
 """Where the targets of a phase come from, for as long as it runs."""
 
 
@@ -50,7 +50,7 @@ def taps_of(phase: Phase) -> frozenset[Tap]:
 
 
 @contextmanager
-def live(phase: Phase, teacher: Teacher) -> Iterator[Capture]:
+def live(phase: Phase, teacher: LoadTeacher) -> Iterator[Capture]:
     """The teacher itself, run on every batch."""
     model = teacher()
     if phase.optimise.teacher_precision == "bf16":
@@ -61,7 +61,7 @@ def live(phase: Phase, teacher: Teacher) -> Iterator[Capture]:
 
 
 @contextmanager
-def live_steady(phase: Phase, teacher: Teacher) -> Iterator[Targets]:
+def live_steady(phase: Phase, teacher: LoadTeacher) -> Iterator[Targets]:
     """As `live`, so that a row's activations do not depend on the batch it is in."""
     with live(phase, teacher) as capture:
         yield Steady(capture)

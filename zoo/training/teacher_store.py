@@ -30,7 +30,7 @@ from zoo.spec.base import Sha256, Spec, canonical, digest
 _INDEX = "index.json"
 
 
-class Part(NamedTuple):
+class KeptPart(NamedTuple):
     """One place of a teacher, at some positions of every sequence."""
 
     tap: Tap
@@ -42,7 +42,7 @@ class Part(NamedTuple):
         return f"{self.tap.site}-{self.tap.layer}-{self.positions}.bin"
 
 
-class Index(Spec):
+class StoreIndex(Spec):
     """What a store is of, and the files that it holds."""
 
     key: dict[str, str]
@@ -58,14 +58,14 @@ class TeacherStore:
         self._checkpoint = checkpoint
         self._key = dict(key)
         self._folder = checkpoint / digest(self._key)[:16]
-        self._mapped: dict[Part, Tensor] = {}
+        self._mapped: dict[KeptPart, Tensor] = {}
 
     @property
     def steady(self) -> bool:
         """Whether its sequences get the same numbers in every batch, as far as is known."""
         return self._index().steady
 
-    def opened(self, parts: Collection[Part], dtype: torch.dtype) -> dict[Part, Tensor]:
+    def opened(self, parts: Collection[KeptPart], dtype: torch.dtype) -> dict[KeptPart, Tensor]:
         """Those of `parts` that are there and sound, memory-mapped, each as one row of numbers."""
         files = self._index().files
         for part in parts:
@@ -97,7 +97,7 @@ class TeacherStore:
             os.close(handle)
 
     @contextmanager
-    def adding(self, parts: Collection[Part]) -> Iterator[Mapping[Part, "Writer"]]:
+    def adding(self, parts: Collection[KeptPart]) -> Iterator[Mapping[KeptPart, "Writer"]]:
         """Writers of new files, which are there once the block ends without an error."""
         with reported(self._folder):
             self._folder.mkdir(exist_ok=True)
@@ -114,13 +114,13 @@ class TeacherStore:
         for part, writer in writers.items():
             writer.path.replace(self._folder / part.file)
         hashes = {part.file: writer.sha256 for part, writer in writers.items()}
-        self._write(Index(key=self._key, files=self._index().files | hashes))
+        self._write(StoreIndex(key=self._key, files=self._index().files | hashes))
 
     def refuse(self) -> None:
         """Remove all files and note that there is nothing to keep: numbers depend on the batch."""
         for path in self._folder.glob("*.bin"):
             path.unlink()
-        self._write(Index(key=self._key, steady=False))
+        self._write(StoreIndex(key=self._key, steady=False))
 
     def room(self) -> int:
         """Bytes that the disk has left."""
@@ -137,12 +137,12 @@ class TeacherStore:
             held -= _size(path.parent)
             shutil.rmtree(path.parent, ignore_errors=True)
 
-    def _index(self) -> Index:
+    def _index(self) -> StoreIndex:
         """The index, empty where there is none of this key."""
         found = _read(self._folder)
-        return found if found and found.key == self._key else Index(key=self._key)
+        return found if found and found.key == self._key else StoreIndex(key=self._key)
 
-    def _write(self, index: Index) -> None:
+    def _write(self, index: StoreIndex) -> None:
         write_file(self._folder / _INDEX, canonical(index) + "\n")
 
     def _note_use(self) -> None:
@@ -154,7 +154,7 @@ class TeacherStore:
     def _remove_stale(self) -> None:
         for folder in self._checkpoint.iterdir():
             index = _read(folder)
-            if index is None or index.key["teacher"] != self._key["teacher"]:
+            if index is None or index.key.get("teacher") != self._key["teacher"]:
                 shutil.rmtree(folder, ignore_errors=True)
         for left in self._folder.glob(".*.bin"):
             left.unlink()
@@ -199,9 +199,9 @@ def _mapped(path: Path, dtype: torch.dtype) -> Tensor:
     return torch.from_file(str(path), shared=False, size=size, dtype=dtype)
 
 
-def _read(folder: Path) -> Index | None:
+def _read(folder: Path) -> StoreIndex | None:
     try:
-        return Index.model_validate_json((folder / _INDEX).read_bytes())
+        return StoreIndex.model_validate_json((folder / _INDEX).read_bytes())
     except (OSError, ValueError):
         return None
 
