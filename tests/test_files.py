@@ -195,3 +195,4 @@ def test_every_reader_refuses_what_is_no_file(reader: str, kind: str, tmp_path: 
     with pytest.raises(ZooError) as caught:
         READERS[reader](path)
     assert "this " in str(caught.value)
+    assert reader != "spec" or caught.value.problems[0].where == "specs/suite/suite.yaml"

@@ -98,11 +98,14 @@ class Project:
         return path
 
     def relative(self, path: Path) -> str:
-        """`path` as it is written in specs, records and messages: from the root, with slashes."""
-        try:
-            return _real(path).relative_to(_real(self.root)).as_posix()
-        except ValueError:
-            return str(path)
+        """`path` as it is written in specs, records and messages: from the root, with slashes.
+
+        A link goes by its own name, unless only what it leads to is inside.
+        """
+        for of in (_absolute, _real):
+            if of(path).is_relative_to(of(self.root)):
+                return of(path).relative_to(of(self.root)).as_posix()
+        return str(path)
 
 
 @dataclass(frozen=True)
@@ -262,7 +265,7 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _absolute(named: str) -> Path:
+def _absolute(named: str | Path) -> Path:
     """A path as a shell would read it in the working folder, links left as they are."""
     return Path(os.path.abspath(os.path.expanduser(named)))  # noqa: PTH100, PTH111  (keep unknown ~)
 
