@@ -8,6 +8,7 @@ Fingerprints have one line per module, so that branches that touch different mod
 
 import ast
 import hashlib
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,8 @@ def closure(roots: tuple[str, ...]) -> set[str]:
 
 
 def _file(module: str) -> Path:
-    path = PACKAGE.parent.joinpath(*module.split("."))
-    return path / _PACKAGE_FILE if path.is_dir() else path.with_suffix(".py")
+    path = f"{PACKAGE.parent}/{module.replace('.', '/')}"
+    return Path(f"{path}/{_PACKAGE_FILE}" if os.path.isdir(path) else f"{path}.py")  # noqa: PTH112
 
 
 def _exists(module: str) -> bool:

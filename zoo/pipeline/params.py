@@ -77,10 +77,14 @@ class _Writer:
     pipeline: Pipeline
     recipes: dict[str, Any] = field(default_factory=dict)
     tasks: dict[str, Any] = field(default_factory=dict)
+    named: dict[tuple[str | int, ...], str] = field(default_factory=dict)
+    """The names of parts by the identities of what they hold: runs share their parts."""
 
     def job(self, stage: PipelineStage) -> dict[str, Any]:
         """A job as written to the file."""
-        plain = {"kind": stage.kind.name, **stated(stage.job)}
+        without_runs = dict.fromkeys(stage.job.run_fields, ())  # they would be dumped for nothing
+        job = stage.job.model_copy(update=without_runs)
+        plain = {"kind": stage.kind.name, **stated(job)}
         for name, value in (("suite", self.pipeline.suite), ("entry", self.pipeline.entry)):
             if plain[name] == value:
                 del plain[name]
@@ -99,16 +103,20 @@ class _Writer:
         return _Grid(of=of, seeds=seeds, teacher_seed=teacher_seed)
 
     def _recipe(self, recipe: Recipe) -> str:
-        name = _name(recipe)
-        if name not in self.recipes:
-            self.recipes[name] = stated(recipe)
-        return name
+        held = (id(recipe),)
+        if held not in self.named:
+            self.named[held] = _name(recipe)
+            self.recipes.setdefault(self.named[held], stated(recipe))
+        return self.named[held]
 
     def _task(self, run: RunRecipe) -> str:
-        part = _SuiteTask(task=run.task, settings=run.settings, data=run.data)
-        name = f"{run.task}-{_name(part)}"
-        self.tasks[name] = stated(part)
-        return name
+        held = (run.task, id(run.settings), id(run.data))
+        if held not in self.named:
+            part = _SuiteTask(task=run.task, settings=run.settings, data=run.data)
+            name = f"{run.task}-{_name(part)}"
+            self.named[held] = name
+            self.tasks[name] = stated(part)
+        return self.named[held]
 
 
 def params_text(pipeline: Pipeline) -> str:
