@@ -1,6 +1,5 @@
 """The warm process: what it answers, what it refuses, and that nothing outlives its caller."""
 
-import json
 import os
 import shutil
 import signal
@@ -34,9 +33,16 @@ def main():
     time.sleep(60)
 app.main = main
 warm.STAGE_KINDS, warm.READ_ON_USE = {}, ()
-warm.main()
+warm._VARYING |= {"PYTEST_CURRENT_TEST"}
+warm.serve_calls()
 """
 """A warm process without libraries, whose commands are made for these tests."""
+
+CALLER = """\
+import sys
+from zoo.cli.call import WarmCall
+WarmCall(sys.argv[1], ("sleep", sys.argv[2])).answer(wait=True)
+"""
 
 
 @pytest.fixture
@@ -63,7 +69,7 @@ def address(
 
 
 def wait_for(happens: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 20
     while not happens():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -97,8 +103,7 @@ def test_a_signal_is_passed_on(address: str, tmp_path: Path, number: signal.Sign
 def test_a_call_ends_with_its_caller(address: str, tmp_path: Path) -> None:
     """Killed, it cannot pass a signal on."""
     started = tmp_path / "started"
-    program = f"from zoo.cli.call import *; WarmCall({address!r}, ('sleep', {str(started)!r})).answer(wait=True)"
-    with subprocess.Popen([sys.executable, "-c", program]) as caller:
+    with subprocess.Popen([sys.executable, "-c", CALLER, address, str(started)]) as caller:
         wait_for(lambda: started.exists() and bool(started.read_text()))
         worker = int(started.read_text())
         assert psutil.pid_exists(worker)
@@ -154,4 +159,3 @@ def test_the_hash_of_the_code_covers_every_part(project: Project) -> None:
     before = warm.code_sha256(project)
     shutil.copytree(project.pipelines / "code", project.pipelines / "code/methods")
     assert warm.code_sha256(project) != before
-    assert json.dumps(before)

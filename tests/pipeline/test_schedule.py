@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.pipeline.schedule import Schedule, at_pace
+from zoo.pipeline.schedule import StageSchedule, at_pace
 
 NEEDS = {
     "t/train": [],
@@ -17,9 +17,9 @@ NEEDS = {
 EACH = dict.fromkeys(NEEDS, 10.0)
 
 
-def schedule(jobs: int) -> Schedule:
+def schedule(jobs: int) -> StageSchedule:
     needs = {stage: frozenset(needed) for stage, needed in NEEDS.items()}
-    return Schedule(needs, frozenset({"a/latency", "b/latency"}), jobs)
+    return StageSchedule(needs, frozenset({"a/latency", "b/latency"}), jobs)
 
 
 def order(jobs: int) -> list[list[str]]:

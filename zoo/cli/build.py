@@ -18,7 +18,7 @@ from zoo.paths import Project
 from zoo.pipeline.locks import TELL_SECONDS, Build
 from zoo.pipeline.pending import PendingStage
 from zoo.pipeline.progress import time_in_words
-from zoo.pipeline.schedule import Schedule, at_pace, expected_durations, schedule_of
+from zoo.pipeline.schedule import StageSchedule, at_pace, expected_durations, schedule_of
 from zoo.records.durations import Seconds, own_durations, published_durations
 
 _POLL_SECONDS = 0.1
@@ -111,7 +111,7 @@ class _Stages:
     def __init__(
         self,
         stages: dict[str, PendingStage],
-        schedule: Schedule,
+        schedule: StageSchedule,
         expected: Seconds | None,
         build: Build,
     ) -> None:

@@ -37,12 +37,14 @@ READ_ON_USE = (
     "zoo.cli.reproduce",
 )
 """Modules that calls import on use, besides the runners of stages."""
-_VARYING = frozenset({WARM, "PATH", "PWD", "OLDPWD", "SHLVL", "_", "DVC_ROOT", "DVC_STAGE"})
-"""Environment variables that no library reads on import; shells and DVC set them."""
+_VARYING = frozenset(
+    (WARM, "PATH", "PWD", "OLDPWD", "SHLVL", "_", "LINES", "COLUMNS", "DVC_ROOT", "DVC_STAGE")
+)
+"""Environment variables that no library reads on import; shells, terminals and DVC set them."""
 
 
 @dataclass(frozen=True)
-class Loaded:
+class Imports:
     """What the imports of this process were made with."""
 
     project: Project
@@ -55,7 +57,7 @@ class Loaded:
         return same and code_sha256(self.project) == self.code
 
 
-def main() -> None:
+def serve_calls() -> None:
     """Serve until the parent ends; in a fork, run its call."""
     address, parent = sys.argv[1:]
     die_with_parent(int(parent))
@@ -77,10 +79,10 @@ def _lasting(environment: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in _VARYING}
 
 
-def _load() -> Loaded:
+def _load() -> Imports:
     """Import what calls need; the fingerprints are read before: they change first."""
     project = find_project()
-    loaded = Loaded(project, code_sha256(project), dict(os.environ))
+    loaded = Imports(project, code_sha256(project), dict(os.environ))
     prepare_environment()
     for module in (*(kind.module for kind in STAGE_KINDS.values()), *READ_ON_USE):
         importlib.import_module(module)
@@ -89,7 +91,7 @@ def _load() -> Loaded:
     return loaded
 
 
-def _serve(listener: socket.socket, loaded: Loaded) -> list[str]:
+def _serve(listener: socket.socket, loaded: Imports) -> list[str]:
     """Answer calls; returns in a fork only, with the arguments it is to run."""
     own = os.getpid()
     with selectors.DefaultSelector() as selector:
@@ -125,7 +127,7 @@ def _finish() -> NoReturn:
     sys.exit(0)
 
 
-def _answer(connection: socket.socket, loaded: Loaded) -> list[str]:
+def _answer(connection: socket.socket, loaded: Imports) -> list[str]:
     line, streams = _received(connection)
     if not line:
         os._exit(0)  # the caller is gone
@@ -220,4 +222,4 @@ def _run(arguments: list[str]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main()
+    serve_calls()

@@ -15,7 +15,7 @@ _OVERDUE = 0.1
 
 
 @dataclass(frozen=True)
-class Schedule:
+class StageSchedule:
     """Stages by their keys, in order: what each needs of the others, and which are timed."""
 
     needs: Mapping[str, frozenset[str]]
@@ -59,7 +59,7 @@ class Schedule:
         return now
 
 
-def schedule_of(stages: Iterable[PendingStage], jobs: int) -> Schedule:
+def schedule_of(stages: Iterable[PendingStage], jobs: int) -> StageSchedule:
     """The schedule of some stages."""
     stages = list(stages)
     needs = {
@@ -67,7 +67,7 @@ def schedule_of(stages: Iterable[PendingStage], jobs: int) -> Schedule:
         for one in stages
     }
     timed = frozenset(one.key for one in stages if one.stage.kind is LATENCY)
-    return Schedule(needs, timed, jobs)
+    return StageSchedule(needs, timed, jobs)
 
 
 def expected_durations(
