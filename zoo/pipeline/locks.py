@@ -105,24 +105,34 @@ def _taken(file: IO[str]) -> bool:
     return True
 
 
-def others_at_work(project: Project) -> list[str]:
-    """The processes that hold locks of DVC, other than this one: how they were called."""
+def others_at_work(project: Project) -> dict[int, str]:
+    """The live processes that hold locks of DVC, other than this one: how they were called."""
     found: dict[int, str] = {}
     with suppress(OSError, ValueError):
         held = json.loads((project.root / _DVC_LOCKS).read_text(encoding="utf-8"))
         for infos in (*held.get("write", {}).values(), *held.get("read", {}).values()):
             for info in infos if isinstance(infos, list) else [infos]:
                 found[info["pid"]] = f"process {info['pid']} ({info['cmd']})"
-    return [
-        told
+    return {
+        process: told
         for process, told in sorted(found.items())
-        if process != os.getpid() and psutil.pid_exists(process)
-    ]
+        if process != os.getpid() and _lives(process)
+    }
 
 
 def wait_for_others(project: Project) -> None:
-    """Wait until another process has gone on from what it holds, and say which it is."""
-    waiting = Waiting()
-    while others := others_at_work(project):
-        waiting.tell(f"waiting for {others[0]}")
+    """Wait until the processes that hold locks of DVC have ended, and say which they are.
+
+    A `dvc repro` lets go between two stages, and fails where it finds the next one taken.
+    """
+    waiting, others = Waiting(), others_at_work(project)
+    while alive := [told for process, told in others.items() if _lives(process)]:
+        waiting.tell(f"waiting for {alive[0]}")
         time.sleep(_POLL_SECONDS)
+
+
+def _lives(process: int) -> bool:
+    try:
+        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
