@@ -83,7 +83,8 @@ def _first_token(
         return output
 
     def by_head(name: str, inputs: Tensor) -> Tensor:
-        return part(name, inputs).unflatten(-1, (heads, -1)).transpose(1, 2)
+        flat = part(name, inputs)
+        return flat.reshape(*flat.shape[:-1], heads, -1).transpose(1, 2)
 
     first = hidden[:, :1]
     context = nn.functional.scaled_dot_product_attention(

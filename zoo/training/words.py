@@ -56,7 +56,7 @@ def word_value(
     """A term on logits of tokens; scalar. `bf16`: the student is decoded under autocast."""
     places = term.places(batch)
     size = max(1, CHUNK_LOGITS // int(student.model.config.vocab_size))
-    chunks = places.split(size)
+    chunks = torch.split(places, size)
     device = batch.input_ids.device.type
 
     def share(states: Tensor, chunk: Tensor) -> Tensor:
@@ -71,10 +71,10 @@ def word_value(
     # One context around all chunks: it holds what autocast made of the weights.
     with torch.autocast(device, torch.bfloat16, enabled=bf16):
         if len(chunks) == 1 or not torch.is_grad_enabled():
-            pieces = zip(states.split(size), chunks, strict=True)
+            pieces = zip(torch.split(states, size), chunks, strict=True)
             return torch.stack([share(piece, chunk) for piece, chunk in pieces]).sum()
         trained = [each for each in student.model.parameters() if each.requires_grad]
-        value: Tensor = _InChunks.apply(share, chunks, states, *trained)
+        value: Tensor = _InChunks.apply(share, chunks, states, *trained)  # type: ignore[no-untyped-call]  # as torch has it
     return value
 
 
@@ -97,7 +97,7 @@ class _InChunks(torch.autograd.Function):
         """The sum; the gradients that the way back needs are taken already."""
         values, of_states = [], []
         of_trained: list[Tensor | None] = [None] * len(trained)
-        pieces = states.split([len(chunk) for chunk in chunks])
+        pieces = torch.split(states, [len(chunk) for chunk in chunks])
         for piece, chunk in zip(pieces, chunks, strict=True):
             leaf = piece.detach().requires_grad_()
             with torch.enable_grad():
