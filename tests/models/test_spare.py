@@ -7,7 +7,7 @@ from transformers import PreTrainedModel
 
 from tests import tiny
 from zoo.models.anatomy import anatomy_of, layers_of
-from zoo.models.capture import Capture, decode, last_states, model_inputs
+from zoo.models.capture import Capture, last_states, model_inputs, word_logits
 from zoo.models.spare import draws
 from zoo.models.tap import EMBEDDINGS, LOGITS, Site, Tap
 from zoo.tensors.batch import Layout
@@ -119,4 +119,4 @@ def test_decoding_is_the_models_own_head(family: str) -> None:
     tap = last_states(made)
     with torch.no_grad(), Capture(made, [LOGITS, tap]) as capture:
         found = capture(batch)
-        assert torch.equal(decode(made, found[tap]), found[LOGITS])
+        assert torch.equal(word_logits(made, found[tap]), found[LOGITS])

@@ -181,7 +181,7 @@ def last_states(model: PreTrainedModel) -> Tap:
     return Tap(Site.HIDDEN, len(layers_of(model)) - 1)
 
 
-def decode(model: PreTrainedModel, states: Tensor) -> Tensor:
+def word_logits(model: PreTrainedModel, states: Tensor) -> Tensor:
     """The logits over the vocabulary (..., V) that a masked language model makes of last states.
 
     `states` (..., H) may be those of any positions.

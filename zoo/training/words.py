@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from zoo.distil.stage import Stage
 from zoo.distil.term import Term
-from zoo.models.capture import Captured, decode, last_states
+from zoo.models.capture import Captured, last_states, word_logits
 from zoo.models.tap import LOGITS, Tap
 from zoo.tensors.batch import Batch
 
@@ -61,7 +61,7 @@ def word_value(
 
     def share(states: Tensor, chunk: Tensor) -> Tensor:
         narrowed = batch.at(chunk)
-        ours = decode(student.model, states[None])
+        ours = word_logits(student.model, states[None])
         # Outside of autocast: the teacher has a precision of its own, and a loss decides on its.
         with torch.autocast(device, enabled=False):
             theirs = narrowed.labels if teacher is None else _target(teacher, chunk)
@@ -80,7 +80,7 @@ def word_value(
 
 @torch.no_grad()
 def _target(teacher: Speaker, chunk: Tensor) -> Tensor:
-    return decode(teacher.model, teacher.states_at(chunk)[None])
+    return word_logits(teacher.model, teacher.states_at(chunk)[None])
 
 
 class _InChunks(torch.autograd.Function):
