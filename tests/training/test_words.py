@@ -18,7 +18,7 @@ from zoo.models.tap import LOGITS
 from zoo.tensors.batch import Batch, Layout
 from zoo.training import words
 from zoo.training.loop import train
-from zoo.training.words import Speaker, word_value
+from zoo.training.words import WordModel, word_value
 
 MLM = Term("mlm", hard_labels, LOGITS)
 SOFT = Term("soft", partial(soft_labels, temperature=2.0), LOGITS, LOGITS)
@@ -50,8 +50,8 @@ def whole(term: Term, batch: Batch, ours: PreTrainedModel, theirs: PreTrainedMod
 def narrow(term: Term, batch: Batch, ours: PreTrainedModel, theirs: PreTrainedModel) -> Tensor:
     """The term as training takes it."""
     with Capture(ours, [last_states(ours)]) as student, Capture(theirs, [last_states(theirs)]) as t:
-        spoken = Speaker.of(ours, student(batch))
-        taught = Speaker.of(theirs, t(batch)) if term.teacher else None
+        spoken = WordModel.of(ours, student(batch))
+        taught = WordModel.of(theirs, t(batch)) if term.teacher else None
     return word_value(term, batch, spoken, taught, bf16=False)
 
 
@@ -131,7 +131,7 @@ def test_autocast_reaches_the_student_alone(monkeypatch: pytest.MonkeyPatch) -> 
     ours, theirs = model("bert", 1).float(), tiny.frozen(model("bert", 2).float())
     batch, tap = asked(), last_states(ours)
     with Capture(ours, [tap]) as student, Capture(theirs, [tap]) as teacher:
-        sides = Speaker.of(ours, student(batch)), Speaker.of(theirs, teacher(batch))
+        sides = WordModel.of(ours, student(batch)), WordModel.of(theirs, teacher(batch))
     word_value(Term("soft", loss, LOGITS, LOGITS), batch, *sides, bf16=True).backward()
     assert seen == {(torch.bfloat16, torch.float32, False)}
     assert all(p.grad is not None for p in encoder_of(ours).parameters())

@@ -31,7 +31,7 @@ from zoo.training.optimiser import carry_moments, clip_gradients, make_optimiser
 from zoo.training.resume import Place, Saved, Scratch
 from zoo.training.targets import Targets, TargetSource, live
 from zoo.training.trainee import cut, freeze, set_dropout
-from zoo.training.words import Speaker, reads_words, tap_on, word_value
+from zoo.training.words import WordModel, reads_words, tap_on, word_value
 
 LOOKS_PER_PHASE = 50
 """How often a phase looks at its losses: each look waits for the device."""
@@ -253,9 +253,9 @@ class PhaseRun:
         values = {}
         for term in self._phase.stage.terms:
             if reads_words(term.student, self._phase.stage):
-                spoken = Speaker.of(student.model, seen)
+                spoken = WordModel.of(student.model, seen)
                 asked = teacher.model if teacher and term.teacher else None
-                taught = Speaker.of(asked, targets) if asked else None
+                taught = WordModel.of(asked, targets) if asked else None
                 values[term.name] = word_value(term, batch, spoken, taught, bf16=bf16)
                 continue
             place = projected.get(term.name, seen[term.student])

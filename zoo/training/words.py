@@ -34,14 +34,14 @@ def tap_on(model: PreTrainedModel, tap: Tap, stage: Stage) -> Tap:
 
 
 @dataclass(frozen=True)
-class Speaker:
+class WordModel:
     """A masked language model, and its last states (B, S, H) on a batch."""
 
     model: PreTrainedModel
     states: Tensor
 
     @classmethod
-    def of(cls, model: PreTrainedModel, seen: Captured) -> "Speaker":
+    def of(cls, model: PreTrainedModel, seen: Captured) -> "WordModel":
         """The model with what was captured of it."""
         return cls(model, seen[last_states(model)])
 
@@ -51,7 +51,7 @@ class Speaker:
 
 
 def word_value(
-    term: Term, batch: Batch, student: Speaker, teacher: Speaker | None, *, bf16: bool
+    term: Term, batch: Batch, student: WordModel, teacher: WordModel | None, *, bf16: bool
 ) -> Tensor:
     """A term on logits of tokens; scalar. `bf16`: the student is decoded under autocast."""
     places = term.places(batch)
@@ -79,7 +79,7 @@ def word_value(
 
 
 @torch.no_grad()
-def _target(teacher: Speaker, chunk: Tensor) -> Tensor:
+def _target(teacher: WordModel, chunk: Tensor) -> Tensor:
     return word_logits(teacher.model, teacher.states_at(chunk)[None])
 
 
