@@ -27,7 +27,7 @@ from transformers import PreTrainedModel
 from zoo.distil.method import Setting
 from zoo.distil.stage import Stage
 from zoo.methods import method_class, stages_of
-from zoo.models.anatomy import anatomy_of, encoder_of, layers_of
+from zoo.models.anatomy import anatomy_of, layers_of
 from zoo.models.build import MASKED_LM, Head, build
 from zoo.models.capture import Capture, logits_of, model_inputs
 from zoo.models.tap import LOGITS, Site, Tap
