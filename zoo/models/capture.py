@@ -68,22 +68,24 @@ class Capture:
         """The model's attention heads, which queries, keys and values are cut into."""
         return int(self.model.config.num_attention_heads)
 
-    def sources(self, batch: Batch) -> Captured:
+    def sources(self, batch: Batch, *, whole: bool = False) -> Captured:
         """Run the model on a batch: what the wanted taps are read from, states as (B, S, H).
+
+        `whole`: every layer is computed at every position, also where nobody reads it.
 
         Raises:
             TrainingError: a wanted tap stayed empty.
         """
         self._held.clear()
         self._may_end = not (self._reads_logits or draws(self.model))
-        output = self._run(batch)
+        output = self._run(batch, whole=whole)
         sources = {tap: self._kept(tap) for tap in sources_of(self.taps) - {LOGITS}}
         if self._reads_logits:
             sources[LOGITS] = logits_of(output, batch.layout)
         self._held.clear()
         return sources
 
-    def _run(self, batch: Batch) -> Any:
+    def _run(self, batch: Batch, *, whole: bool) -> Any:
         """Run the model as far as anything is read; its output, where that is."""
         inputs = model_inputs(self.model, batch)
         if not self._reads_logits:
@@ -91,7 +93,8 @@ class Capture:
             with suppress(_EverythingReadError):
                 self._base(**inputs)
             return None
-        with first_token_only(self.model) if self._reads_first(batch) else nullcontext():
+        spares = self._reads_first(batch) and not whole
+        with first_token_only(self.model) if spares else nullcontext():
             return self.model(**inputs)
 
     def _reads_first(self, batch: Batch) -> bool:

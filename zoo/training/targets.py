@@ -87,7 +87,8 @@ class Steady:
 def steady_sources(capture: Capture, batch: Batch) -> Captured:
     """The sources of a batch's taps, computed in a batch of a shape that does not change them."""
     rows, pieces = batch.input_ids.shape
-    sources = capture.sources(_roomy(batch, longest_input(capture.model.config)))
+    # Whole: products of the first tokens alone would be of as many rows as the batch.
+    sources = capture.sources(_roomy(batch, longest_input(capture.model.config)), whole=True)
     of_pieces = batch.layout in (Layout.SPAN, Layout.TOKENS)
     return {
         # Contiguous, as what is read from a file is: a sum may round by how its terms lie.

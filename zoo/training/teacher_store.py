@@ -23,6 +23,7 @@ from torch import Tensor
 
 from zoo.disk import reported
 from zoo.distil.term import Positions
+from zoo.errors import ZooError
 from zoo.models.tap import Tap
 from zoo.paths import file_sha256, write_file
 from zoo.spec.base import Sha256, Spec, canonical, digest
@@ -73,8 +74,8 @@ class TeacherStore:
             try:
                 if part not in self._mapped and file_sha256(path) == files.get(part.file):
                     self._mapped[part] = _mapped(path, dtype)
-            except OSError:
-                continue
+            except (OSError, ZooError):
+                continue  # not there, or not readable: it is made again
         self._note_use()
         return {part: self._mapped[part] for part in parts if part in self._mapped}
 
