@@ -18,10 +18,11 @@ from zoo.signals import Stopped, held_back, interruptible, postponed
 PieceOfWork = Callable[[], None]
 
 
-def run_beside(pieces: Sequence[PieceOfWork], workers: int) -> None:
+def run_beside(pieces: Sequence[PieceOfWork], workers: int, *, together: bool = False) -> None:
     """Run all pieces, at most `workers` at a time; in turn where processes cannot be forked.
 
-    The parent must not have computed with several threads yet: a fork does not copy them.
+    Pieces that work `together` cannot go on without one: if one fails, the others are ended. The
+    parent must not have computed with several threads yet: a fork does not copy them.
 
     Raises:
         TrainingError: a piece failed; with its own problems, once the running ones have ended.
@@ -31,7 +32,7 @@ def run_beside(pieces: Sequence[PieceOfWork], workers: int) -> None:
         for piece in pieces:
             piece()
         return
-    waiting, crew = list(pieces), _Crew()
+    waiting, crew = list(pieces), _Crew(together)
     with postponed(crew.pass_on) as asked:
         while crew.running or (waiting and not crew.problems and not asked.by):
             while waiting and len(crew.running) < workers and not crew.problems and not asked.by:
@@ -40,16 +41,18 @@ def run_beside(pieces: Sequence[PieceOfWork], workers: int) -> None:
         if crew.problems:
             raise TrainingError(*crew.problems)
         if asked.by:
-            raise Stopped(asked.by, "; ".join(crew.stopped))
+            reached = dict.fromkeys(each.where for each in crew.stopped if each.where)
+            raise Stopped(asked.by, "; ".join(reached))
 
 
 @dataclass
 class _Crew:
     """The processes at work, and what those said that have ended."""
 
+    together: bool = False
     running: dict[int, tuple[BaseProcess, Connection]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    stopped: list[str] = field(default_factory=list)
+    stopped: list[Stopped] = field(default_factory=list)
     passed_on: signal.Signals | None = None
 
     def start(self, piece: PieceOfWork) -> None:
@@ -75,13 +78,27 @@ class _Crew:
         """Wait until a process ends, and take what it says."""
         for ended in wait([*self.running]):
             assert isinstance(ended, int)
-            process, told = self.running.pop(ended)
+            if ended in self.running:
+                self._take(*self.running.pop(ended))
+
+    def _take(self, process: BaseProcess, told: Connection) -> None:
+        process.join()
+        said = _said(told)
+        if isinstance(said, Stopped) and self.passed_on is not None:
+            self.stopped.append(said)
+        # Without the one that was asked to end, the others of the same work fail.
+        elif not (self.together and self.stopped):
+            self.problems += _problems(process.exitcode, said)
+            # One that stopped by itself has agreed so with the others, which may be saving.
+            if self.together and self.problems and not isinstance(said, Stopped):
+                self._kill()
+
+    def _kill(self) -> None:
+        for process, told in self.running.values():
+            process.kill()
             process.join()
-            said = _said(told)
-            if isinstance(said, Stopped) and self.passed_on is not None:
-                self.stopped += [said.where] if said.where else []
-            else:
-                self.problems += _problems(process.exitcode, said)
+            told.close()
+        self.running.clear()
 
 
 def _run(piece: PieceOfWork, telling: Connection, parent: int) -> None:

@@ -26,7 +26,7 @@ def training_device() -> torch.device:
         raise UsageError(
             Problem("ZOO_DEVICE", f"{named!r} is not a device", "cpu, cuda, cuda:<number>")
         )
-    device = torch.device(named)
+    device = torch.device(_own(named))
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError(
             Problem("ZOO_DEVICE", "no CUDA device available", "cpu", "unset ZOO_DEVICE")
@@ -35,6 +35,17 @@ def training_device() -> torch.device:
         known = ", ".join(f"cuda:{number}" for number in range(torch.cuda.device_count()))
         raise UsageError(Problem("ZOO_DEVICE", f"{named} is not available", f"cpu, {known}"))
     return device
+
+
+def leads() -> bool:
+    """Whether this process writes what the processes that train together have done."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _own(named: str) -> str:
+    """Of the GPUs of a machine each process of a launcher has its own, unless one is named."""
+    local = os.environ.get("LOCAL_RANK", "")
+    return f"cuda:{int(local)}" if named == "cuda" and local else named
 
 
 def device_name(device: torch.device) -> str:
@@ -49,11 +60,12 @@ NARROW = 128
 def share_threads(hidden: int) -> int:
     """Give one piece of training the threads it can use; returns how many pieces fit beside it.
 
-    Narrow models get one thread each, so that several can be trained beside each other; all others
-    get all threads. `OMP_NUM_THREADS` says how many there are.
+    Narrow models get one thread each, so that several can be trained beside each other; all others,
+    and processes that train together, get all threads. `OMP_NUM_THREADS` says how many there are.
     """
     threads = torch.get_num_threads()
-    if hidden > NARROW or training_device().type != "cpu":
+    together = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if together or hidden > NARROW or training_device().type != "cpu":
         return 1
     torch.set_num_threads(1)
     return threads

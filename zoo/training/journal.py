@@ -1,6 +1,7 @@
 """The journal of a stage: every event as a line of JSON, and a short progress line."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from typing import BinaryIO
 
 from zoo.disk import reported, spared
 from zoo.paths import Project
+from zoo.training.device import leads
 
 Reporter = Callable[[str], None]
 
@@ -93,7 +95,9 @@ class Journal:
 
 
 def stage_journal(project: Project, suite: str, entry: str, what: str) -> Journal:
-    """The journal of one training of a stage, which it announces."""
+    """The journal of one training of a stage, which it announces; one process of several does."""
+    if not leads():
+        return Journal(Path(os.devnull), quiet=True)
     journal = Journal(project.scratch / "journal" / suite / entry / f"{what}.jsonl")
     journal.tell(f"  {what}")
     return journal

@@ -53,7 +53,9 @@ def train(work: Work) -> Outcome:
     _refuse_misfits(work)
     # Dropout draws from the global generator: what ran before in this process must not count.
     torch.manual_seed(work.seed)
-    saved = work.scratch.saved() if work.scratch else None
+    # Read once the first process has come here: it alone may have waited for the folder.
+    with work.group.in_turn():
+        saved = work.scratch.saved() if work.scratch else None
     behind = len(saved.place.finished) if saved else 0
     history = History.after(saved.place if saved else Place())
     start = PhaseStart(work.student.to(work.device), _projections(work))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from signal import Signals
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ from zoo.signals import Stopped, StopRequest, postponed
 from zoo.tensors.batch import Batch
 from zoo.training.closing import HELD, summed, told
 from zoo.training.finite import Broken, FiniteWatch, not_finite, rows_at_fault
+from zoo.training.group import Group, TermLoss, whole_loss
 from zoo.training.journal import Journal
 from zoo.training.optimiser import carry_moments, clip_gradients, make_optimiser
 from zoo.training.resume import Place, Saved, Scratch
@@ -54,6 +56,7 @@ class Work:
     scratch: Scratch | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     projections: Mapping[str, Tensor] = field(default_factory=dict)
+    group: Group = field(default_factory=Group)
     targets: TargetSource = live
 
 
@@ -114,7 +117,9 @@ class PhaseRun:
         history: History,
     ) -> None:
         stage, optimise = phase.stage, phase.optimise
-        self._feed = work.feed(phase)
+        self._group = work.group
+        with self._group.in_turn():
+            self._feed = work.feed(phase)
         self._budget = phase.budget(self._feed.batches_per_epoch)
         self._steps = self._budget.steps
         with told(stage.name):
@@ -150,7 +155,9 @@ class PhaseRun:
         """
         with ExitStack() as hooks:
             if self._left is None:
-                student, teacher = self._captures(hooks, self._trainee)
+                # Of several processes the first stores the teacher's outputs, and all read them.
+                with self._group.in_turn():
+                    student, teacher = self._captures(hooks, self._trainee)
                 # Nowhere else is anything lost by leaving at once.
                 with postponed() as asked:
                     while self._left is None:
@@ -174,8 +181,10 @@ class PhaseRun:
             self._refuse(self._watch.settled())
             self._looked_at = {name: float(value) for name, value in values.items()}
             self._tell(self._looked_at)
-        # Asked once: a signal that comes from here on waits for the next step.
-        stopped_by, scratch = asked.by, self._work.scratch
+        # Asked once: a signal that comes from here on waits for the next step. Of several processes
+        # all leave at the same step, whichever the signal reached by then.
+        number, scratch = self._group.agreed(int(asked.by or 0)), self._work.scratch
+        stopped_by = Signals(number) if number else None
         if scratch is not None and (self._left or stopped_by or scratch.due()):
             self._save(scratch)
         if stopped_by:
@@ -213,6 +222,7 @@ class PhaseRun:
 
     def _step(self, student: Capture, teacher: Targets | None) -> dict[str, Tensor]:
         optimise, step = self._phase.optimise, self._done + 1
+        self._group.seed(self._work.seed, len(self._history.finished), step)
         rate = self._budget.rate(step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["pace"]
@@ -220,7 +230,9 @@ class PhaseRun:
         progress = StageProgress(step, self._steps)
         totals: dict[str, Tensor] = {}
         for part, share in cut(self._feed.batch(self._first + self._done), optimise.accumulate):
-            values = self._losses(part.to(self._work.device), student, teacher)
+            ours = self._group.share(part)
+            losses = self._losses(ours.batch.to(self._work.device), student, teacher, ours.loss)
+            values = ours.weighted(self._phase.stage.terms, losses)
             weighted = [
                 term.weight_at(progress.fraction) * values[term.name]
                 for term in self._phase.stage.terms
@@ -229,6 +241,8 @@ class PhaseRun:
             (torch.stack(weighted).sum() * share).backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
             for name, value in values.items():
                 totals[name] = totals.get(name, 0.0) + value.detach() * share
+        totals = self._group.summed(totals)
+        self._group.sum_gradients(self.optimiser)
         self._refuse(self._watch.look(step, totals))
         # First the clip: a pull on pruned entries would count in the norm and shrink all the rest.
         clip_gradients(self.optimiser, optimise.clip)
@@ -236,7 +250,13 @@ class PhaseRun:
         self.optimiser.step()
         return totals
 
-    def _losses(self, batch: Batch, student: Capture, teacher: Targets | None) -> dict[str, Tensor]:
+    def _losses(
+        self,
+        batch: Batch,
+        student: Capture,
+        teacher: Targets | None,
+        loss: TermLoss = whole_loss,
+    ) -> dict[str, Tensor]:
         targets: Captured = {}
         if teacher is not None:
             with torch.no_grad():
@@ -260,7 +280,7 @@ class PhaseRun:
                 continue
             place = projected.get(term.name, seen[term.student])
             target = targets[term.teacher] if term.teacher else batch.labels
-            values[term.name] = term.loss(place, target, batch)
+            values[term.name] = loss(term, place, target, batch)
         return values
 
     def _reason_to_end(self, values: Mapping[str, Tensor]) -> str | None:

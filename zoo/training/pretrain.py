@@ -15,10 +15,12 @@ from zoo.spec.base import Inputs
 from zoo.spec.jobs import PretrainJob
 from zoo.spec.teacher import PretrainedSource
 from zoo.training.corpus import corpus_documents, corpus_feed
-from zoo.training.device import share_threads, training_device
+from zoo.training.device import leads, share_threads, training_device
 from zoo.training.fetch import Brought
 from zoo.training.given import given_weights
+from zoo.training.group import training_group
 from zoo.training.journal import stage_journal
+from zoo.training.launch import in_group
 from zoo.training.loop import Work, train_to_end
 from zoo.training.made_of import (
     pretraining_inputs,
@@ -37,8 +39,11 @@ def pretrain(project: Project, job: PretrainJob) -> None:
         scratch.clear()
 
 
+@in_group
 def _pretrain(project: Project, job: PretrainJob, inputs: Inputs, scratch: Scratch) -> None:
     folder, source, digest = project.entry(job.suite, job.entry), job.source, job.digest(inputs)
+    if not isinstance(source, PretrainedSource) and not leads():
+        return
     share_threads(source.shape.hidden)
     if isinstance(source, PretrainedSource):
         brought = _pretrained(project, job, source, scratch)
@@ -46,6 +51,8 @@ def _pretrain(project: Project, job: PretrainJob, inputs: Inputs, scratch: Scrat
     else:
         brought = given_weights(project, job, source)
         seed = 0
+    if not leads():
+        return
     identity = Identity(
         suite=job.suite,
         entry=job.entry,
@@ -91,6 +98,7 @@ def _pretrained(
         journal=stage_journal(project, job.suite, job.entry, "pretrain"),
         scratch=scratch,
         device=training_device(),
+        group=training_group(training_device()),
     )
     return Brought(train_to_end(work).model.cpu(), tokenizer, frozenset())
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from zoo.disk import reported, spared
 from zoo.errors import Problem, TrainingError
 from zoo.records.training import PhaseRecord
 from zoo.spec.base import Spec
-from zoo.training.device import random_states, restore_random_states
+from zoo.training.device import leads, random_states, restore_random_states
 from zoo.training.hold import awaited, held
 
 SAVE_SECONDS = 60.0
@@ -78,7 +78,7 @@ class Saved:
 
 
 class Scratch:
-    """The scratch folder of one piece of work."""
+    """The scratch folder of one piece of work: of several processes one writes, all read."""
 
     def __init__(self, folder: Path, *, every_seconds: float = SAVE_SECONDS) -> None:
         self._folder = folder
@@ -87,13 +87,16 @@ class Scratch:
 
     @contextmanager
     def held(self, by: str) -> Iterator[None]:
-        """Keep other processes from the same work inside the block; they wait for its end."""
-        with held(self._folder, by):
+        """Keep other processes from the same work inside the block; they wait for its end.
+
+        Those that work together are one: the first holds it for all.
+        """
+        with held(self._folder, by) if leads() else nullcontext():
             yield
 
     def due(self) -> bool:
-        """Whether it is time to save again."""
-        return time.monotonic() - self._saved >= self._every
+        """Whether it is time to save again; never where another process saves."""
+        return leads() and time.monotonic() - self._saved >= self._every
 
     def save(
         self, place: Place, modules: dict[str, nn.Module], optimiser: Optimizer | None
@@ -102,6 +105,8 @@ class Scratch:
 
         The state before it then stands, and saving is tried again when it is due.
         """
+        if not leads():
+            return
         states = random_states(_device(modules))
         tensors = {f"rng/{kind}": state for kind, state in states.items()}
         for name, module in modules.items():
@@ -134,7 +139,7 @@ class Scratch:
 
         It stays if a process waits to do the same work, which finds it done.
         """
-        if not awaited(self._folder):
+        if leads() and not awaited(self._folder):
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _write(self, tensors: dict[str, Tensor]) -> None:

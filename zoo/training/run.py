@@ -1,6 +1,6 @@
 """The stages that train students and teachers: once on the corpus, per run on a task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
 
@@ -34,8 +34,16 @@ from zoo.spec.student import copied_layers
 from zoo.training.augmentation import task_feed
 from zoo.training.beside import run_beside
 from zoo.training.corpus import corpus_feed
-from zoo.training.device import device_name, peak_memory_bytes, share_threads, training_device
+from zoo.training.device import (
+    device_name,
+    leads,
+    peak_memory_bytes,
+    share_threads,
+    training_device,
+)
+from zoo.training.group import training_group
 from zoo.training.journal import Journal, stage_journal
+from zoo.training.launch import in_group
 from zoo.training.loop import Work, train_to_end
 from zoo.training.made_of import (
     Made,
@@ -58,6 +66,7 @@ def transfer(project: Project, job: TransferJob) -> None:
         scratch.clear()
 
 
+@in_group
 def _transfer(project: Project, job: TransferJob, inputs: Inputs, scratch: Scratch) -> None:
     folder = project.entry(job.suite, job.entry)
     pretrained = project.entry(job.suite, job.teacher).pretrained
@@ -85,8 +94,11 @@ def _transfer(project: Project, job: TransferJob, inputs: Inputs, scratch: Scrat
         scratch=scratch,
         device=training_device(),
         projections=load_projections(folder.pretrained) if job.projections else {},
+        group=training_group(training_device()),
     )
     outcome = train_to_end(work)
+    if not leads():
+        return
     identity = Identity(
         suite=job.suite,
         entry=job.entry,
@@ -124,15 +136,20 @@ def train_runs(project: Project, job: TrainJob) -> None:
     outputs before it starts the stage again.
     """
     made = [Made.of(project, job, run) for run in job.runs]
-    recipe = job.runs[0].recipe
-    workers = share_threads(max(recipe.shape.hidden, recipe.teacher.source.shape.hidden))
     with ExitStack() as stack:
         # In one order everywhere: two stages with the same runs must not wait for each other.
         for one in sorted(made, key=lambda one: one.digest):
             stack.enter_context(one.scratch.held(f"{job.suite}/{job.entry} {one.run.key}"))
-        run_beside([partial(_train_run, project, job, one) for one in made], workers)
+        _train_runs(project, job, made)
         for one in made:
             one.scratch.clear()
+
+
+@in_group
+def _train_runs(project: Project, job: TrainJob, made: Sequence[Made]) -> None:
+    recipe = job.runs[0].recipe
+    workers = share_threads(max(recipe.shape.hidden, recipe.teacher.source.shape.hidden))
+    run_beside([partial(_train_run, project, job, one) for one in made], workers)
 
 
 def _train_run(project: Project, job: TrainJob, made: Made) -> None:
@@ -153,9 +170,12 @@ def _train_run(project: Project, job: TrainJob, made: Made) -> None:
         scratch=made.scratch,
         device=training_device(),
         projections=_learnt(project, job, run) if job.projections else {},
+        group=training_group(training_device()),
         targets=_targets(project, job, run, feed, journal),
     )
     outcome = train_to_end(work)
+    if not leads():
+        return
     identity = Identity(
         suite=job.suite,
         entry=job.entry,

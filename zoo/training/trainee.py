@@ -56,14 +56,18 @@ def cut(batch: Batch, parts: int) -> Iterator[tuple[Batch, float]]:
     whole = len(batch.input_ids)
     size = -(-whole // parts)
     for start in range(0, whole, size):
-        rows = slice(start, start + size)
-        part = replace(
-            batch,
-            input_ids=batch.input_ids[rows],
-            attention_mask=batch.attention_mask[rows],
-            token_type_ids=batch.token_type_ids[rows],
-            labels=batch.labels[rows],
-            answerable=None if batch.answerable is None else batch.answerable[rows],
-            rows=batch.rows[rows],
-        )
+        part = rows_of(batch, slice(start, start + size))
         yield part, len(part.input_ids) / whole
+
+
+def rows_of(batch: Batch, rows: slice) -> Batch:
+    """Some rows of a batch, as long as they are in it."""
+    return replace(
+        batch,
+        input_ids=batch.input_ids[rows],
+        attention_mask=batch.attention_mask[rows],
+        token_type_ids=batch.token_type_ids[rows],
+        labels=batch.labels[rows],
+        answerable=None if batch.answerable is None else batch.answerable[rows],
+        rows=batch.rows[rows],
+    )

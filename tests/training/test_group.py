@@ -1,0 +1,223 @@
+"""Processes that train together do what one does, write once, and end together."""
+
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import PreTrainedModel
+
+from tests import tiny
+from tests.training.crew import together
+from tests.training.stages import TEACHER, stage, write
+from tests.training.tables import COSINE, LABELS, SOFT, plain, task_stage
+from zoo.distil.stage import Below
+from zoo.errors import Problem, TrainingError, UsageError
+from zoo.paths import Project
+from zoo.records.gate_file import write_gate
+from zoo.training import group as group_module
+from zoo.training import launch
+from zoo.training.group import Group
+from zoo.training.launch import in_group, wanted_processes
+from zoo.training.loop import train
+from zoo.training.resume import Scratch
+
+SUITE = """\
+seeds: [1]
+tasks: {sentiment: {train: 24, dev: 8, max_length: 16}}
+corpus: {kind: pocket, documents: 40}
+optimise: {epochs: 1, batch_size: 8, learning_rate: 1.0e-3, dropout: 0.0}
+bench: {shapes: [1x8]}
+"""
+KD = "teacher: big\nstudent: {layers: 1}\nmethod: {name: kd}\n"
+FILES = {"suite.yaml": SUITE, "teachers/big.yaml": TEACHER, "kd.yaml": KD}
+
+
+def short(folder: Path, **change: object) -> tiny.Setup:
+    """Two stages, the first of which may be left early, over batches of which the last has a row."""
+    stages = (
+        task_stage(LABELS, SOFT, name="one", share=0.5, leave=Below("labels", 1e9)),
+        task_stage(LABELS, COSINE, name="two", share=0.5),
+    )
+    settings = {"steps": 12, "learning_rate": 1e-4}
+    return tiny.Setup(folder, stages, optimise=plain(**(settings | change)), examples=25)
+
+
+def close(ours: PreTrainedModel, theirs: dict[str, torch.Tensor]) -> bool:
+    """Whether weights are equal but for rounding."""
+    return all(
+        torch.allclose(tensor, theirs[name], rtol=0, atol=2e-5)
+        for name, tensor in ours.state_dict().items()
+    )
+
+
+def test_stages_are_left_by_all_at_once(tmp_path: Path) -> None:
+    """At the end of the same epoch as by one process; the last batch of one row counts once."""
+
+    def work(group: Group, folder: Path) -> None:
+        outcome = train(replace(short(folder).work(), group=group))
+        torch.save(outcome.model.state_dict(), folder / "weights")
+        (folder / "steps").write_text(json.dumps([phase.steps for phase in outcome.phases]))
+
+    folders = together(work, tmp_path)
+    whole = train(short(tmp_path).work())
+    for folder in folders:
+        assert json.loads((folder / "steps").read_text()) == [4, 6]
+        assert close(whole.model, torch.load(folder / "weights"))
+    assert [phase.steps for phase in whole.phases] == [4, 6]
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2), (2, 3)])
+def test_another_number_of_processes_goes_on(before: int, after: int, tmp_path: Path) -> None:
+    """Killed in the second stage: the end is that of one process without a kill."""
+
+    def begin(group: Group, folder: Path) -> None:
+        scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
+        with pytest.raises(tiny.Stopped):
+            train(replace(short(folder).work(stop_after=6, scratch=scratch), group=group))
+
+    def go_on(group: Group, folder: Path) -> None:
+        scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
+        work = replace(short(folder).work(stop_after=7, scratch=scratch), group=group)
+        torch.save(train(work).model.state_dict(), folder / "weights")
+
+    together(begin, tmp_path / "before", before)
+    whole = train(short(tmp_path).work())
+    for folder in together(go_on, tmp_path / "after", after):
+        assert close(whole.model, torch.load(folder / "weights"))
+
+
+def test_each_process_drops_out_its_own(tmp_path: Path) -> None:
+    """Equal rows have other masks; and one process alone draws on from where it stands."""
+
+    def work(group: Group, folder: Path) -> None:
+        group.seed(1, 2, 3)
+        torch.save(torch.rand(4), folder / "drawn")
+
+    first, second = (torch.load(folder / "drawn") for folder in together(work, tmp_path))
+    assert not torch.equal(first, second)
+    state = torch.get_rng_state()
+    Group().seed(1, 2, 3)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_what_only_some_learn_from_steps_in_all(tmp_path: Path) -> None:
+    """A parameter without a gradient here has that of the others; without any it has none."""
+
+    def work(group: Group, folder: Path) -> None:
+        used, unused = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+        if group.rank:
+            used.grad = torch.full((2,), 3.0)
+        group.sum_gradients(torch.optim.AdamW([used, unused]))
+        torch.save([used.grad, unused.grad], folder / "gradients")
+
+    for folder in together(work, tmp_path):
+        used, unused = torch.load(folder / "gradients")
+        assert torch.equal(used, torch.full((2,), 3.0))
+        assert unused is None
+
+
+def test_buckets_hold_every_parameter_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_module, "BUCKET", 5)
+    parameters = [torch.nn.Parameter(torch.zeros(size)) for size in (3, 3, 9, 1)]
+    found = [[len(each) for each in bucket] for bucket in group_module._buckets(parameters)]
+    assert found == [[3, 3], [9], [1]]
+
+
+def test_processes_agree_on_the_largest_number(tmp_path: Path) -> None:
+    """As on the signal that asked one of them to end."""
+
+    def work(group: Group, folder: Path) -> None:
+        (folder / "agreed").write_text(str(group.agreed(15 * group.rank)))
+
+    assert {(folder / "agreed").read_text() for folder in together(work, tmp_path)} == {"15"}
+    assert Group().agreed(2) == 2
+
+
+def test_one_failing_ends_all_with_its_error(tmp_path: Path) -> None:
+    """While the other waits for it in an exchange; nobody waits for that one."""
+
+    def work(group: Group, _folder: Path) -> None:
+        if group.rank == 1:
+            raise TrainingError(Problem("here", "it broke"))
+        group.total(torch.ones(3))
+        time.sleep(600)
+
+    with pytest.raises(TrainingError) as raised:
+        together(work, tmp_path)
+    assert str(raised.value) == "here: it broke"
+
+
+def test_a_process_left_alone_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody ends it, it ends by itself."""
+    monkeypatch.setattr(group_module, "GRACE_SECONDS", 0.0)
+
+    def work(group: Group, folder: Path) -> None:
+        group.total(torch.ones(3))
+        if group.rank == 0:
+            with pytest.raises(TrainingError) as raised:
+                group.total(torch.ones(3))
+            (folder / "said").write_text(str(raised.value))
+
+    said = (together(work, tmp_path)[0] / "said").read_text().splitlines()
+    assert said[0].startswith("process 1 of 2: the others cannot be reached: ")
+    assert said[1:] == [
+        "  allowed: processes that all run until the training ends",
+        "  fix: see above why another one ended, and run the same command again",
+    ]
+
+
+@pytest.mark.parametrize("named", ["0", "two", "-1", "65", "1.5", "9" * 5000])
+def test_a_number_that_is_none(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_PROCESSES", named)
+    with pytest.raises(UsageError) as raised:
+        wanted_processes()
+    assert str(raised.value) == (
+        f"ZOO_PROCESSES: {named!r} is not a number of processes\n  allowed: 1 to 64"
+    )
+
+
+def test_processes_that_cannot_be_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_PROCESSES", "2")
+    monkeypatch.setattr(launch, "get_all_start_methods", lambda: ["spawn"])
+    with pytest.raises(UsageError) as raised:
+        wanted_processes()
+    assert str(raised.value) == (
+        "ZOO_PROCESSES: this system cannot fork processes\n  allowed: 1\n  fix: use torchrun"
+    )
+
+
+def test_a_launchers_process_starts_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one of the launcher's already."""
+    monkeypatch.setenv("ZOO_PROCESSES", "2")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    ran: list[int] = []
+    in_group(lambda: ran.append(os.getpid()))()
+    assert ran == [os.getpid()]
+
+
+def test_a_stage_in_two_processes_leaves_what_one_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One checkpoint, one record, one journal, and the weights of one process but for rounding."""
+    found = {}
+    for processes in ("1", "2"):
+        project = Project(tmp_path / processes)
+        write(project, FILES)
+        monkeypatch.setenv("ZOO_PROCESSES", processes)
+        stage(project, "big/pretrain")
+        stage(project, "big/train-sentiment-1")
+        write_gate(project.entry("small", "big").gate, {"sentiment": True})
+        stage(project, "kd/train-sentiment-1")
+        folder = project.entry("small", "kd").checkpoint("sentiment", 1)
+        journal = project.scratch / "journal" / "small" / "kd" / "sentiment-1.jsonl"
+        steps = [json.loads(line)["step"] for line in journal.read_text().splitlines()]
+        assert steps == [1, 2, 3]
+        assert not list((project.scratch / "training").iterdir())
+        found[processes] = load_file(folder / "model.safetensors")
+    for name, tensor in found["1"].items():
+        torch.testing.assert_close(found["2"][name], tensor, rtol=0, atol=1e-4)
