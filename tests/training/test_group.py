@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,7 @@ FILES = {"suite.yaml": SUITE, "teachers/big.yaml": TEACHER, "kd.yaml": KD}
 
 
 def short(folder: Path, **change: object) -> tiny.Setup:
-    """Two stages, the first of which may be left early, over batches of which the last has a row."""
+    """Two stages, the first of which may be left early, over batches of which one has one row."""
     stages = (
         task_stage(LABELS, SOFT, name="one", share=0.5, leave=Below("labels", 1e9)),
         task_stage(LABELS, COSINE, name="two", share=0.5),
@@ -204,20 +205,35 @@ def test_a_stage_in_two_processes_leaves_what_one_leaves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One checkpoint, one record, one journal, and the weights of one process but for rounding."""
-    found = {}
+    first = Project(tmp_path / "first")
+    write(first, FILES)
+    monkeypatch.setenv("ZOO_PROCESSES", "2")
+    stage(first, "big/pretrain")
+    stage(first, "big/train-sentiment-1")
+    write_gate(first.entry("small", "big").gate, {"sentiment": True})
+    found, devices = {}, []
     for processes in ("1", "2"):
-        project = Project(tmp_path / processes)
-        write(project, FILES)
+        project = Project(shutil.copytree(first.root, tmp_path / processes))
         monkeypatch.setenv("ZOO_PROCESSES", processes)
-        stage(project, "big/pretrain")
-        stage(project, "big/train-sentiment-1")
-        write_gate(project.entry("small", "big").gate, {"sentiment": True})
         stage(project, "kd/train-sentiment-1")
         folder = project.entry("small", "kd").checkpoint("sentiment", 1)
         journal = project.scratch / "journal" / "small" / "kd" / "sentiment-1.jsonl"
         steps = [json.loads(line)["step"] for line in journal.read_text().splitlines()]
         assert steps == [1, 2, 3]
         assert not list((project.scratch / "training").iterdir())
+        record = project.entry("small", "kd").training_record("sentiment", 1)
+        devices.append(json.loads(record.read_text())["environment"]["device"])
         found[processes] = load_file(folder / "model.safetensors")
     for name, tensor in found["1"].items():
         torch.testing.assert_close(found["2"][name], tensor, rtol=0, atol=1e-4)
+    assert devices == ["cpu", "2 x cpu"]
+
+
+def test_a_process_without_a_row_adds_nothing() -> None:
+    """One row in two processes: it counts in one of them; the other stands by with it."""
+    values = {"labels": torch.tensor(2.0), "soft": torch.tensor(3.0)}
+    shares = [Group(rank, 2).share(tiny.batch(rows=1)) for rank in range(2)]
+    assert [len(share.batch.rows) or len(share.batch.input_ids) for share in shares] == [1, 1]
+    first, second = (share.weighted((LABELS, SOFT), values) for share in shares)
+    assert all(float(value) == 0.0 for value in first.values())
+    assert second == values

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor, device
 
 
@@ -62,12 +64,16 @@ class Batch:
 
     def to(self, target: device) -> Batch:
         """The same batch on the device `target`."""
+        return self.each(lambda tensor: tensor.to(target))
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The batch with every tensor changed in the same way."""
         return Batch(
             self.layout,
-            self.input_ids.to(target),
-            self.attention_mask.to(target),
-            self.token_type_ids.to(target),
-            self.labels.to(target),
-            None if self.answerable is None else self.answerable.to(target),
+            change(self.input_ids),
+            change(self.attention_mask),
+            change(self.token_type_ids),
+            change(self.labels),
+            None if self.answerable is None else change(self.answerable),
             self.rows,
         )

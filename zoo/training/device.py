@@ -49,8 +49,10 @@ def _own(named: str) -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """The device as records name it: `cpu`, or the name of the GPU."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    """The device as records name it: `cpu`, or the name of the GPU; `2 x cpu` of two processes."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    together = int(os.environ.get("WORLD_SIZE", "1"))
+    return f"{together} x {name}" if together > 1 else name
 
 
 NARROW = 128

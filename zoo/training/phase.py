@@ -25,6 +25,7 @@ from zoo.records.training import ClosingRecord, PhaseRecord
 from zoo.resolve.plan import Phase
 from zoo.signals import Stopped, StopRequest, postponed
 from zoo.tensors.batch import Batch
+from zoo.training.ahead import at_hand
 from zoo.training.closing import HELD, summed, told
 from zoo.training.finite import Broken, FiniteWatch, not_finite, rows_at_fault
 from zoo.training.group import Group, TermLoss, whole_loss
@@ -119,7 +120,7 @@ class PhaseRun:
         stage, optimise = phase.stage, phase.optimise
         self._group = work.group
         with self._group.in_turn():
-            self._feed = work.feed(phase)
+            self._feed = at_hand(work.feed(phase), work.device, work.group)
         self._budget = phase.budget(self._feed.batches_per_epoch)
         self._steps = self._budget.steps
         with told(stage.name):
