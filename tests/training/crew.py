@@ -23,5 +23,8 @@ def together(work: Callable[[Group, Path], None], folder: Path, size: int = 2) -
     def piece(rank: int) -> None:
         launch._as_rank(lambda: work(training_group(CPU), folders[rank]), rank, size, port)
 
+    if size == 1:
+        work(Group(), folders[0])
+        return folders
     run_beside([lambda rank=rank: piece(rank) for rank in range(size)], size, together=True)
     return folders
