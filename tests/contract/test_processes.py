@@ -14,7 +14,7 @@ from zoo.losses.counts import counted
 from zoo.resolve.plan import Phase
 from zoo.spec.optimise import Optimise
 from zoo.training import phase as engine
-from zoo.training.group import Group
+from zoo.training.group import ProcessGroup
 from zoo.training.loop import train
 from zoo.training.trainee import rows_of
 
@@ -33,7 +33,7 @@ def made(folder: Path, case: Case) -> tiny.Setup:
     return setup
 
 
-def gradients(setup: tiny.Setup, group: Group) -> Gradients:
+def gradients(setup: tiny.Setup, group: ProcessGroup) -> Gradients:
     """The gradients of the last stage's first step, as the clip finds them."""
     found: Gradients = {}
     stage = replace(setup.stages[-1], share=1.0)
@@ -46,7 +46,7 @@ def gradients(setup: tiny.Setup, group: Group) -> Gradients:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "clip_gradients", look)
         # Modules that are drawn must be the same ones here and there.
-        patch.setattr(Group, "seed", lambda *_: None)
+        patch.setattr(ProcessGroup, "seed", lambda *_: None)
         work = replace(setup.work(), phases=(Phase(stage, setup.optimise),), group=group)
         with pytest.raises(Seen):
             train(work)
@@ -57,7 +57,7 @@ def gradients(setup: tiny.Setup, group: Group) -> Gradients:
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """What each of two processes found: gradients, and what it had after a training."""
 
-    def every(group: Group, folder: Path) -> None:
+    def every(group: ProcessGroup, folder: Path) -> None:
         for case in cases():
             setup = made(folder, case)
             torch.save(gradients(setup, group), folder / "-".join(("gradients", *case)))
@@ -77,7 +77,7 @@ def test_gradients_are_those_of_one_process(
     found: list[Path], name: str, data: Data, kind: Kind, tmp_path: Path
 ) -> None:
     """On the same batch, whatever a term is a mean over, and where it compares samples."""
-    expected = gradients(made(tmp_path, (name, data, kind)), Group())
+    expected = gradients(made(tmp_path, (name, data, kind)), ProcessGroup())
     ours, theirs = (torch.load(folder / f"gradients-{name}-{data}-{kind}") for folder in found)
     assert ours.keys() == theirs.keys() == expected.keys()
     largest = max(float(gradient.abs().max()) for gradient in expected.values())

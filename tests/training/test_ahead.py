@@ -10,7 +10,7 @@ from zoo.data.batches import TaskFeed
 from zoo.tensors.batch import Batch
 from zoo.training import ahead
 from zoo.training.ahead import Ahead, Copied, at_hand
-from zoo.training.group import Group
+from zoo.training.group import ProcessGroup
 
 CPU = torch.device("cpu")
 
@@ -70,9 +70,9 @@ def test_the_next_batch_is_made_meanwhile() -> None:
 def test_only_one_process_on_a_gpu_reads_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "Stream", NoStream)
     feed = TaskFeed(tiny.encoded("span"), 7, 0)
-    assert at_hand(feed, CPU, Group()) is feed
-    assert at_hand(feed, torch.device("cuda"), Group(size=2)) is feed
-    assert isinstance(at_hand(feed, torch.device("cuda"), Group()), Ahead)
+    assert at_hand(feed, CPU, ProcessGroup()) is feed
+    assert at_hand(feed, torch.device("cuda"), ProcessGroup(size=2)) is feed
+    assert isinstance(at_hand(feed, torch.device("cuda"), ProcessGroup()), Ahead)
 
 
 @pytest.mark.gpu

@@ -6,9 +6,11 @@ import torch
 from zoo.errors import UsageError
 from zoo.training.device import (
     device_name,
+    leads,
     peak_memory_bytes,
     random_states,
     restore_random_states,
+    share_threads,
     training_device,
 )
 
@@ -111,3 +113,30 @@ def test_only_the_gpu_in_use_is_asked_for_its_random_state(monkeypatch: pytest.M
     restore_random_states(states, torch.device("cuda:0"))
     assert states["cuda"] is CUDA_1
     assert asked == [torch.device("cuda:1"), (CUDA_1, torch.device("cuda:0"))]
+
+
+def test_each_process_of_a_launcher_has_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its number on this machine, unless one is named; and only the first one writes."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert training_device() == torch.device("cuda:3")
+    monkeypatch.setenv("ZOO_DEVICE", "cuda:2")
+    assert training_device() == torch.device("cuda:2")
+    monkeypatch.setenv("ZOO_DEVICE", "cpu")
+    assert training_device() == torch.device("cpu")
+    assert leads()
+    monkeypatch.setenv("RANK", "3")
+    assert not leads()
+
+
+def test_processes_that_train_together_train_nothing_beside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However narrow the model: all train the same run."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    monkeypatch.setenv("ZOO_DEVICE", "cpu")
+    assert share_threads(32) == 4
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert share_threads(32) == 1

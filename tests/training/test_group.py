@@ -22,10 +22,10 @@ from zoo.paths import Project
 from zoo.records.gate_file import write_gate
 from zoo.training import group as group_module
 from zoo.training import launch
-from zoo.training.group import Group
+from zoo.training.group import ProcessGroup
 from zoo.training.launch import in_group, wanted_processes
 from zoo.training.loop import train
-from zoo.training.resume import Scratch
+from zoo.training.resume import Place, Scratch
 
 SUITE = """\
 seeds: [1]
@@ -59,7 +59,7 @@ def close(ours: PreTrainedModel, theirs: dict[str, torch.Tensor]) -> bool:
 def test_stages_are_left_by_all_at_once(tmp_path: Path) -> None:
     """At the end of the same epoch as by one process; the last batch of one row counts once."""
 
-    def work(group: Group, folder: Path) -> None:
+    def work(group: ProcessGroup, folder: Path) -> None:
         outcome = train(replace(short(folder).work(), group=group))
         torch.save(outcome.model.state_dict(), folder / "weights")
         (folder / "steps").write_text(json.dumps([phase.steps for phase in outcome.phases]))
@@ -76,12 +76,12 @@ def test_stages_are_left_by_all_at_once(tmp_path: Path) -> None:
 def test_another_number_of_processes_goes_on(before: int, after: int, tmp_path: Path) -> None:
     """Killed in the second stage: the end is that of one process without a kill."""
 
-    def begin(group: Group, folder: Path) -> None:
+    def begin(group: ProcessGroup, folder: Path) -> None:
         scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
         with pytest.raises(tiny.Stopped):
             train(replace(short(folder).work(stop_after=6, scratch=scratch), group=group))
 
-    def go_on(group: Group, folder: Path) -> None:
+    def go_on(group: ProcessGroup, folder: Path) -> None:
         scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
         work = replace(short(folder).work(stop_after=7, scratch=scratch), group=group)
         torch.save(train(work).model.state_dict(), folder / "weights")
@@ -95,21 +95,21 @@ def test_another_number_of_processes_goes_on(before: int, after: int, tmp_path: 
 def test_each_process_drops_out_its_own(tmp_path: Path) -> None:
     """Equal rows have other masks; and one process alone draws on from where it stands."""
 
-    def work(group: Group, folder: Path) -> None:
+    def work(group: ProcessGroup, folder: Path) -> None:
         group.seed(1, 2, 3)
         torch.save(torch.rand(4), folder / "drawn")
 
     first, second = (torch.load(folder / "drawn") for folder in together(work, tmp_path))
     assert not torch.equal(first, second)
     state = torch.get_rng_state()
-    Group().seed(1, 2, 3)
+    ProcessGroup().seed(1, 2, 3)
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_what_only_some_learn_from_steps_in_all(tmp_path: Path) -> None:
     """A parameter without a gradient here has that of the others; without any it has none."""
 
-    def work(group: Group, folder: Path) -> None:
+    def work(group: ProcessGroup, folder: Path) -> None:
         used, unused = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
         if group.rank:
             used.grad = torch.full((2,), 3.0)
@@ -132,17 +132,17 @@ def test_buckets_hold_every_parameter_once(monkeypatch: pytest.MonkeyPatch) -> N
 def test_processes_agree_on_the_largest_number(tmp_path: Path) -> None:
     """As on the signal that asked one of them to end."""
 
-    def work(group: Group, folder: Path) -> None:
+    def work(group: ProcessGroup, folder: Path) -> None:
         (folder / "agreed").write_text(str(group.agreed(15 * group.rank)))
 
     assert {(folder / "agreed").read_text() for folder in together(work, tmp_path)} == {"15"}
-    assert Group().agreed(2) == 2
+    assert ProcessGroup().agreed(2) == 2
 
 
 def test_one_failing_ends_all_with_its_error(tmp_path: Path) -> None:
     """While the other waits for it in an exchange; nobody waits for that one."""
 
-    def work(group: Group, _folder: Path) -> None:
+    def work(group: ProcessGroup, _folder: Path) -> None:
         if group.rank == 1:
             raise TrainingError(Problem("here", "it broke"))
         group.total(torch.ones(3))
@@ -157,7 +157,7 @@ def test_a_process_left_alone_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
     """Where nobody ends it, it ends by itself."""
     monkeypatch.setattr(group_module, "GRACE_SECONDS", 0.0)
 
-    def work(group: Group, folder: Path) -> None:
+    def work(group: ProcessGroup, folder: Path) -> None:
         group.total(torch.ones(3))
         if group.rank == 0:
             with pytest.raises(TrainingError) as raised:
@@ -232,8 +232,24 @@ def test_a_stage_in_two_processes_leaves_what_one_leaves(
 def test_a_process_without_a_row_adds_nothing() -> None:
     """One row in two processes: it counts in one of them; the other stands by with it."""
     values = {"labels": torch.tensor(2.0), "soft": torch.tensor(3.0)}
-    shares = [Group(rank, 2).share(tiny.batch(rows=1)) for rank in range(2)]
+    shares = [ProcessGroup(rank, 2).share(tiny.batch(rows=1)) for rank in range(2)]
     assert [len(share.batch.rows) or len(share.batch.input_ids) for share in shares] == [1, 1]
     first, second = (share.weighted((LABELS, SOFT), values) for share in shares)
     assert all(float(value) == 0.0 for value in first.values())
     assert second == values
+
+
+def test_one_process_saves_and_all_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one never finds it time to save, writes nothing and removes nothing."""
+    modules = {"trainee": torch.nn.Linear(2, 2)}
+    first = Scratch(tmp_path / "scratch", every_seconds=0.0)
+    first.save(Place(step=3), modules, None)
+    monkeypatch.setenv("RANK", "1")
+    second = Scratch(tmp_path / "scratch", every_seconds=0.0)
+    assert first.due()
+    assert not second.due()
+    second.save(Place(step=4), modules, None)
+    second.clear()
+    place = second.place()
+    assert place is not None
+    assert place.step == 3

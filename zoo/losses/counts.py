@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Settings = Mapping[str, Any]
-Count = Callable[[Batch, Settings], int]
+PartCount = Callable[[Batch, Settings], int]
 
 
 def counted(loss: Callable[..., Tensor], batch: Batch) -> int:
@@ -73,7 +73,7 @@ def _hard(batch: Batch, settings: Settings) -> int:
     return _sequences(batch, settings)
 
 
-COUNTS: Mapping[Callable[..., Tensor], Count] = {
+COUNTS: Mapping[Callable[..., Tensor], PartCount] = {
     attention_kl: _tokens_or_samples,
     attention_mse: _pairs_or_all,
     hard_labels: _hard,

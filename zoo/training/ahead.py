@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zoo.data.batches import Feed
 from zoo.tensors.batch import Batch
-from zoo.training.group import Group
+from zoo.training.group import ProcessGroup
 
 
 class Copied(NamedTuple):
@@ -63,7 +63,7 @@ def _read_by(stream: torch.cuda.Stream, tensor: Tensor) -> Tensor:
     return tensor
 
 
-def at_hand(feed: Feed, device: torch.device, group: Group) -> Feed:
+def at_hand(feed: Feed, device: torch.device, group: ProcessGroup) -> Feed:
     """The feed as a device reads it fastest; its batches are the same.
 
     Several processes take their rows of a batch before it is copied.

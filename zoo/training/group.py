@@ -42,7 +42,7 @@ def whole_loss(term: Term, place: Tensor, target: Tensor, batch: Batch) -> Tenso
 
 
 @dataclass(frozen=True)
-class Group:
+class ProcessGroup:
     """`size` processes, of which this is number `rank`; one alone has nothing to exchange."""
 
     rank: int = 0
@@ -139,7 +139,7 @@ class Group:
 class Share:
     """What one process computes of a part of a batch: `batch`, of which the first `rows` count."""
 
-    group: Group
+    group: ProcessGroup
     part: Batch
     batch: Batch
     rows: int
@@ -170,17 +170,17 @@ class Share:
         return value * (counted(term.loss, self.batch) / whole if whole else 0.0)
 
 
-def training_group(device: torch.device) -> Group:
+def training_group(device: torch.device) -> ProcessGroup:
     """The processes that a launcher started to train together on devices of this kind.
 
     A launcher says so in the environment: `torchrun`, `accelerate launch`, or `in_group`.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return Group()
+        return ProcessGroup()
     from accelerate import PartialState  # noqa: PLC0415
 
     state = PartialState(cpu=device.type == "cpu", timeout=PATIENCE)
-    return Group(state.process_index, state.num_processes)
+    return ProcessGroup(state.process_index, state.num_processes)
 
 
 def _buckets(parameters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
@@ -207,7 +207,7 @@ def _device() -> torch.device:
 
 
 @contextmanager
-def _joined(group: Group) -> Iterator[None]:
+def _joined(group: ProcessGroup) -> Iterator[None]:
     """An exchange with the other processes.
 
     Raises:

@@ -12,15 +12,15 @@ import torch
 from zoo.errors import Problem, UsageError
 from zoo.training.beside import PieceOfWork, run_beside
 
-MOST = 64
+MOST_PROCESSES = 64
 _VARIABLE = "ZOO_PROCESSES"
 _LAUNCHED = "WORLD_SIZE"
 """What every launcher tells its processes: how many there are."""
 
-Given = ParamSpec("Given")
+Arguments = ParamSpec("Arguments")
 
 
-def in_group(stage: Callable[Given, None]) -> Callable[Given, None]:
+def in_group(stage: Callable[Arguments, None]) -> Callable[Arguments, None]:
     """A stage whose trainings `$ZOO_PROCESSES` processes do together; by itself it is one.
 
     Where a launcher has started this process, it is one of the launcher's. If one ends with an
@@ -31,7 +31,7 @@ def in_group(stage: Callable[Given, None]) -> Callable[Given, None]:
     """
 
     @wraps(stage)
-    def together(*given: Given.args, **named: Given.kwargs) -> None:
+    def together(*given: Arguments.args, **named: Arguments.kwargs) -> None:
         piece, size = partial(stage, *given, **named), wanted_processes()
         if size == 1 or _LAUNCHED in os.environ:
             piece()
@@ -50,9 +50,9 @@ def wanted_processes() -> int:
         UsageError: it is not a number of processes, or this system cannot fork them.
     """
     named = os.environ.get(_VARIABLE, "").strip() or "1"
-    if not (named.isascii() and named.isdigit() and 0 < int(named[:9]) <= MOST):
+    if not (named.isascii() and named.isdigit() and 0 < int(named[:9]) <= MOST_PROCESSES):
         raise UsageError(
-            Problem(_VARIABLE, f"{named!r} is not a number of processes", f"1 to {MOST}")
+            Problem(_VARIABLE, f"{named!r} is not a number of processes", f"1 to {MOST_PROCESSES}")
         )
     if named != "1" and "fork" not in get_all_start_methods():
         raise UsageError(

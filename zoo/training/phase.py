@@ -28,7 +28,7 @@ from zoo.tensors.batch import Batch
 from zoo.training.ahead import at_hand
 from zoo.training.closing import HELD, summed, told
 from zoo.training.finite import Broken, FiniteWatch, not_finite, rows_at_fault
-from zoo.training.group import Group, TermLoss, whole_loss
+from zoo.training.group import ProcessGroup, TermLoss, whole_loss
 from zoo.training.journal import Journal
 from zoo.training.optimiser import carry_moments, clip_gradients, make_optimiser
 from zoo.training.resume import Place, Saved, Scratch
@@ -57,7 +57,7 @@ class Work:
     scratch: Scratch | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     projections: Mapping[str, Tensor] = field(default_factory=dict)
-    group: Group = field(default_factory=Group)
+    group: ProcessGroup = field(default_factory=ProcessGroup)
     targets: TargetSource = live
 
 
