@@ -4,6 +4,8 @@ import copy
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from benchmarks.engines import Training
 from benchmarks.work import SOFT_WEIGHT, TEMPERATURE, Workload
 from zoo.data.batches import Encoded, Feed, TaskFeed, collate
@@ -16,6 +18,7 @@ from zoo.tensors.batch import Batch
 from zoo.training.journal import Journal
 from zoo.training.loop import Work, train_to_end
 from zoo.training.resume import Scratch
+from zoo.training.stored import StoredTargets
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,26 @@ def prepare(work: Workload, folder: Path) -> Training:
     stages = Kd(temperature=TEMPERATURE, soft_weight=SOFT_WEIGHT).stages(
         Setting(*shapes, work.encoded.task.kind.value)
     )
-    feed = _feed(work)
+    feed, journal = _feed(work), Journal(folder / "journal.jsonl", quiet=True)
+    device = torch.device("cpu")
     ready = Work(
         phases=tuple(Phase(*pair) for pair in apportioned(stages, work.optimise, {})),
         student=student,
         teacher=lambda _data: work.teacher,
         feed=lambda _phase: feed,
         seed=0,
-        journal=Journal(folder / "journal.jsonl", quiet=True),
+        journal=journal,
         scratch=Scratch(folder / "scratch"),
+        device=device,
+        # Empty: the teacher's pass over the rows counts.
+        targets=StoredTargets(
+            folder / "targets/suite/teacher/task/0",
+            "",
+            shapes[1],
+            lambda _phase: feed,
+            journal,
+            device,
+        ),
     )
     return lambda: train_to_end(ready).model
 

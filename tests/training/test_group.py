@@ -3,9 +3,15 @@
 import json
 import os
 import shutil
+import signal
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
@@ -16,16 +22,23 @@ from tests import tiny
 from tests.training.crew import together
 from tests.training.stages import TEACHER, stage, write
 from tests.training.tables import COSINE, LABELS, SOFT, plain, task_stage
+from tests.training.test_stored import Counted, setup
+from tests.training.test_stored import source as stored
+from zoo.data.batches import Feed
 from zoo.distil.stage import Below
 from zoo.errors import Problem, TrainingError, UsageError
 from zoo.paths import Project
 from zoo.records.gate_file import write_gate
+from zoo.resolve.plan import Phase
+from zoo.signals import Stopped
+from zoo.tensors.batch import Batch
 from zoo.training import group as group_module
 from zoo.training import launch
 from zoo.training.group import ProcessGroup
 from zoo.training.launch import in_group, wanted_processes
 from zoo.training.loop import train
 from zoo.training.resume import Place, Scratch
+from zoo.training.targets import live_steady
 
 SUITE = """\
 seeds: [1]
@@ -172,7 +185,7 @@ def test_a_process_left_alone_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
     ]
 
 
-@pytest.mark.parametrize("named", ["0", "two", "-1", "65", "1.5", "9" * 5000])
+@pytest.mark.parametrize("named", ["0", "two", "-1", "65", "1.5"])
 def test_a_number_that_is_none(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZOO_PROCESSES", named)
     with pytest.raises(UsageError) as raised:
@@ -180,6 +193,14 @@ def test_a_number_that_is_none(named: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert str(raised.value) == (
         f"ZOO_PROCESSES: {named!r} is not a number of processes\n  allowed: 1 to 64"
     )
+
+
+def test_a_number_of_many_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python would refuse to read it; the message does not quote all of it."""
+    monkeypatch.setenv("ZOO_PROCESSES", "9" * 5000)
+    with pytest.raises(UsageError) as raised:
+        wanted_processes()
+    assert "allowed: 1 to 64" in str(raised.value)
 
 
 def test_processes_that_cannot_be_forked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,14 +263,98 @@ def test_a_process_without_a_row_adds_nothing() -> None:
 def test_one_process_saves_and_all_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another one never finds it time to save, writes nothing and removes nothing."""
     modules = {"trainee": torch.nn.Linear(2, 2)}
-    first = Scratch(tmp_path / "scratch", every_seconds=0.0)
-    first.save(Place(step=3), modules, None)
+    scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
+    scratch.save(Place(step=3), modules, None)
+    assert scratch.due()
     monkeypatch.setenv("RANK", "1")
-    second = Scratch(tmp_path / "scratch", every_seconds=0.0)
-    assert first.due()
-    assert not second.due()
-    second.save(Place(step=4), modules, None)
-    second.clear()
-    place = second.place()
-    assert place is not None
-    assert place.step == 3
+    assert not scratch.due()
+    scratch.save(Place(step=4), modules, None)
+    scratch.clear()
+    saved = scratch.saved()
+    assert saved is not None
+    assert saved.place.step == 3
+
+
+def test_one_process_holds_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one of them does not wait for what the first holds."""
+    scratch = Scratch(tmp_path / "scratch")
+    with scratch.held("the first"):
+        monkeypatch.setenv("RANK", "1")
+        with scratch.held("the second"):
+            pass
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_a_signal_stops_all_at_the_same_step(asked: int, tmp_path: Path) -> None:
+    """It comes while one of them is still in the step; all leave after it, and the first saves."""
+    folder = tmp_path / "scratch"
+
+    def stop(group: ProcessGroup, own: Path) -> None:
+        work = replace(short(own).work(scratch=Scratch(folder)), group=group)
+        if group.rank == asked:
+            work.feed = partial(signalling, work.feed)
+        train(work)
+
+    with pytest.raises(Stopped) as raised:
+        together(stop, tmp_path / "before")
+    assert raised.value.by is signal.SIGTERM
+    saved = Scratch(folder).saved()
+    assert saved is not None
+    place = saved.place
+    stage = ("one", "two")[len(place.finished)]
+    assert place.step > 0
+    assert raised.value.where.startswith(f"stage {stage!r}, step {place.step} of ")
+
+    def go_on(group: ProcessGroup, own: Path) -> None:
+        work = replace(short(own).work(scratch=Scratch(folder)), group=group)
+        torch.save(train(work).model.state_dict(), own / "weights")
+
+    whole = train(short(tmp_path).work())
+    for own in together(go_on, tmp_path / "after"):
+        assert close(whole.model, torch.load(own / "weights"))
+
+
+def signalling(feed: Callable[[Phase], Feed], phase: Phase) -> Feed:
+    """The feed of a phase that asks the parent to end, when its third batch is read."""
+    made = feed(phase)
+    read = made.batch
+
+    def batch(step: int) -> Batch:
+        if step == 2:
+            os.kill(os.getppid(), signal.SIGTERM)
+        return read(step)
+
+    return cast("Feed", SimpleNamespace(batches_per_epoch=made.batches_per_epoch, batch=batch))
+
+
+def test_what_follows_a_stop_is_no_error(tmp_path: Path) -> None:
+    """One leaves at once where it has nothing to save, and the other loses it."""
+
+    def work(group: ProcessGroup, _folder: Path) -> None:
+        if group.rank == 0:
+            os.kill(os.getppid(), signal.SIGTERM)
+            time.sleep(600)
+        with suppress(Stopped):
+            time.sleep(600)
+        time.sleep(1.0)
+        raise TrainingError(Problem("here", "the other one cannot be reached"))
+
+    with pytest.raises(Stopped):
+        together(work, tmp_path)
+
+
+def test_all_read_what_the_first_stored_of_a_teacher(tmp_path: Path) -> None:
+    """Only the first asks for the teacher; the weights are those with the live one, bit by bit."""
+
+    def both(group: ProcessGroup, own: Path) -> None:
+        setting = setup(own)
+        source = Counted(replace(stored(setting, own), folder=tmp_path / "answers" / "1"))
+        for name, targets in (("stored", source), ("live", live_steady)):
+            work = replace(setting.work(), group=group, targets=targets)
+            torch.save(train(work).model.state_dict(), own / name)
+        assert bool(source.asked) == (group.rank == 0)
+
+    for own in together(both, tmp_path / "processes"):
+        kept, live = (torch.load(own / name) for name in ("stored", "live"))
+        assert all(torch.equal(tensor, live[name]) for name, tensor in kept.items())
+    assert list((tmp_path / "answers").rglob("*.bin"))

@@ -10,7 +10,8 @@ from transformers import PreTrainedModel
 from zoo.distil.stage import Data
 from zoo.errors import Problem, TrainingError
 from zoo.records.training import PhaseRecord
-from zoo.training.phase import History, PhaseRun, PhaseStart, Work, closed, opened
+from zoo.training.history import History
+from zoo.training.phase import PhaseRun, PhaseStart, Work, closed, opened
 from zoo.training.projections import take_up
 from zoo.training.resume import Place
 from zoo.training.trainee import make_projections

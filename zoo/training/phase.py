@@ -4,12 +4,10 @@ A step is: teacher (no gradient) -> student -> terms -> backward -> clip -> surg
 optimiser. Nothing here knows a method; what differs stands in the stage's table of terms.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from signal import Signals
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,9 +27,10 @@ from zoo.training.ahead import at_hand
 from zoo.training.closing import HELD, summed, told
 from zoo.training.finite import Broken, FiniteWatch, not_finite, rows_at_fault
 from zoo.training.group import ProcessGroup, TermLoss, whole_loss
+from zoo.training.history import History
 from zoo.training.journal import Journal
 from zoo.training.optimiser import carry_moments, clip_gradients, make_optimiser
-from zoo.training.resume import Place, Saved, Scratch
+from zoo.training.resume import Saved, Scratch
 from zoo.training.targets import Targets, TargetSource, live
 from zoo.training.trainee import cut, freeze, set_dropout
 from zoo.training.words import WordModel, reads_words, tap_on, word_value
@@ -59,33 +58,6 @@ class Work:
     projections: Mapping[str, Tensor] = field(default_factory=dict)
     group: ProcessGroup = field(default_factory=ProcessGroup)
     targets: TargetSource = live
-
-
-@dataclass
-class History:
-    """What lies behind the open phase: the phases that are finished, and when all began."""
-
-    finished: list[PhaseRecord]
-    began: float
-
-    @classmethod
-    def after(cls, place: Place) -> "History":
-        """The history that leads to a place, its seconds counted on."""
-        return cls(list(place.finished), time.monotonic() - place.seconds)
-
-    @property
-    def seconds(self) -> float:
-        """What all attempts took until now."""
-        return time.monotonic() - self.began
-
-    def passes(self, phases: Sequence[Phase], data: Data) -> float:
-        """How often the finished ones of `phases` have read `data`, in epochs."""
-        behind = zip(phases, self.finished, strict=False)
-        return sum(record.passes or 0.0 for phase, record in behind if phase.stage.data == data)
-
-    def place(self, **where: Any) -> Place:
-        """Where training stands; `where` says how far the open phase is."""
-        return Place(finished=tuple(self.finished), seconds=self.seconds, **where)
 
 
 def opened(work: Work, phase: Phase, student: PreTrainedModel) -> PreTrainedModel:
