@@ -16,6 +16,8 @@ from zoo.processes import die_with_parent, ending
 from zoo.signals import Stopped, held_back, interruptible, postponed
 
 PieceOfWork = Callable[[], None]
+WAIT_SECONDS = 0.5
+"""How often the processes at work are looked at: as late may a signal be noticed."""
 
 
 def run_beside(pieces: Sequence[PieceOfWork], workers: int, *, together: bool = False) -> None:
@@ -75,8 +77,9 @@ class _Crew:
                     os.kill(process.pid, by)
 
     def wait(self) -> None:
-        """Wait until a process ends, and take what it says."""
-        for ended in wait([*self.running]):
+        """Wait a while for processes to end, and take what they say."""
+        # Not for ever: a signal that another thread was given does not end this thread's wait.
+        for ended in wait([*self.running], WAIT_SECONDS):
             assert isinstance(ended, int)
             if ended in self.running:
                 self._take(*self.running.pop(ended))
