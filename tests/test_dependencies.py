@@ -23,7 +23,6 @@ DEVELOPMENT = EXTRAS["dev"]
 OPTIONAL = {"openvino": "openvino", "pynvml": "nvidia-ml-py"}
 """Modules that are imported where they are installed, and who brings them."""
 USED_OTHERWISE = {
-    "dvc": "zoo run starts it as a command",
     "onnxscript": "torch.onnx writes graphs with it",
 }
 

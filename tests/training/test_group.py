@@ -348,7 +348,9 @@ def test_all_read_what_the_first_stored_of_a_teacher(tmp_path: Path) -> None:
 
     def both(group: ProcessGroup, own: Path) -> None:
         setting = setup(own)
-        source = Counted(replace(stored(setting, own), folder=tmp_path / "answers" / "1"))
+        source = Counted(
+            replace(stored(setting, own), folder=tmp_path / "answers/suite/teacher/sentiment/1")
+        )
         for name, targets in (("stored", source), ("live", live_steady)):
             work = replace(setting.work(), group=group, targets=targets)
             torch.save(train(work).model.state_dict(), own / name)

@@ -20,8 +20,8 @@ from zoo.data.pocket_sentences import FAULTS, opinion, statement
 
 ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)
 PASSIVE = 0.25
-Part = Literal["agent", "verb", "patient", "place"]
-PARTS: tuple[Part, ...] = ("agent", "verb", "patient", "place")
+PocketPart = Literal["agent", "verb", "patient", "place"]
+PARTS: tuple[PocketPart, ...] = ("agent", "verb", "patient", "place")
 MOST_ALIKE = 5.0
 
 
@@ -128,7 +128,7 @@ def similarity(speaker: Speaker) -> Draft:
     return Draft(speaker.tell(event), speaker.tell(second), share * len(kept), share * mistake)
 
 
-def _partly(speaker: Speaker, event: Event, kept: list[Part]) -> Event:
+def _partly(speaker: Speaker, event: Event, kept: list[PocketPart]) -> Event:
     agent, verb, patient, place = event.agent, event.verb, event.patient, event.place
     nouns = (agent.noun, patient.noun)
     if "agent" not in kept:

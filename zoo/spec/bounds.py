@@ -21,7 +21,7 @@ MOST_PARAMETERS = (MOST_TRAINING_GIB << 30) // _BYTES_PER_PARAMETER
 
 Depth = Annotated[int, Field(gt=0, le=1_000)]
 Size = Annotated[int, Field(gt=0, le=10_000_000)]
-Positions = Annotated[int, Field(ge=8, le=1_000_000)]
+PositionCount = Annotated[int, Field(ge=8, le=1_000_000)]
 TokenTypes = Annotated[int, Field(ge=1, le=1_000)]
 
 Examples = Annotated[int, Field(gt=0, le=1_000_000_000)]

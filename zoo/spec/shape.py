@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import ValidationInfo, field_validator, model_validator
 
 from zoo.spec.base import Spec, misfit
-from zoo.spec.bounds import Depth, Positions, Size, TokenTypes
+from zoo.spec.bounds import Depth, PositionCount, Size, TokenTypes
 
 Family = Literal["bert", "distilbert", "roberta", "electra"]
 
@@ -31,7 +31,7 @@ class Shape(Spec):
     """Intermediate size of the feed-forward network."""
     vocabulary: Size
     """Vocabulary size."""
-    positions: Positions = 512
+    positions: PositionCount = 512
     """Maximum sequence length in tokens."""
     token_types: TokenTypes | None = None
     """Token types; defaults to the family's (BERT and ELECTRA 2, RoBERTa 1)."""
