@@ -41,7 +41,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo: Zoo) -> Projec
     specs = tmp_path / "specs/pocket"
     (specs / "studies").mkdir(parents=True)
     shutil.copytree(POCKET / "teachers", specs / "teachers")
-    for name in ("suite.yaml", "kd-2l.yaml", "finetune-2l.yaml"):
+    suite = (POCKET / "suite.yaml").read_text().replace("seeds: [1]", "seeds: [1, 2, 3]")
+    (specs / "suite.yaml").write_text(suite)
+    for name in ("kd-2l.yaml", "finetune-2l.yaml"):
         shutil.copy(POCKET / name, specs / name)
     (specs / "studies/soft.yaml").write_text(STUDY)
     monkeypatch.chdir(tmp_path)

@@ -166,7 +166,7 @@ def test_words_are_replaced_as_often_as_said_and_candidates_drawn_alike() -> Non
     wanted = ("boy", "hen", "dog", "song", "hotel")
     model = biased(dict.fromkeys(wanted, 500.0))
     examples = split("the room is nasty")
-    made = augmented(examples, Augment(copies=4000, candidates=5), masked(model))
+    made = augmented(examples, Augment.model_construct(copies=4000, candidates=5), masked(model))
     drawn = [word for first, _ in texts(made)[1:] for word in first.split() if word in wanted]
     assert len(drawn) / 16_000 == pytest.approx(0.4, abs=0.02)
     for word in wanted:

@@ -17,7 +17,7 @@ CORPUS = PocketCorpus(documents=40)
 
 @pytest.fixture
 def documents(tmp_path: Path) -> Documents:
-    found = corpus_blocks(CORPUS, tiny.tokenizer(), tmp_path, length=24, pair=True)
+    found = corpus_blocks(CORPUS, tiny.tokenizer(), tmp_path, length=40, pair=True)
     assert isinstance(found, Documents)
     return found
 
@@ -29,7 +29,7 @@ def test_each_document_is_one_sequence(documents: Documents) -> None:
     assert len(documents) == len(texts)
     for number, text in enumerate(texts):
         pieces = tokenizer(text.replace("\n", " [SEP] "), add_special_tokens=False)["input_ids"]
-        wanted = [tokenizer.cls_token_id, *pieces[:22], tokenizer.sep_token_id]
+        wanted = [tokenizer.cls_token_id, *pieces[:38], tokenizer.sep_token_id]
         assert documents[number].input_ids.tolist() == wanted
 
 

@@ -132,7 +132,7 @@ def test_readme_and_docs_are_all_looked_at(write: Write) -> None:
         ),
         (
             "<!-- show: pocket/kd-2l on mnli -->\n<!-- end -->\n",
-            r"page.md:1: pocket/kd-2l has no task 'mnli'\n  allowed: acceptability, ",
+            r"page.md:1: pocket/kd-2l has no task 'mnli'\n  allowed: sentiment, ",
         ),
         (
             "<!-- numbers: kdd -->\n<!-- end -->\n",

@@ -94,7 +94,7 @@ def test_what_is_read_decides_what_is_built(dvc: Building, data: Path) -> None:
     train.write_text("".join(rows.splitlines(keepends=True)[:17]))
     dry = dvc.run(str(dvc.scripts / "zoo"), "run", "tiny", "--dry-run", ZOO_DATA=str(data))
     assert [line.split("/")[1] for line in dry.stdout.splitlines()[1:]] == [
-        place.replace("/", " ") for place in (*TRAINED, *STUDENT)
+        place.replace("/", " ") for place in ("inputs/inputs", *TRAINED, *STUDENT)
     ]
     assert built(dvc, data) == sorted([*TRAINED, *STUDENT])
     fewer = digests(dvc)
