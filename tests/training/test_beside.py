@@ -14,7 +14,7 @@ import pytest
 
 from zoo.errors import Problem, TrainingError
 from zoo.signals import POLITE, Stopped, postponed
-from zoo.training.beside import run_beside
+from zoo.training.beside import _Crew, run_beside
 
 MOST_SECONDS = 300.0
 """Until a meeting that cannot take place is given up: never waited for where all is well."""
@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 sys.path = sys.argv[2:]
 from tests.training.test_beside import outlive
-from zoo.training.beside import run_beside
+from zoo.training.beside import _Crew, run_beside
 run_beside([partial(outlive, Path(sys.argv[1]))] * 2, 2)
 """
 
@@ -139,6 +139,17 @@ def test_a_signal_is_passed_on_and_waited_for(by: signal.Signals, tmp_path: Path
     assert stopped.value.code == 128 + by
     assert sorted(stopped.value.where.split("; ")) == ["step 0", "step 1"]
     assert not notes[2].exists()
+
+
+def test_a_signal_that_comes_while_a_piece_is_started_reaches_it(tmp_path: Path) -> None:
+    """Whoever passes it on does not know the new process yet."""
+    crew = _Crew()
+    crew.pass_on(signal.SIGTERM)
+    crew.start(partial(work_on, tmp_path / "note", "step 1"))
+    ends = time.monotonic() + MOST_SECONDS
+    while crew.running and time.monotonic() < ends:
+        crew.wait()
+    assert [each.where for each in crew.stopped] in (["step 1"], [""])
 
 
 def test_a_signal_to_the_whole_group_is_one_request(tmp_path: Path) -> None:

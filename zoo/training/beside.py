@@ -67,14 +67,15 @@ class _Crew:
             process.start()
             self.running[process.sentinel] = process, told
         telling.close()
+        # Python answers a signal that another thread took although this one holds it back.
+        if self.passed_on is not None:
+            _ask(process, self.passed_on)
 
     def pass_on(self, by: signal.Signals) -> None:
         """Ask every process at work to end."""
         self.passed_on = by
         for process, _ in self.running.values():
-            if process.pid is not None:
-                with suppress(ProcessLookupError):
-                    os.kill(process.pid, by)
+            _ask(process, by)
 
     def wait(self) -> None:
         """Wait a while for processes to end, and take what they say."""
@@ -102,6 +103,12 @@ class _Crew:
             process.join()
             told.close()
         self.running.clear()
+
+
+def _ask(process: BaseProcess, by: signal.Signals) -> None:
+    if process.pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, by)
 
 
 def _run(piece: PieceOfWork, telling: Connection, parent: int) -> None:
