@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 POLITE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AGAIN_SECONDS = 1.0
@@ -64,7 +65,7 @@ def interruptible() -> Iterator[None]:
     Raises:
         Stopped: a signal came.
     """
-    with _installed(StopRequest()):
+    with answered_by(StopRequest()):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, POLITE)
         yield
 
@@ -98,7 +99,7 @@ def postponed(tell: Callable[[signal.Signals], None] = lambda _: None) -> Iterat
     request = (
         next((each for each in answering if isinstance(each, StopRequest)), None) or StopRequest()
     )
-    with _installed(request):
+    with answered_by(request):
         before, request.tell = request.tell, tell
         try:
             yield request
@@ -121,8 +122,8 @@ def held_back() -> Iterator[None]:
 
 
 @contextmanager
-def _installed(request: StopRequest) -> Iterator[None]:
-    """Handle signals by `request` inside the block, where Python lets a thread do so."""
+def answered_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have a handler answer the signals inside the block, where Python lets a thread do so."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -130,7 +131,7 @@ def _installed(request: StopRequest) -> Iterator[None]:
     # What whoever started this process has it ignore (nohup) stays ignored.
     handled = [number for number in POLITE if before[number] is not signal.SIG_IGN]
     for number in handled:
-        signal.signal(number, request)
+        signal.signal(number, handler)
     try:
         yield
     finally:

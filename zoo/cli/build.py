@@ -2,24 +2,24 @@
 
 import os
 import select
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
-from zoo.cli.call import COLD, PASSED_ON, WARM, WarmCall, exit_code
+from zoo.cli.call import COLD, WARM, WarmCall, exit_code
 from zoo.cli.stage import ANNOUNCED
 from zoo.paths import Project
 from zoo.pipeline.locks import TELL_SECONDS, Build
 from zoo.pipeline.pending import PendingStage
 from zoo.pipeline.progress import time_in_words
 from zoo.pipeline.schedule import StageSchedule, at_pace, expected_durations, schedule_of
-from zoo.records.durations import Seconds, own_durations, published_durations
+from zoo.records.durations import Seconds, known_durations
+from zoo.signals import answered_by
 
 _POLL_SECONDS = 0.1
 _SHORT = 4
@@ -33,11 +33,7 @@ def run_stages(project: Project, stages: Sequence[PendingStage], jobs: int, buil
     """
     os.environ[ANNOUNCED] = "1"
     schedule = schedule_of(stages, jobs)
-    expected = expected_durations(
-        stages,
-        own_durations(project, build.suite),
-        published_durations(project, build.suite),
-    )
+    expected = expected_durations(stages, known_durations(project, build.suite))
     with warm_process(project) if len(stages) > _SHORT else nullcontext():
         return _Stages({one.key: one for one in stages}, schedule, expected, build).run()
 
@@ -125,7 +121,7 @@ class _Stages:
 
     def run(self) -> int:
         """Run them; the exit code."""
-        with _handled(self._pass_on):
+        with answered_by(self._pass_on):
             while self._running or (self._waiting and not self._code):
                 self._start()
                 self._wait()
@@ -180,17 +176,3 @@ class _Stages:
         expected = at_pace(self._expected, self._took)
         left = self._schedule.seconds_left(self._waiting, running, expected)
         return f", about {time_in_words(left)} left"
-
-
-@contextmanager
-def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Signals that end a process are given to `handler` instead."""
-    before = {number: signal.getsignal(number) for number in PASSED_ON}
-    try:
-        for number, earlier in before.items():
-            if earlier is not signal.SIG_IGN:
-                signal.signal(number, handler)
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)

@@ -1,22 +1,21 @@
 """Call the warm process (`zoo/cli/warm.py`), which runs a command in a fork of itself.
 
-Nothing but the standard library is imported here: whoever calls waits for no library.
+No library is imported for it: whoever calls waits for none.
 """
 
 import json
 import os
-import signal
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
 
+from zoo.signals import answered_by
+
 WARM = "ZOO_WARM"
 """The environment variable that names the socket of the warm process."""
 COLD = "cold"
 """The answer to a call that the warm process does not fit: run it here."""
-PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What is sent to a caller is passed on to the process that works for it."""
 
 
 class WarmCall:
@@ -88,13 +87,8 @@ def call_warm(arguments: Sequence[str]) -> int | None:
     def pass_on(number: int, _frame: FrameType | None) -> None:
         call.send_signal(number)
 
-    before = {number: signal.getsignal(number) for number in PASSED_ON}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, pass_on)
-    answer = call.answer(wait=True)
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    with answered_by(pass_on):
+        answer = call.answer(wait=True)
     return None if answer == COLD else exit_code(answer or "")
 
 

@@ -3,16 +3,15 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.data.pieces import special_id
 from zoo.errors import DataError, Problem
 from zoo.models.anatomy import encoder_of
-from zoo.models.capture import model_inputs
+from zoo.models.capture import model_inputs, word_logits
 from zoo.tensors.batch import Batch, Layout
 
 WORD = re.compile(r"[^\W_]*[^\W\d_][^\W_]*")
@@ -88,17 +87,8 @@ class MaskedWords:
         batch = self._masked(places)
         rows = torch.arange(len(places), device=self._model.device)
         positions = torch.tensor([place.position + 1 for place in places], device=rows.device)
-
-        def at_masked(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-            output.last_hidden_state = output.last_hidden_state[rows, positions].unsqueeze(1)
-            return output
-
-        hook = encoder_of(self._model).register_forward_hook(at_masked)
-        try:
-            logits: Tensor = self._model(**model_inputs(self._model, batch)).logits
-        finally:
-            hook.remove()
-        return logits[:, 0].float()
+        states = encoder_of(self._model)(**model_inputs(self._model, batch)).last_hidden_state
+        return word_logits(self._model, states[rows, positions].unsqueeze(1))[:, 0].float()
 
     def _masked(self, places: Sequence[PieceInText]) -> Batch:
         tokenizer = self.tokenizer

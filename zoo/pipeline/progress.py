@@ -4,7 +4,7 @@ import sys
 
 from zoo.paths import Project
 from zoo.pipeline.params import ParamsFile, board_job
-from zoo.records.durations import note_duration, own_durations, published_durations
+from zoo.records.durations import known_durations, note_duration
 from zoo.spec.load import BOARD_PIPELINE
 
 
@@ -37,12 +37,7 @@ class BuildProgress:
 
     def _seconds_left(self, stages: list[str]) -> float | None:
         """The seconds left; None if some stage has never been timed."""
-        own = own_durations(self._project, self._suite)
-        published = published_durations(self._project, self._suite)
-        both = own.keys() & published.keys()
-        theirs = sum(published[stage] for stage in both)
-        pace = sum(own[stage] for stage in both) / theirs if theirs else 1.0
-        expected = {stage: seconds * pace for stage, seconds in published.items()} | own
+        expected = known_durations(self._project, self._suite)
         if not all(stage in expected for stage in stages):
             return None
         return sum(expected[stage] for stage in stages)

@@ -70,17 +70,8 @@ def schedule_of(stages: Iterable[PendingStage], jobs: int) -> StageSchedule:
     return StageSchedule(needs, timed, jobs)
 
 
-def expected_durations(
-    stages: Iterable[PendingStage], own: Seconds, published: Seconds
-) -> Seconds | None:
-    """The seconds of each stage; None if nothing of some kind was ever timed.
-
-    Times of this machine go first; published ones are scaled by what both have timed.
-    """
-    both = own.keys() & published.keys()
-    theirs = sum(published[stage] for stage in both)
-    scale = sum(own[stage] for stage in both) / theirs if theirs else 1.0
-    known = {stage: seconds * scale for stage, seconds in published.items()} | own
+def expected_durations(stages: Iterable[PendingStage], known: Seconds) -> Seconds | None:
+    """The seconds of each stage, of its kind where it was not timed; None if none of it was."""
     expected: Seconds = {}
     for one in stages:
         alike = [took for stage, took in known.items() if _kind(stage) == one.stage.kind.name]

@@ -44,6 +44,18 @@ def published_durations(project: Project, suite: str) -> Seconds:
     return {stage: float(took) for stage, took in stated.items() if _is_time(took)}
 
 
+def known_durations(project: Project, suite: str) -> Seconds:
+    """The durations of stages as they are to be expected on this machine.
+
+    Its own go first; published ones are scaled by what both have timed.
+    """
+    own, published = own_durations(project, suite), published_durations(project, suite)
+    both = own.keys() & published.keys()
+    theirs = sum(published[stage] for stage in both)
+    scale = sum(own[stage] for stage in both) / theirs if theirs else 1.0
+    return {stage: seconds * scale for stage, seconds in published.items()} | own
+
+
 def _is_time(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 

@@ -42,6 +42,11 @@ def leads() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
+def process_count() -> int:
+    """How many processes train one model with this one, itself included."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def _own(named: str) -> str:
     """Of the GPUs of a machine each process of a launcher has its own, unless one is named."""
     local = os.environ.get("LOCAL_RANK", "")
@@ -51,8 +56,7 @@ def _own(named: str) -> str:
 def device_name(device: torch.device) -> str:
     """The device as records name it: `cpu`, or the name of the GPU; `2 x cpu` of two processes."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    together = int(os.environ.get("WORLD_SIZE", "1"))
-    return f"{together} x {name}" if together > 1 else name
+    return f"{process_count()} x {name}" if process_count() > 1 else name
 
 
 NARROW = 128
@@ -66,8 +70,7 @@ def share_threads(hidden: int) -> int:
     and processes that train together, get all threads. `OMP_NUM_THREADS` says how many there are.
     """
     threads = torch.get_num_threads()
-    together = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    if together or hidden > NARROW or training_device().type != "cpu":
+    if process_count() > 1 or hidden > NARROW or training_device().type != "cpu":
         return 1
     torch.set_num_threads(1)
     return threads

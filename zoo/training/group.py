@@ -5,7 +5,6 @@ gradient is clipped, gradients and losses are summed through `accelerate`, weigh
 loss is a mean over. From there on all do the same.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from zoo.distil.term import Term
 from zoo.errors import Problem, TrainingError
 from zoo.losses.counts import counted
 from zoo.tensors.batch import Batch
+from zoo.training.device import process_count
 from zoo.training.trainee import rows_of
 
 GRACE_SECONDS = 5.0
@@ -175,7 +175,7 @@ def training_group(device: torch.device) -> ProcessGroup:
 
     A launcher says so in the environment: `torchrun`, `accelerate launch`, or `in_group`.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if process_count() == 1:
         return ProcessGroup()
     from accelerate import PartialState  # noqa: PLC0415
 
