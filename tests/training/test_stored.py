@@ -4,6 +4,7 @@ import errno
 import multiprocessing
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,7 +32,8 @@ from zoo.training.loop import train
 from zoo.training.resume import Scratch
 from zoo.training.stored import StoredTargets, most_bytes
 from zoo.training.targets import LoadTeacher, Targets, live_steady
-from zoo.training.teacher_store import TeacherStore, Writer
+from zoo.training.teacher_store import TeacherStore
+from zoo.training.trainee import rows_of
 
 KINDS = ("sentiment", "similarity", "span")
 
@@ -43,13 +45,19 @@ def _told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def setup(folder: Path, method: str = "kd", task: str = "sentiment") -> Setup:
-    """A short training with a method's stages on a task; 33 examples leave one for a last batch."""
+    """A short training with a method's stages on a task, each of two epochs.
+
+    33 examples leave one for a last batch.
+    """
     made = method_class(method).trial()
     student = type(made).example(tiny.TEACHER)
     kind = TASKS[task].kind.value
     stages = made.stages(Setting(student, tiny.TEACHER, kind))
     on_task = tuple(stage for stage in stages if stage.data != "corpus")
-    return Setup(folder, on_task, task, student, examples=33)
+    setting = Setup(folder, on_task, task, student, examples=33)
+    steps = 10 * len(on_task)
+    setting.optimise = setting.optimise.model_copy(update={"steps": steps})
+    return setting
 
 
 def source(setting: Setup, folder: Path, teacher: str = "a" * 64) -> StoredTargets:
@@ -92,14 +100,14 @@ def same(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> bool
 
 
 def files(folder: Path) -> list[Path]:
-    """The numbers that are kept."""
-    return sorted(folder.rglob("*.bin"))
+    """Those with the numbers of every sequence."""
+    return sorted(path for path in folder.rglob("*.bin") if not path.name.startswith("."))
 
 
 @pytest.mark.parametrize("task", KINDS)
 @pytest.mark.parametrize("method", names())
 def test_trains_as_with_the_live_teacher(tmp_path: Path, method: str, task: str) -> None:
-    """Every method on every kind of task ends with the same bits, and asks the teacher once."""
+    """Every method on every kind of task ends with the same bits, and the next asks no teacher."""
     setting = setup(tmp_path, method, task)
     taught = [s for s in setting.stages if any(term.teacher for term in s.terms)]
     with_live = trained(setting, live_steady)
@@ -166,7 +174,7 @@ def test_every_part_of_the_key_counts(
     elif part == "machine":
         monkeypatch.setattr(stored, "processor", lambda: "another")
     else:
-        monkeypatch.setattr(stored, "KEEPING", 2)
+        monkeypatch.setattr(stored, "KEEPING", stored.KEEPING + 1)
     made = Counted(source(setting, tmp_path))
     after = _stores(setting, made, tmp_path)
 
@@ -255,18 +263,18 @@ def test_a_full_disk_means_the_live_teacher(
 ) -> None:
     """Said once, and nothing half-written is left."""
 
-    def full(_self: Writer, _values: torch.Tensor) -> None:
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     setting = setup(tmp_path)
-    monkeypatch.setattr(Writer, "append", full)
+    monkeypatch.setattr(os, "posix_fallocate", full)
     for _ in range(2):
         assert same(trained(setting, source(setting, tmp_path)), trained(setting, live_steady))
 
     told = capsys.readouterr().err
     assert told.count("continuing without stored teacher outputs: ") == 1
     assert "cannot be written: No space left on device" in told
-    assert not list((tmp_path / "answers").rglob("*.bin"))
+    assert not files(tmp_path)
 
 
 def test_a_nearly_full_disk_is_left_alone(
@@ -317,7 +325,7 @@ def test_a_budget_is_a_size(named: str, monkeypatch: pytest.MonkeyPatch) -> None
 def test_numbers_that_depend_on_the_batch_are_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Found out while building, told once, and not tried again."""
+    """Found out before the first one is read, told once, and not tried again."""
     exact = stored.steady_sources
 
     def rounded(capture: Capture, batch: Batch) -> Captured:
@@ -331,7 +339,7 @@ def test_numbers_that_depend_on_the_batch_are_not_kept(
     told = "the numbers of this device: they depend on the batch that a sequence is in"
     assert told in capsys.readouterr().err
     assert not files(tmp_path)
-    monkeypatch.setattr(TeacherStore, "adding", None)
+    monkeypatch.setattr(TeacherStore, "growing", None)
     assert same(trained(setting, source(setting, tmp_path)), expected)
 
 
@@ -365,13 +373,12 @@ def test_resumes_bit_for_bit_with_and_without_the_store(tmp_path: Path, stop: in
 
 def _train_and_tell(folder: Path, told: Connection) -> None:
     setting = setup(folder, "mlkd")
-    made = Counted(source(setting, folder))
-    weights = trained(setting, made)
-    told.send((made.asked, float(sum(value.double().sum() for value in weights.values()))))
+    weights = trained(setting, source(setting, folder))
+    told.send(float(sum(value.double().sum() for value in weights.values())))
 
 
-def test_of_two_processes_one_builds(tmp_path: Path) -> None:
-    """Whoever comes second waits for the first, and asks no teacher."""
+def test_two_processes_fill_the_same_files(tmp_path: Path) -> None:
+    """What one has kept the other reads; both end with the weights of the live teacher."""
     context = multiprocessing.get_context("fork")
     pipes = [context.Pipe(duplex=False) for _ in range(2)]
     both = [context.Process(target=_train_and_tell, args=(tmp_path, pipe[1])) for pipe in pipes]
@@ -380,15 +387,63 @@ def test_of_two_processes_one_builds(tmp_path: Path) -> None:
     answers = [pipe[0].recv() for pipe in pipes]
     for process in both:
         process.join()
+    setting = setup(tmp_path, "mlkd")
+    then = Counted(source(setting, tmp_path))
+    expected = float(sum(value.double().sum() for value in trained(setting, then).values()))
 
-    # mlkd has two stages on a task, each with places of its own; a build asks twice.
-    assert sum(asked for asked, _ in answers) == _asked_alone(tmp_path / "alone")
-    assert answers[0][1] == answers[1][1]
+    assert answers == [expected, expected]
+    assert then.asked == 0
+    assert not growing(tmp_path)
 
 
-def _asked_alone(folder: Path) -> int:
-    folder.mkdir()
-    setting = setup(folder, "mlkd")
-    made = Counted(source(setting, folder))
-    trained(setting, made)
-    return made.asked
+def test_a_second_training_reads_what_a_first_has_kept_so_far(tmp_path: Path) -> None:
+    """Of files that still grow."""
+    setting = setup(tmp_path)
+    phase = setting.work().phases[0]
+    batch = collate(tiny.encoded("sentiment", 33), range(33))
+    first, second = (Counted(source(setting, tmp_path)) for _ in range(2))
+    load = lambda: setting.teacher  # noqa: E731  (a teacher is asked for by a call)
+    with first(phase, load) as ours, second(phase, load) as theirs:
+        ours(rows_of(batch, slice(0, 20)))
+        assert growing(tmp_path)
+        theirs(rows_of(batch, slice(20, 33)))
+        assert not growing(tmp_path)
+        kept, found = ours(batch), theirs(batch)
+    with live_steady(phase, load) as targets:
+        live = targets(batch)
+
+    assert torch.equal(kept[LOGITS], live[LOGITS])
+    assert torch.equal(found[LOGITS], live[LOGITS])
+    assert (first.asked, second.asked) == (1, 1)
+
+
+def growing(folder: Path) -> list[Path]:
+    """Files that lack sequences."""
+    return sorted(folder.rglob("*.known"))
+
+
+def _fill_and_die(folder: Path, setting: Setup) -> None:
+    phase = setting.work().phases[0]
+    with source(setting, folder)(phase, lambda: setting.teacher) as targets:
+        targets(collate(tiny.encoded("sentiment", 33), range(20)))
+        (flags,) = growing(folder)
+        # As if it had been writing the last rows.
+        flags.write_bytes(b"\1" * 33)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_what_a_killed_process_kept_is_not_trusted(tmp_path: Path) -> None:
+    """The file that it was filling is begun again."""
+    setting = setup(tmp_path)
+    process = multiprocessing.get_context("fork").Process(
+        target=_fill_and_die, args=(tmp_path, setting)
+    )
+    process.start()
+    process.join()
+    assert growing(tmp_path)
+    made = Counted(source(setting, tmp_path))
+
+    assert same(trained(setting, made), trained(setting, live_steady))
+    assert made.asked == 1
+    assert [path.name for path in files(tmp_path)] == ["logits-0-first.bin"]
+    assert not growing(tmp_path)

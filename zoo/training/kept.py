@@ -12,17 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.batches import LAYOUTS, Encoded, in_length_order
+from zoo.data.batches import LAYOUTS, Encoded
 from zoo.distil.term import Positions, Term
 from zoo.models.capture import Captured, read, sources_of
 from zoo.models.tap import LOGITS, Site, Tap
 from zoo.resolve.plan import Phase
 from zoo.spec.base import digest
 from zoo.tensors.batch import Batch, Layout
-from zoo.training.teacher_store import KeptPart
+from zoo.training.teacher_store import KeptFile, KeptPart
 
-FILL_ROWS = 32
-"""Sequences that the teacher reads at once to fill a store."""
 _RELATING = frozenset({Site.QUERY, Site.KEY, Site.VALUE, Site.SCORES})
 """Sites of which a loss relates every position to all others."""
 
@@ -52,14 +50,9 @@ def _positions(term: Term, layout: Layout) -> Positions:
 
 @dataclass(frozen=True)
 class Sequences:
-    """The sequences of a data set in the order in which they are kept: by length.
+    """The sequences of a data set: their `lengths`, and where the tokens of each start (T)."""
 
-    Of each row, its `lengths`, its `places` among all, and where its tokens start among all (T).
-    """
-
-    batches: list[list[int]]
     lengths: Tensor
-    places: Tensor
     starts: Tensor
     layout: Layout
     sha256: str
@@ -68,14 +61,9 @@ class Sequences:
     @classmethod
     def of(cls, encoded: Encoded) -> "Sequences":
         """Those of a tokenised split."""
-        batches = in_length_order(encoded, FILL_ROWS)
-        order = torch.tensor([*chain.from_iterable(batches)])
         lengths = torch.tensor([len(feature.input_ids) for feature in encoded.features])
-        places, starts = torch.empty_like(order), torch.empty_like(order)
-        places[order] = torch.arange(len(order))
-        starts[order] = lengths[order].cumsum(0) - lengths[order]
         layout = LAYOUTS[encoded.task.kind]
-        return cls(batches, lengths, places, starts, layout, _pieces_sha256(encoded, lengths))
+        return cls(lengths, lengths.cumsum(0) - lengths, layout, _pieces_sha256(encoded, lengths))
 
     @property
     def tokens(self) -> int:
@@ -96,48 +84,69 @@ def _pieces_sha256(encoded: Encoded, lengths: Tensor) -> str:
 
 @dataclass(frozen=True)
 class Kept:
-    """Targets that are read from memory-mapped parts, each one row of numbers.
+    """Targets that are kept in files: of some sequences, or of all.
 
-    Padding is 0 in them, and of states of which only the first tokens are kept S is 1.
+    Read from there, padding is 0, and of states of which only the first tokens are kept S is 1.
     """
 
     sequences: Sequences
-    parts: Mapping[KeptPart, Tensor]
+    files: Mapping[KeptPart, KeptFile]
     taps: Collection[Tap]
     heads: int
     device: torch.device
-
-    @property
-    def model(self) -> None:
-        """The teacher is not at hand."""
-        return
 
     def __call__(self, batch: Batch) -> Captured:
         """Those at the taps, of the rows that the batch names."""
         return read(self.taps, self.sources(batch), self.heads)
 
+    def knows(self, batch: Batch) -> bool:
+        """Whether all rows of the batch are kept."""
+        rows = torch.tensor(batch.rows)
+        return all(bool(file.known[rows].all()) for file in self.files.values())
+
+    def keep(self, batch: Batch, sources: Captured) -> list[KeptPart]:
+        """Add what a teacher gave on a batch; the growing parts that are complete now."""
+        complete = []
+        for part, file in self.files.items():
+            if file.lock is None:
+                continue
+            place, length = self._place(part, batch), self._length(part)
+            file.values.view(length, -1)[place] = kept_of(part, sources, batch).cpu()
+            # Only now: another process reads what is marked.
+            file.known[torch.tensor(batch.rows)] = 1
+            if file.known.all():
+                complete.append(part)
+        return complete
+
     def sources(self, batch: Batch) -> Captured:
-        """What they are read from."""
-        rows, width = torch.tensor(batch.rows), batch.input_ids.shape[1]
-        return {
-            part.tap: (
-                self._of_rows(part, rows)
-                if part.positions == "first"
-                else self._of_tokens(part, rows, width)
-            ).to(self.device)
-            for part in self.parts
-        }
+        """What the taps of the rows that the batch names are read from."""
+        return {part.tap: self._read(part, batch).to(self.device) for part in self.files}
 
-    def _of_rows(self, part: KeptPart, rows: Tensor) -> Tensor:
-        """(B, C) logits, or (B, 1, H) states."""
-        kept = self.parts[part].view(len(self.sequences.lengths), -1)[self.sequences.places[rows]]
-        return kept if part.tap == LOGITS else kept[:, None]
-
-    def _of_tokens(self, part: KeptPart, rows: Tensor, width: int) -> Tensor:
-        """(B, S, H) states, or (B, S, 2) logits of spans."""
-        kept = self.parts[part].view(self.sequences.tokens, -1)
-        positions = torch.arange(width)
-        real = positions < self.sequences.lengths[rows][:, None]
-        padded = kept.new_zeros((len(rows), width, kept.shape[1]))
-        padded[real] = kept[(self.sequences.starts[rows][:, None] + positions)[real]]
+    def _read(self, part: KeptPart, batch: Batch) -> Tensor:
+        """(B, C) logits or (B, 1, H) states of first tokens; (B, S, H) states, (B, S, 2) logits."""
+        kept = self.files[part].values.view(self._length(part), -1)[self._place(part, batch)]
+        if part.positions == "first":
+            return kept if part.tap == LOGITS else kept[:, None]
+        padded = kept.new_zeros((*batch.input_ids.shape, kept.shape[1]))
+        padded[batch.real.cpu()] = kept
         return padded
+
+    def _length(self, part: KeptPart) -> int:
+        return len(self.sequences.lengths) if part.positions == "first" else self.sequences.tokens
+
+    def _place(self, part: KeptPart, batch: Batch) -> Tensor:
+        """Where the numbers of a batch stand: of each row, or of each of its tokens."""
+        rows = torch.tensor(batch.rows)
+        if part.positions == "first":
+            return rows
+        positions = torch.arange(batch.input_ids.shape[1])
+        real = positions < self.sequences.lengths[rows][:, None]
+        return (self.sequences.starts[rows][:, None] + positions)[real]
+
+
+def kept_of(part: KeptPart, sources: Captured, batch: Batch) -> Tensor:
+    """The numbers of a batch that a part keeps, row after row."""
+    values = sources[part.tap]
+    if part.positions == "real":
+        return values[batch.real]
+    return values if part.tap == LOGITS else values[:, 0]

@@ -128,9 +128,7 @@ class PhaseRun:
         """
         with ExitStack() as hooks:
             if self._left is None:
-                # Of several processes the first stores the teacher's outputs, and all read them.
-                with self._group.in_turn():
-                    student, teacher = self._captures(hooks, self._trainee)
+                student, teacher = self._captures(hooks, self._trainee)
                 # Nowhere else is anything lost by leaving at once.
                 with postponed() as asked:
                     while self._left is None:

@@ -1,4 +1,4 @@
-"""Targets from a store: a task's teacher reads every sequence once, and its answers are kept.
+"""Targets from a store: a task's teacher reads every sequence once, when a training first needs it.
 
 What is kept are the numbers that the live teacher gives, bit for bit. Where that is not so, or they
 do not fit, the teacher runs on every batch (docs/decisions/0025-teacher-outputs-once.md).
@@ -6,19 +6,19 @@ do not fit, the teacher runs on every batch (docs/decisions/0025-teacher-outputs
 
 import math
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import torch
 import transformers
-from torch import Tensor
 
 from zoo.data.batches import Encoded, TaskFeed, collate
 from zoo.disk import spared
 from zoo.errors import Problem, UsageError, ZooError
-from zoo.models.capture import Captured
+from zoo.models.capture import Capture, Captured, read
 from zoo.models.tap import LOGITS
 from zoo.records.environment import processor
 from zoo.resolve.plan import Phase
@@ -27,19 +27,19 @@ from zoo.spec.shape import Shape
 from zoo.tensors.batch import Batch
 from zoo.training.device import device_name
 from zoo.training.journal import Journal
-from zoo.training.kept import FILL_ROWS, Kept, Sequences, parts_of
+from zoo.training.kept import Kept, Sequences, kept_of, parts_of
 from zoo.training.targets import LoadTeacher, Targets, live, live_steady, steady_sources, taps_of
-from zoo.training.teacher_store import KeptPart, TeacherStore, Writer
+from zoo.training.teacher_store import KeptPart, TeacherStore
 
-KEEPING = 1
+KEEPING = 2
 """Incremented when the same key stands for other numbers, so that old ones are not reused."""
 GIB = 1 << 30
 SPARE_BYTES = GIB
 """What a store leaves free on the disk."""
 STORES = 8
 """How many stores of the largest size scratch may hold."""
-TRIED_ALONE = 4
-"""How many sequences are also read alone, to see whether their numbers stay the same."""
+TRIED, TRIED_ALONE = 8, 2
+"""How many sequences are read again together, and each alone, to see whether their numbers stay."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -81,30 +81,51 @@ class StoredTargets:
     journal: Journal
     device: torch.device
     _stores: dict[str, TeacherStore] = field(default_factory=dict)
+    _read: list[tuple[Encoded, Sequences]] = field(default_factory=list)
 
     @contextmanager
     def __call__(self, phase: Phase, teacher: LoadTeacher) -> Iterator[Targets]:
-        """The targets of a phase: read from the store if there can be one, else live."""
-        kept = self._kept(phase, teacher)
-        if kept is not None:
-            yield kept
-            return
-        with live_steady(phase, teacher) as targets:
-            yield targets
+        """The targets of a phase: kept in the store if there can be one, else live."""
+        with ExitStack() as opened:
+            targets: Targets | None = None
+            with spared(_STORE):
+                targets = self._kept(phase, lambda: opened.enter_context(live(phase, teacher)))
+            yield targets or opened.enter_context(live_steady(phase, teacher))
 
-    def _kept(self, phase: Phase, teacher: LoadTeacher) -> Kept | None:
+    def _kept(self, phase: Phase, capture: Callable[[], Capture]) -> Targets | None:
+        """Raises ZooError where they do not fit, or depend on the batch."""
         most, encoded = most_bytes(), self.feed(phase).encoded
-        sequences = Sequences.of(encoded)
+        sequences = self._sequences(encoded)
         parts = parts_of(phase, sequences.layout)
         if parts is None or most == 0:
             return None
-        with spared("stored teacher outputs"):
-            filling = _Filling(self, phase, encoded, sequences, parts)
-            _refuse_large(filling.states_bytes, most)
-            return filling.kept(teacher, most)
-        return None
+        sizes = {part: self._numbers(part, encoded, sequences) for part in parts}
+        dtype = _DTYPES[phase.optimise.teacher_precision]
+        # Of every token; logits and first tokens are kept whatever they take.
+        states = (part for part in parts if part.positions == "real" and part.tap != LOGITS)
+        _refuse_large(sum(sizes[part] for part in states) * dtype.itemsize, most)
+        store = self._store(phase, sequences, dtype)
+        steady = store.steady
+        if steady is False:
+            raise _unsteady()
+        files = store.whole(parts)
+        lacking = {part: size for part, size in sizes.items() if part not in files}
+        if lacking:
+            self._refuse_full(store, sum(lacking.values()) * dtype.itemsize)
+            files |= store.growing(lacking)
+            store.bound(STORES * most)
+        kept = Kept(sequences, files, taps_of(phase), self.shape.heads, self.device)
+        return _Filling(self, store, encoded, kept, cache(capture), steady is True)
 
-    def store(self, phase: Phase, sequences: Sequences) -> TeacherStore:
+    def _sequences(self, encoded: Encoded) -> Sequences:
+        """Hashed once: phases read the same ones."""
+        for known, sequences in self._read:
+            if known is encoded:
+                return sequences
+        self._read.append((encoded, Sequences.of(encoded)))
+        return self._read[-1][1]
+
+    def _store(self, phase: Phase, sequences: Sequences, dtype: torch.dtype) -> TeacherStore:
         """The store of a phase; its files are verified once by this source."""
         key = {
             "teacher": self.teacher,
@@ -113,113 +134,81 @@ class StoredTargets:
             "machine": _machine(self.device),
             "keeping": str(KEEPING),
         }
-        return self._stores.setdefault(digest(key), TeacherStore(self.folder, key))
+        count = len(sequences.lengths)
+        return self._stores.setdefault(digest(key), TeacherStore(self.folder, key, count, dtype))
+
+    def _numbers(self, part: KeptPart, encoded: Encoded, sequences: Sequences) -> int:
+        width = self.shape.hidden
+        if part.tap == LOGITS:
+            width = 2 if part.positions == "real" else max(1, len(encoded.task.labels))
+        return width * (sequences.tokens if part.positions == "real" else len(sequences.lengths))
+
+    def _refuse_full(self, store: TeacherStore, needed: int) -> None:
+        if store.room() < needed + SPARE_BYTES:
+            given = f"they take {_mib(needed)} and would leave less than {_mib(SPARE_BYTES)} free"
+            raise ZooError(Problem(str(self.folder), given))
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Filling:
-    """A store that is to have some parts of a phase's sequences."""
+    """Targets that are kept as the teacher gives them, and read from then on."""
 
     source: StoredTargets
-    phase: Phase
+    store: TeacherStore
     encoded: Encoded
-    sequences: Sequences
-    parts: Collection[KeptPart]
+    kept: Kept
+    capture: Callable[[], Capture]
+    """Loads the teacher, which nobody needs once all is kept."""
+    trusted: bool
+    """Whether sequences are known to get the same numbers in every batch."""
+    keeps: bool = True
 
     @property
-    def states_bytes(self) -> int:
-        """Of what is kept of every token; logits and first tokens are kept whatever they take."""
-        states = (part for part in self.parts if part.positions == "real" and part.tap != LOGITS)
-        return sum(self._bytes(part) for part in states)
+    def model(self) -> None:
+        """The teacher is not always at hand."""
+        return
 
-    def kept(self, teacher: LoadTeacher, most: int) -> Kept:
-        """The targets, once all parts are there.
+    def __call__(self, batch: Batch) -> Captured:
+        """The activations at the taps of a batch."""
+        kept = self.kept
+        if self.keeps and kept.knows(batch) and self._trusts(batch.rows):
+            return kept(batch)
+        sources = steady_sources(self.capture(), batch)
+        if self.keeps:
+            self._keep(batch, sources)
+        return read(kept.taps, sources, kept.heads)
 
-        Raises:
-            ZooError: they do not fit the disk, or depend on the batch.
-        """
-        store = self.source.store(self.phase, self.sequences)
-        found = store.opened(self.parts, self._dtype)
-        if len(found) == len(self.parts):
-            return self._read_from(found)
-        with store.building():
-            # Whoever held the lock before may have built what is wanted here.
-            found = store.opened(self.parts, self._dtype)
-            lacking = [part for part in self.parts if part not in found]
-            if lacking:
-                self._build(store, lacking, teacher)
-                store.bound(STORES * most)
-        return self._read_from(store.opened(self.parts, self._dtype))
+    def _keep(self, batch: Batch, sources: Captured) -> None:
+        complete = self.kept.keep(batch, sources)
+        if complete:
+            with spared(_STORE):
+                for part in complete:
+                    self.store.seal(part)
+                self.kept = replace(self.kept, files=self.store.files(self.kept.files))
+                self.source.journal.tell("  teacher outputs: every sequence is stored")
 
-    def _read_from(self, parts: Mapping[KeptPart, Tensor]) -> Kept:
-        source = self.source
-        taps = taps_of(self.phase)
-        return Kept(self.sequences, parts, taps, source.shape.heads, source.device)
+    def _trusts(self, rows: Sequence[int]) -> bool:
+        """Whether sequences in other batches get the numbers that are kept: tried once."""
+        if not self.trusted:
+            self.trusted = self.keeps = self._same(rows[:TRIED]) and all(
+                self._same([row]) for row in rows[:TRIED_ALONE]
+            )
+            with spared(_STORE):
+                self.store.tried(steady=self.trusted)
+                if not self.trusted:
+                    raise _unsteady()
+        return self.trusted
 
-    def _build(
-        self, store: TeacherStore, lacking: Collection[KeptPart], teacher: LoadTeacher
-    ) -> None:
-        if not store.steady:
-            raise _unsteady()
-        needed, room = sum(map(self._bytes, lacking)), store.room()
-        if room < needed + SPARE_BYTES:
-            given = f"they take {_mib(needed)} and would leave less than {_mib(SPARE_BYTES)} free"
-            raise ZooError(Problem(str(self.source.folder), given))
-        with store.adding(lacking) as writers:
-            self._fill(writers, teacher)
-            steady = self._same_alone(writers, teacher)
-        if not steady:
-            store.refuse()
-            raise _unsteady()
-        self.source.journal.tell(f"  {_LABEL}: {_mib(needed)} stored")
-
-    def _fill(self, writers: Mapping[KeptPart, Writer], teacher: LoadTeacher) -> None:
-        batches = self.sequences.batches
-        with live(self.phase, teacher) as capture:
-            for done, rows in enumerate(batches, 1):
-                batch = collate(self.encoded, rows).to(self.source.device)
-                sources = steady_sources(capture, batch)
-                for part, writer in writers.items():
-                    writer.append(_at(part, sources, batch))
-                if done % 20 == 0:
-                    self.source.journal.progress(_LABEL, done, len(batches), {})
-
-    def _same_alone(self, writers: Mapping[KeptPart, Writer], teacher: LoadTeacher) -> bool:
-        """Whether sequences in other batches get the numbers that were written."""
-        parts = {part: writer.mapped(self._dtype) for part, writer in writers.items()}
-        read_from, total = self._read_from(parts), len(self.encoded.features)
-        some = [*range(0, total, -(-total // FILL_ROWS))]
-        with live(self.phase, teacher) as capture:
-            for rows in (some, *([row] for row in some[:TRIED_ALONE])):
-                batch = collate(self.encoded, rows).to(self.source.device)
-                sources, kept = steady_sources(capture, batch), read_from.sources(batch)
-                if not all(
-                    torch.equal(_at(part, sources, batch), _at(part, kept, batch)) for part in parts
-                ):
-                    return False
-        return True
-
-    def _bytes(self, part: KeptPart) -> int:
-        width = self.source.shape.hidden
-        if part.tap == LOGITS:
-            width = 2 if part.positions == "real" else max(1, len(self.encoded.task.labels))
-        count = self.sequences.tokens if part.positions == "real" else len(self.sequences.lengths)
-        return count * width * self._dtype.itemsize
-
-    @property
-    def _dtype(self) -> torch.dtype:
-        return _DTYPES[self.phase.optimise.teacher_precision]
+    def _same(self, rows: Sequence[int]) -> bool:
+        batch = collate(self.encoded, rows).to(self.source.device)
+        live, kept = steady_sources(self.capture(), batch), self.kept.sources(batch)
+        return all(
+            torch.equal(kept_of(part, live, batch), kept_of(part, kept, batch))
+            for part in self.kept.files
+        )
 
 
-_LABEL = "teacher outputs"
-
-
-def _at(part: KeptPart, sources: Captured, batch: Batch) -> Tensor:
-    """The numbers of a batch that a part keeps, row after row."""
-    values = sources[part.tap]
-    if part.positions == "real":
-        return values[batch.real]
-    return values if part.tap == LOGITS else values[:, 0]
+_STORE = "stored teacher outputs"
 
 
 def _refuse_large(needed: int, most: int) -> None:

@@ -1,21 +1,24 @@
 """What a teacher answers to the sequences of a data set, kept in scratch as plain numbers.
 
-answers/<suite>/<teacher>/<task>/<seed>/   of one checkpoint; locked while something is added
-  <key>/index.json                         what it is of, and the sha256 of every file
+answers/<suite>/<teacher>/<task>/<seed>/   of one checkpoint; locked while files come or go
+  <key>/index.json                         what it is of, and the sha256 of every whole file
   <key>/hidden-3-real.bin                  one place of the teacher, sequence after sequence
+  <key>/.logits-0-first.bin, .known        a file that grows, and which sequences are in it
 
-Files are added whole and never changed. One whose bytes are not those of the index, or that belongs
-to another key, is as good as missing; removing any of it is safe at any time.
+Trainings that need the same file fill it together; one that has every sequence is hashed, gets its
+name and never changes. A file whose bytes are not those of the index, or that belongs to another
+key, is as good as missing, and so is a growing one that nobody fills; removing any of it is safe at
+any time.
 """
 
 import fcntl
-import hashlib
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import torch
 from pydantic import Field
@@ -44,88 +47,119 @@ class KeptPart(NamedTuple):
 
 
 class StoreIndex(Spec):
-    """What a store is of, and the files that it holds."""
+    """What a store is of, and the whole files that it holds."""
 
     key: dict[str, str]
-    steady: bool = True
-    """Whether sequences get the same numbers in every batch; else nothing is kept."""
+    steady: bool | None = None
+    """Whether sequences get the same numbers in every batch, once it was tried; if not, nothing is
+    kept."""
     files: dict[str, Sha256] = Field(default_factory=dict)
 
 
-class TeacherStore:
-    """The files that belong to one key."""
+@dataclass(frozen=True)
+class KeptFile:
+    """The numbers of one part as one row, and (N,) which of the N sequences are among them.
 
-    def __init__(self, checkpoint: Path, key: Mapping[str, str]) -> None:
+    Both are mapped where the file grows: whatever a process adds, the others have.
+    """
+
+    values: Tensor
+    known: Tensor
+    lock: BinaryIO | None = None
+    """Says that somebody fills it, for as long as it is open; None for a whole file."""
+
+
+class TeacherStore:
+    """The files that belong to one key: of `sequences` sequences, in one type of numbers."""
+
+    def __init__(
+        self, checkpoint: Path, key: Mapping[str, str], sequences: int, dtype: torch.dtype
+    ) -> None:
         self._checkpoint = checkpoint
         self._key = dict(key)
         self._folder = checkpoint / digest(self._key)[:16]
-        self._mapped: dict[KeptPart, Tensor] = {}
+        self._sequences, self._dtype = sequences, dtype
+        self._files: dict[KeptPart, KeptFile] = {}
 
     @property
-    def steady(self) -> bool:
-        """Whether its sequences get the same numbers in every batch, as far as is known."""
+    def steady(self) -> bool | None:
+        """Whether its sequences get the same numbers in every batch; None as long as untried."""
         return self._index().steady
 
-    def opened(self, parts: Collection[KeptPart], dtype: torch.dtype) -> dict[KeptPart, Tensor]:
-        """Those of `parts` that are there and sound, memory-mapped, each as one row of numbers."""
-        files = self._index().files
+    def whole(self, parts: Collection[KeptPart]) -> dict[KeptPart, KeptFile]:
+        """Those of `parts` that are there and sound, memory-mapped; verified once."""
+        hashes = self._index().files
         for part in parts:
             path = self._folder / part.file
             try:
-                if part not in self._mapped and file_sha256(path) == files.get(part.file):
-                    self._mapped[part] = _mapped(path, dtype)
+                if part not in self._files and file_sha256(path) == hashes.get(part.file):
+                    known = torch.ones(self._sequences, dtype=torch.uint8)
+                    self._files[part] = KeptFile(_mapped(path, self._dtype, shared=False), known)
             except (OSError, ZooError):
                 continue  # not there, or not readable: it is made again
         self._note_use()
-        return {part: self._mapped[part] for part in parts if part in self._mapped}
+        return {part: self._files[part] for part in parts if part in self._files}
 
-    @contextmanager
-    def building(self) -> Iterator[None]:
-        """Hold the lock of the checkpoint: whoever comes second waits, and finds what it wanted.
+    def files(self, parts: Collection[KeptPart]) -> dict[KeptPart, KeptFile]:
+        """Those that were opened."""
+        return {part: self._files[part] for part in parts}
 
-        What was left by an earlier checkpoint at this place, or by a killed builder, is removed.
+    def growing(self, sizes: Mapping[KeptPart, int]) -> dict[KeptPart, KeptFile]:
+        """Files to fill, of so many numbers each, or what others have filled of them so far.
+
+        Raises:
+            ZooError: the disk refuses them.
         """
-        with reported(self._checkpoint):
-            self._checkpoint.mkdir(parents=True, exist_ok=True)
-            # The folder itself: it needs no file that somebody would have to remove.
-            handle = os.open(self._checkpoint, os.O_RDONLY)
-        try:
-            with reported(self._checkpoint):
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                self._remove_stale()
-            yield
-        finally:
-            os.close(handle)
-
-    @contextmanager
-    def adding(self, parts: Collection[KeptPart]) -> Iterator[Mapping[KeptPart, "Writer"]]:
-        """Writers of new files, which are there once the block ends without an error."""
-        with reported(self._folder):
-            self._folder.mkdir(exist_ok=True)
-        writers = {part: Writer(self._folder / f".{part.file}") for part in parts}
-        try:
+        with self._locked():
+            self._remove_stale()
+            # Whoever filled them may have ended before the lock was ours.
+            found = self.whole(sizes)
+            lacking = {part: size for part, size in sizes.items() if part not in found}
             with reported(self._folder):
-                yield writers
-                for writer in writers.values():
-                    writer.close()
-        except BaseException:
-            for writer in writers.values():
-                writer.discard()
-            raise
-        for part, writer in writers.items():
-            writer.path.replace(self._folder / part.file)
-        hashes = {part.file: writer.sha256 for part, writer in writers.items()}
-        self._write(StoreIndex(key=self._key, files=self._index().files | hashes))
+                self._folder.mkdir(exist_ok=True)
+                self._files |= {part: self._begun(part, size) for part, size in lacking.items()}
+            index = self._index()
+            gone = {part.file for part in lacking}
+            left = {name: each for name, each in index.files.items() if name not in gone}
+            self._write(index.model_copy(update={"files": left}))
+        return self.files(sizes)
 
-    def refuse(self) -> None:
-        """Remove all files and note that there is nothing to keep: numbers depend on the batch."""
-        for path in self._folder.glob("*.bin"):
-            path.unlink()
-        self._write(StoreIndex(key=self._key, steady=False))
+    def seal(self, part: KeptPart) -> None:
+        """Make a growing file that has every sequence a whole one.
+
+        Raises:
+            ZooError: the disk refuses, or somebody removed it.
+        """
+        with self._locked():
+            index = self._index()
+            if part.file not in index.files:
+                growing = self._folder / f".{part.file}"
+                hashed = {part.file: file_sha256(growing)}
+                growing.replace(self._folder / part.file)
+                _flags(growing).unlink(missing_ok=True)
+                self._write(index.model_copy(update={"files": index.files | hashed}))
+        filled = self._files[part]
+        if filled.lock is not None:
+            filled.lock.close()
+        self._files[part] = KeptFile(filled.values, filled.known)
+
+    def tried(self, *, steady: bool) -> None:
+        """Note whether sequences get the same numbers in every batch; if not, remove all files.
+
+        Raises:
+            ZooError: the disk refuses.
+        """
+        with self._locked():
+            index = self._index()
+            if not steady:
+                for path in [*self._folder.glob("*.bin"), *self._folder.glob(".*.known")]:
+                    path.unlink()
+                index = StoreIndex(key=self._key)
+            self._write(index.model_copy(update={"steady": steady}))
 
     def room(self) -> int:
         """Bytes that the disk has left."""
-        return shutil.disk_usage(self._checkpoint).free
+        return shutil.disk_usage(_standing(self._checkpoint)).free
 
     def bound(self, most_bytes: int) -> None:
         """Remove the stores that were not used for longest, until all hold at most `most_bytes`."""
@@ -137,6 +171,31 @@ class TeacherStore:
                 return
             held -= _size(path.parent)
             shutil.rmtree(path.parent, ignore_errors=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock of the checkpoint, for as long as files come or go."""
+        with reported(self._checkpoint):
+            self._checkpoint.mkdir(parents=True, exist_ok=True)
+            # The folder itself: it needs no file that somebody would have to remove.
+            handle = os.open(self._checkpoint, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(handle)
+
+    def _begun(self, part: KeptPart, size: int) -> KeptFile:
+        path = self._folder / f".{part.file}"
+        lock = _flags(path).open("a+b")
+        if _nobody_holds(lock):
+            # What stands there was left by a process that was killed: it is not trusted.
+            _reserve(lock, self._sequences)
+            with path.open("wb") as file:
+                _reserve(file, size * self._dtype.itemsize)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        known = _mapped(_flags(path), torch.uint8, shared=True)
+        return KeptFile(_mapped(path, self._dtype, shared=True), known, lock)
 
     def _index(self) -> StoreIndex:
         """The index, empty where there is none of this key."""
@@ -153,51 +212,44 @@ class TeacherStore:
             return  # there is none yet, or it is not ours to touch
 
     def _remove_stale(self) -> None:
+        """Remove what an earlier checkpoint at this place left, or a process that was killed."""
         for folder in self._checkpoint.iterdir():
             index = _read(folder)
             if index is None or index.key.get("teacher") != self._key["teacher"]:
                 shutil.rmtree(folder, ignore_errors=True)
-        for left in self._folder.glob(".*.bin"):
-            left.unlink()
+        for flags in self._folder.glob(".*.known"):
+            with flags.open("rb") as lock:
+                if _nobody_holds(lock):
+                    flags.with_suffix(".bin").unlink(missing_ok=True)
+                    flags.unlink()
 
 
-class Writer:
-    """A file that grows, and its sha256."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = path.open("wb")
-        self._sha256 = hashlib.sha256()
-
-    @property
-    def sha256(self) -> str:
-        """Of all that was written."""
-        return self._sha256.hexdigest()
-
-    def append(self, values: Tensor) -> None:
-        """Write more numbers."""
-        raw = values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
-        self._file.write(raw.data)
-        self._sha256.update(raw.data)
-
-    def mapped(self, dtype: torch.dtype) -> Tensor:
-        """What was written so far."""
-        self._file.flush()
-        return _mapped(self.path, dtype)
-
-    def close(self) -> None:
-        """Write out the rest."""
-        self._file.close()
-
-    def discard(self) -> None:
-        """Remove the file."""
-        self.path.unlink(missing_ok=True)
-        self._file.close()
+def _flags(growing: Path) -> Path:
+    return growing.with_suffix(".known")
 
 
-def _mapped(path: Path, dtype: torch.dtype) -> Tensor:
+def _nobody_holds(lock: BinaryIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _reserve(file: BinaryIO, size: int) -> None:
+    """Make a file of zeros; of a hole in it, a full disk would be a fatal signal when written."""
+    file.truncate(0)
+    os.posix_fallocate(file.fileno(), 0, size)
+
+
+def _mapped(path: Path, dtype: torch.dtype, *, shared: bool) -> Tensor:
     size = path.stat().st_size // dtype.itemsize
-    return torch.from_file(str(path), shared=False, size=size, dtype=dtype)
+    return torch.from_file(str(path), shared=shared, size=size, dtype=dtype)
+
+
+def _standing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return folder if folder.exists() else _standing(folder.parent)
 
 
 def _read(folder: Path) -> StoreIndex | None:
