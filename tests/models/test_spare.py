@@ -1,5 +1,7 @@
 """What nobody reads is not computed, and what is read is the same."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,7 +10,6 @@ from transformers import PreTrainedModel
 from tests import tiny
 from zoo.models.anatomy import anatomy_of, layers_of
 from zoo.models.capture import Capture, last_states, model_inputs, word_logits
-from zoo.models.spare import draws
 from zoo.models.tap import EMBEDDINGS, LOGITS, Site, Tap
 from zoo.tensors.batch import Layout
 from zoo.training.trainee import set_dropout
@@ -55,7 +56,7 @@ def test_a_head_of_the_first_token_gets_the_same(family: str, kernel: str, *, pa
 
 @every_family
 def test_the_last_layer_is_computed_where_it_is_read(family: str) -> None:
-    """At the first tokens for a head of classes; at all for spans, taps, and with dropout."""
+    """At the first tokens for a head of classes, dropout or not; at all for spans and taps."""
     made = model(family)
     tokens = counted(made, anatomy_of(made).inner)
     batch = tiny.batch()
@@ -67,7 +68,7 @@ def test_the_last_layer_is_computed_where_it_is_read(family: str) -> None:
         capture(batch)
         set_dropout(made, 0.0)
         capture(batch)
-    assert tokens == [3, 3, 21, 21, 3]
+    assert tokens == [3, 3, 21, 3, 3]
     spans = model(family, "span")
     tokens = counted(spans, anatomy_of(spans).inner)
     with torch.no_grad(), Capture(spans, [LOGITS]) as capture:
@@ -88,7 +89,7 @@ def test_a_layer_is_whole_again_after_an_error() -> None:
 
 @every_family
 def test_a_capture_ends_with_its_last_tap(family: str) -> None:
-    """Without logits to read; and not where that would spare a dropout."""
+    """Without logits to read, dropout or not."""
     made = model(family)
     after = counted(made, anatomy_of(made).inner)
     values = Tap(Site.VALUE, 1)
@@ -97,19 +98,27 @@ def test_a_capture_ends_with_its_last_tap(family: str) -> None:
         assert after == []
         made.train()
         capture(tiny.batch())
-        assert after == [21]
         set_dropout(made, 0.0)
         assert torch.equal(capture(tiny.batch())[values], found)
-    assert after == [21]
+    assert after == []
 
 
-def test_only_dropout_in_training_draws() -> None:
-    """Neither a rate of 0 nor evaluation does."""
-    made = model("bert")
-    assert not draws(made)
-    assert draws(made.train())
-    set_dropout(made, 0.0)
-    assert not draws(made)
+@every_family
+def test_a_spared_layer_drops_out_where_a_whole_one_does(family: str) -> None:
+    """Each dropout alone at rate 1, where its draws cannot differ."""
+    made, batch = model(family).train(), tiny.batch()
+    anatomy, last = anatomy_of(made), layers_of(made)[-1]
+    places = (anatomy.attention_dropout, anatomy.attention_output_dropout, anatomy.output_dropout)
+    found = []
+    for place in filter(None, places):
+        set_dropout(made, 0.0)
+        set_dropout(last.get_submodule(place), 1.0)
+        with torch.no_grad(), Capture(made, [LOGITS]) as capture:
+            logits = capture(batch)[LOGITS]
+            whole = capture.sources(batch, whole=True)[LOGITS]
+        torch.testing.assert_close(logits, whole, rtol=1e-9, atol=1e-10)
+        found.append(logits)
+    assert not any(torch.equal(*pair) for pair in pairwise(found))
 
 
 @every_family

@@ -25,11 +25,14 @@ class Anatomy:
     query: str
     key: str
     value: str
+    attention_dropout: str
     attention_output: str
+    attention_output_dropout: str | None
     attention_norm: str
     inner: str
     activation: str
     output: str
+    output_dropout: str
     output_norm: str
     head_dense: str
     head_norm: str
@@ -51,11 +54,14 @@ _BERT = Anatomy(
     query="attention.self.query",
     key="attention.self.key",
     value="attention.self.value",
+    attention_dropout="attention.self.dropout",
     attention_output="attention.output.dense",
+    attention_output_dropout="attention.output.dropout",
     attention_norm="attention.output.LayerNorm",
     inner="intermediate.dense",
     activation="intermediate.intermediate_act_fn",
     output="output.dense",
+    output_dropout="output.dropout",
     output_norm="output.LayerNorm",
     head_dense="cls.predictions.transform.dense",
     head_norm="cls.predictions.transform.LayerNorm",
@@ -85,11 +91,14 @@ _DISTILBERT = Anatomy(
     query="attention.q_lin",
     key="attention.k_lin",
     value="attention.v_lin",
+    attention_dropout="attention.dropout",
     attention_output="attention.out_lin",
+    attention_output_dropout=None,
     attention_norm="sa_layer_norm",
     inner="ffn.lin1",
     activation="ffn.activation",
     output="ffn.lin2",
+    output_dropout="ffn.dropout",
     output_norm="output_layer_norm",
     head_dense="vocab_transform",
     head_norm="vocab_layer_norm",

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from zoo.errors import Problem, TrainingError
 from zoo.models.anatomy import anatomy_of, embeddings_of, encoder_of, layers_of
-from zoo.models.spare import draws, first_token_only
+from zoo.models.spare import first_token_only
 from zoo.models.tap import LAYERLESS, LOGITS, Site, Tap
 from zoo.tensors.batch import Batch, Layout
 
@@ -39,7 +39,6 @@ class Capture:
         self._held: dict[Tap, Tensor] = {}
         self._base = encoder_of(model)
         self._reads_logits = LOGITS in self.taps
-        self._may_end = False
         self._handles: list[RemovableHandle] = []
         for tap in sorted(sources_of(self.taps) - {LOGITS}):
             self._handles.append(self._attach(tap))
@@ -77,7 +76,6 @@ class Capture:
             TrainingError: a wanted tap stayed empty.
         """
         self._held.clear()
-        self._may_end = not (self._reads_logits or draws(self.model))
         output = self._run(batch, whole=whole)
         sources = {tap: self._kept(tap) for tap in sources_of(self.taps) - {LOGITS}}
         if self._reads_logits:
@@ -101,11 +99,11 @@ class Capture:
         """Whether the last layer's output is read at the first token alone, by a head."""
         last = len(layers_of(self.model)) - 1
         tapped = any(tap.site not in LAYERLESS and last in tap.layers for tap in self.taps)
-        return batch.layout in FROM_FIRST and not tapped and not draws(self.model)
+        return batch.layout in FROM_FIRST and not tapped
 
     def _keep(self, tap: Tap, state: Tensor) -> None:
         self._held[tap] = state
-        if self._may_end and len(self._held) == len(self._handles):
+        if not self._reads_logits and len(self._held) == len(self._handles):
             raise _EverythingReadError
 
     def _attach(self, tap: Tap) -> RemovableHandle:

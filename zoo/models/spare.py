@@ -1,8 +1,4 @@
-"""What a forward pass need not compute, because nobody reads it.
-
-Only where nothing is drawn: sparing a dropout would move all draws that follow it, and with them
-the results.
-"""
+"""What a forward pass need not compute, because nobody reads it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +9,6 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from zoo.models.anatomy import Anatomy, anatomy_of, layers_of
-
-
-def draws(model: nn.Module) -> bool:
-    """Whether a forward pass drops anything out."""
-    return any(
-        isinstance(module, nn.Dropout) and module.training and module.p > 0.0
-        for module in model.modules()
-    )
 
 
 class StandIn(nn.Module):
@@ -57,11 +45,13 @@ def _is_whole(layer: nn.Module, anatomy: Anatomy) -> bool:
         anatomy.query,
         anatomy.key,
         anatomy.value,
+        anatomy.attention_dropout,
         anatomy.attention_output,
         anatomy.attention_norm,
         anatomy.inner,
         anatomy.activation,
         anatomy.output,
+        anatomy.output_dropout,
         anatomy.output_norm,
     }
     return wanted <= {name for name, _ in layer.named_modules()}
@@ -78,8 +68,8 @@ def _first_token(
 ) -> Tensor:
     """(B, S, H) -> (B, 1, H); the mask is (B, 1, S or 1, S) or None, as the kernels take it."""
 
-    def part(name: str, inputs: Tensor) -> Tensor:
-        output: Tensor = layer.get_submodule(name)(inputs)
+    def part(name: str | None, inputs: Tensor) -> Tensor:
+        output: Tensor = inputs if name is None else layer.get_submodule(name)(inputs)
         return output
 
     def by_head(name: str, inputs: Tensor) -> Tensor:
@@ -87,13 +77,18 @@ def _first_token(
         return flat.reshape(*flat.shape[:-1], heads, -1).transpose(1, 2)
 
     first = hidden[:, :1]
+    dropout = layer.get_submodule(anatomy.attention_dropout)
+    assert isinstance(dropout, nn.Dropout)
     context = nn.functional.scaled_dot_product_attention(
         by_head(anatomy.query, first),
         by_head(anatomy.key, hidden),
         by_head(anatomy.value, hidden),
         attn_mask=mask if mask is None else mask[:, :, :1],
+        dropout_p=dropout.p if dropout.training else 0.0,
     )
     attended = part(anatomy.attention_output, context.transpose(1, 2).flatten(2))
+    attended = part(anatomy.attention_output_dropout, attended)
     attended = part(anatomy.attention_norm, attended + first)
     inner = part(anatomy.activation, part(anatomy.inner, attended))
-    return part(anatomy.output_norm, part(anatomy.output, inner) + attended)
+    outer = part(anatomy.output_dropout, part(anatomy.output, inner))
+    return part(anatomy.output_norm, outer + attended)

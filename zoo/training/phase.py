@@ -19,6 +19,7 @@ from zoo.distil.stage import Data
 from zoo.distil.surgery import Seat, StageProgress
 from zoo.errors import Problem, TrainingError
 from zoo.models.capture import Capture, Captured
+from zoo.models.dropout import draw_cheaply
 from zoo.records.training import ClosingRecord, PhaseRecord
 from zoo.resolve.plan import Phase
 from zoo.signals import Stopped, StopRequest, postponed
@@ -98,9 +99,11 @@ class PhaseRun:
         with told(stage.name):
             self._surgery = stage.surgery.within(self._budget)
         self._work, self._phase, self._history = work, phase, history
+        self._is_last = len(history.finished) == len(work.phases) - 1
         self._trainee = opened(work, phase, start.student).train()
         freeze(self._trainee, stage)
         set_dropout(self._trainee, optimise.dropout)
+        draw_cheaply(self._trainee)
         self._projections = start.projections
         self.optimiser = make_optimiser(self._trained(), optimise)
         if start.optimiser is not None and stage.optimiser == "carry":
@@ -156,7 +159,9 @@ class PhaseRun:
         # all leave at the same step, whichever the signal reached by then.
         number, scratch = self._group.agreed(int(asked.by or 0)), self._work.scratch
         stopped_by = Signals(number) if number else None
-        if scratch is not None and (self._left or stopped_by or scratch.due()):
+        # What the last phase leaves is saved as soon as it is closed.
+        ends = self._left and not self._is_last
+        if scratch is not None and (ends or stopped_by or scratch.due()):
             self._save(scratch)
         if stopped_by:
             raise Stopped(stopped_by, self._at(self._done))
