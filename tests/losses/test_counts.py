@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests import tiny
 from zoo.losses.attention import attention_kl, attention_mse
-from zoo.losses.counts import COUNTS, counted
+from zoo.losses.counts import COUNTS, portion
 from zoo.losses.hidden import first_cosine, first_mse, hidden_mse, mixture_mse, token_cosine
 from zoo.losses.logits import hard_labels, output_mse, soft_labels
 from zoo.losses.relations import relation_kl
@@ -71,7 +71,7 @@ def both(loss: Callable[..., Tensor], shapes: tuple[tuple[int, ...], ...], batch
     total = 0.0
     for rows in (slice(0, 2), slice(2, None)):
         part = rows_of(batch, rows)
-        share = counted(loss, part) / counted(loss, batch)
+        share = float(portion(loss, part, batch))
         total += share * float(loss(*(side[rows] for side in sides), part))
     assert total == pytest.approx(float(loss(*sides, batch)), rel=1e-6)
 

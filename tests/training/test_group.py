@@ -253,7 +253,7 @@ def test_a_stage_in_two_processes_leaves_what_one_leaves(
 def test_a_process_without_a_row_adds_nothing() -> None:
     """One row in two processes: it counts in one of them; the other stands by with it."""
     values = {"labels": torch.tensor(2.0), "soft": torch.tensor(3.0)}
-    shares = [ProcessGroup(rank, 2).share(tiny.batch(rows=1)) for rank in range(2)]
+    shares = [next(ProcessGroup(rank, 2).shares(tiny.batch(rows=1), 1)) for rank in range(2)]
     assert [len(share.batch.rows) or len(share.batch.input_ids) for share in shares] == [1, 1]
     first, second = (share.weighted((LABELS, SOFT), values) for share in shares)
     assert all(float(value) == 0.0 for value in first.values())

@@ -30,7 +30,7 @@ class Optimise(Spec):
     batch_size: BatchSize = 32
     """Batch size: sequences per optimiser step."""
     accumulate: BatchSize = 1
-    """Gradient accumulation: parts a batch is split into, each weighted by its sequences."""
+    """Gradient accumulation: parts a batch is split into; the loss stays that of the batch."""
     warmup: Fraction = 0.1
     """Warm-up: share of the steps over which the learning rate rises linearly from 0."""
     decay: Literal["linear", "constant"] = "linear"

@@ -26,10 +26,10 @@ def told(stage: str) -> Iterator[None]:
         raise TrainingError(problem) from error
 
 
-def summed(parts: Iterable[tuple[Mapping[str, Tensor], float]]) -> dict[str, float]:
-    """Each term over weighted parts of data."""
+def mean_of_held(found: Iterable[Mapping[str, Tensor]]) -> dict[str, float]:
+    """Each term's mean over the held batches, from its sums over all their parts."""
     totals: dict[str, float] = {}
-    for values, share in parts:
+    for values in found:
         for name, value in values.items():
-            totals[name] = totals.get(name, 0.0) + float(value) * share
+            totals[name] = totals.get(name, 0.0) + float(value) / HELD
     return totals

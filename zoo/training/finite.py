@@ -72,7 +72,7 @@ def rows_at_fault(batch: Batch, terms: Sequence[Term], losses: Losses) -> str:
     alone = {term.name for term in terms if not term.over_samples}
     faulty: list[int] = []
     with torch.no_grad():
-        for part, _ in cut(batch, len(batch.rows)) if alone and batch.rows else ():
+        for part in cut(batch, len(batch.rows)) if alone and batch.rows else ():
             values = losses(part)
             if not all(bool(values[name].isfinite()) for name in alone):
                 faulty += part.rows

@@ -18,10 +18,10 @@ from torch.optim import Optimizer
 
 from zoo.distil.term import Term
 from zoo.errors import Problem, TrainingError
-from zoo.losses.counts import counted
+from zoo.losses.counts import portion
 from zoo.tensors.batch import Batch
 from zoo.training.device import process_count
-from zoo.training.trainee import rows_of
+from zoo.training.trainee import cut, rows_of
 
 GRACE_SECONDS = 5.0
 """How long a process that lost the others waits to be ended: the one that failed says why."""
@@ -67,14 +67,16 @@ class ProcessGroup:
             drawn = np.random.SeedSequence([*place, self.rank]).generate_state(1, np.uint64)
             torch.manual_seed(int(drawn[0]))
 
-    def share(self, part: Batch) -> "Share":
-        """This process's share of a part of a batch."""
-        first, end = (
-            len(part.input_ids) * rank // self.size for rank in (self.rank, self.rank + 1)
-        )
-        # A process without a row of a small batch still takes part in every exchange.
-        rows = slice(first, end) if first < end else slice(0, 1)
-        return Share(self, part, rows_of(part, rows) if self.size > 1 else part, end - first)
+    def shares(self, batch: Batch, parts: int) -> Iterator["Share"]:
+        """This process's share of a batch, in `parts` parts or fewer."""
+        for part in cut(batch, parts):
+            first, end = (
+                len(part.input_ids) * rank // self.size for rank in (self.rank, self.rank + 1)
+            )
+            # A process without a row of a small part still takes part in every exchange.
+            rows = slice(first, end) if first < end else slice(0, 1)
+            own = rows_of(part, rows) if self.size > 1 else part
+            yield Share(self, batch, part, own, end - first)
 
     def summed(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Each term over the whole batch, from what the processes found on their shares."""
@@ -137,9 +139,13 @@ class ProcessGroup:
 
 @dataclass(frozen=True)
 class Share:
-    """What one process computes of a part of a batch: `batch`, of which the first `rows` count."""
+    """What one process computes at a time: `batch`, of which the first `rows` count.
+
+    They are rows of a part of the whole batch that a step is about.
+    """
 
     group: ProcessGroup
+    whole: Batch
     part: Batch
     batch: Batch
     rows: int
@@ -148,15 +154,15 @@ class Share:
         """A term's loss on the share; on the whole part, where it compares samples."""
         if self.group.size == 1 or not term.over_samples:
             return term.loss(place, target, batch)
-        whole, count, size = self.part.to(place.device), len(self.part.input_ids), self.group.size
+        part, count, size = self.part.to(place.device), len(self.part.input_ids), self.group.size
         counts = [count * (rank + 1) // size - count * rank // size for rank in range(size)]
         return term.loss(
-            self.group.gathered(place, counts), self.group.gathered(target, counts), whole
+            self.group.gathered(place, counts), self.group.gathered(target, counts), part
         )
 
     def weighted(self, terms: Iterable[Term], values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The terms weighted so that their sum over the processes is the loss of the part."""
-        if self.group.size == 1:
+        """The terms so that their sum over processes and parts is the loss of the whole batch."""
+        if self.group.size == 1 and self.rows == len(self.whole.input_ids):
             return dict(values)
         return {term.name: self._weighted(term, values[term.name]) for term in terms}
 
@@ -166,8 +172,7 @@ class Share:
             return value - value.detach() * (1.0 - 1.0 / self.group.size)
         if self.rows == 0:
             return value * 0.0
-        whole = counted(term.loss, self.part)
-        return value * (counted(term.loss, self.batch) / whole if whole else 0.0)
+        return value * portion(term.loss, self.batch, self.whole).to(value.dtype)
 
 
 def training_group(device: torch.device) -> ProcessGroup:

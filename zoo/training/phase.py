@@ -25,7 +25,7 @@ from zoo.resolve.plan import Phase
 from zoo.signals import Stopped, StopRequest, postponed
 from zoo.tensors.batch import Batch
 from zoo.training.ahead import at_hand
-from zoo.training.closing import HELD, summed, told
+from zoo.training.closing import HELD, mean_of_held, told
 from zoo.training.finite import Broken, FiniteWatch, not_finite, rows_at_fault
 from zoo.training.group import ProcessGroup, TermLoss, whole_loss
 from zoo.training.history import History
@@ -33,7 +33,7 @@ from zoo.training.journal import Journal
 from zoo.training.optimiser import carry_moments, clip_gradients, make_optimiser
 from zoo.training.resume import Saved, Scratch
 from zoo.training.targets import Targets, TargetSource, live
-from zoo.training.trainee import cut, freeze, set_dropout
+from zoo.training.trainee import freeze, set_dropout
 from zoo.training.words import WordModel, reads_words, tap_on, word_value
 
 LOOKS_PER_PHASE = 50
@@ -179,12 +179,13 @@ class PhaseRun:
     def _held(self, model: PreTrainedModel) -> dict[str, float]:
         """Each term's mean over the batches that would come next, without dropout."""
         ahead, parts = self._first + self._done, self._phase.optimise.accumulate
+        terms, alone = self._phase.stage.terms, ProcessGroup()
         with ExitStack() as hooks:
             sides = self._captures(hooks, model.eval())
-            return summed(
-                (self._losses(part.to(self._work.device), *sides), share / HELD)
+            return mean_of_held(
+                share.weighted(terms, self._losses(share.batch.to(self._work.device), *sides))
                 for number in range(HELD)
-                for part, share in cut(self._feed.batch(ahead + number), parts)
+                for share in alone.shares(self._feed.batch(ahead + number), parts)
             )
 
     def _captures(self, hooks: ExitStack, model: PreTrainedModel) -> tuple[Capture, Targets | None]:
@@ -205,18 +206,15 @@ class PhaseRun:
         self.optimiser.zero_grad(set_to_none=True)
         progress = StageProgress(step, self._steps)
         totals: dict[str, Tensor] = {}
-        for part, share in cut(self._feed.batch(self._first + self._done), optimise.accumulate):
-            ours = self._group.share(part)
-            losses = self._losses(ours.batch.to(self._work.device), student, teacher, ours.loss)
-            values = ours.weighted(self._phase.stage.terms, losses)
-            weighted = [
-                term.weight_at(progress.fraction) * values[term.name]
-                for term in self._phase.stage.terms
-            ]
+        batch, terms = self._feed.batch(self._first + self._done), self._phase.stage.terms
+        for share in self._group.shares(batch, optimise.accumulate):
+            losses = self._losses(share.batch.to(self._work.device), student, teacher, share.loss)
+            values = share.weighted(terms, losses)
+            weighted = [term.weight_at(progress.fraction) * values[term.name] for term in terms]
             # Part by part, as the graphs of all parts would not fit in memory together.
-            (torch.stack(weighted).sum() * share).backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+            torch.stack(weighted).sum().backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
             for name, value in values.items():
-                totals[name] = totals.get(name, 0.0) + value.detach() * share
+                totals[name] = totals.get(name, 0.0) + value.detach()
         totals = self._group.summed(totals)
         self._group.sum_gradients(self.optimiser)
         self._refuse(self._watch.look(step, totals))

@@ -50,14 +50,12 @@ def _projection(width: int, teacher_width: int) -> nn.Linear:
     return made
 
 
-def cut(batch: Batch, parts: int) -> Iterator[tuple[Batch, float]]:
-    """The batch in `parts` parts or fewer, each with its share of the sequences."""
-    # Shares weigh the parts' means, so that a smaller last part counts by its sequences.
+def cut(batch: Batch, parts: int) -> Iterator[Batch]:
+    """The rows of a batch in order, in `parts` parts or fewer."""
     whole = len(batch.input_ids)
     size = -(-whole // parts)
     for start in range(0, whole, size):
-        part = rows_of(batch, slice(start, start + size))
-        yield part, len(part.input_ids) / whole
+        yield rows_of(batch, slice(start, start + size))
 
 
 def rows_of(batch: Batch, rows: slice) -> Batch:
