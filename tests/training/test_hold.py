@@ -15,6 +15,7 @@ import torch
 
 from tests import tiny
 from tests.training.tables import LABELS, plain, task_stage
+from zoo.locks import taken
 from zoo.training import hold
 from zoo.training.loop import train
 from zoo.training.phase import PhaseRun
@@ -89,13 +90,12 @@ def test_a_lock_that_was_removed_with_its_folder_holds_nothing(
 ) -> None:
     """Whoever came after would not see it: the one that stands is taken."""
     work = tmp_path / "work"
-    locked = iter([False])
+    found = iter([False])
 
-    def taken_meanwhile(file: BinaryIO, kind: int) -> bool:
-        return next(locked, True) and lock(file, kind)
+    def taken_meanwhile(file: BinaryIO) -> bool:
+        return next(found, True) and taken(file)
 
-    lock = hold._locked
-    monkeypatch.setattr(hold, "_locked", taken_meanwhile)
+    monkeypatch.setattr(hold, "taken", taken_meanwhile)
     monkeypatch.setattr(hold, "_wait", lambda *_, **__: shutil.rmtree(work))
     with Scratch(work).held("c/d two"):
         assert (work / "held").read_text() == f"process {os.getpid()} (c/d two)"

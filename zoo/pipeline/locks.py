@@ -1,9 +1,5 @@
-"""One build of a suite at a time; whoever comes second waits, and is told what it waits for.
+"""One build of a suite at a time; whoever comes second waits, and is told what it waits for."""
 
-The lock is the kernel's, on an open file: it ends with its process, however that ends.
-"""
-
-import fcntl
 import json
 import math
 import os
@@ -19,6 +15,7 @@ from typing import IO
 import psutil
 
 from zoo.disk import reported, spared
+from zoo.locks import taken
 from zoo.paths import Project, write_file
 
 TELL_SECONDS = 10.0
@@ -82,7 +79,7 @@ def building_alone(project: Project, suite: str, what: str) -> Iterator[Build]:
 
 def _wait(file: IO[str], suite: str, status: Path) -> None:
     waiting = Waiting()
-    while not _taken(file):
+    while not taken(file):
         file.seek(0)
         who = file.read().strip() or "another process"
         waiting.tell(f"{suite} is being built by {who}; waiting for it: {_how_far(status)}")
@@ -94,15 +91,6 @@ def _how_far(status: Path) -> str:
         return status.read_text(encoding="utf-8").strip()
     except OSError:
         return "starting"
-
-
-def _taken(file: IO[str]) -> bool:
-    """Whether the lock is this process's now."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def others_at_work(project: Project) -> dict[int, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from zoo.disk import spared
+from zoo.locks import taken
 
 _HELD, _AWAITED = "held", "awaited"
 
@@ -23,7 +24,7 @@ def held(folder: Path, by: str) -> Iterator[None]:
     lock = None
     with spared("the lock that keeps two processes from training the same"):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = _taken(folder)
+        lock = _open_lock(folder)
         lock.truncate(0)
         lock.write(f"process {os.getpid()} ({by})".encode())
         lock.flush()
@@ -37,16 +38,16 @@ def held(folder: Path, by: str) -> Iterator[None]:
 def awaited(folder: Path) -> bool:
     """Whether a process waits for the folder, which will go on with what it finds there."""
     with suppress(OSError), (folder / _AWAITED).open("rb") as mark:
-        return not _locked(mark, fcntl.LOCK_EX)
+        return not taken(mark)
     return False
 
 
-def _taken(folder: Path) -> BinaryIO:
+def _open_lock(folder: Path) -> BinaryIO:
     told = False
     while True:
         lock = (folder / _HELD).open("a+b")
         try:
-            if not _locked(lock, fcntl.LOCK_EX):
+            if not taken(lock):
                 _wait(folder, lock, told=told)
                 told = True
             # Who held it may have removed the folder at its end: then nobody else sees this lock.
@@ -74,11 +75,3 @@ def _wait(folder: Path, lock: BinaryIO, *, told: bool) -> None:
     with (folder / _AWAITED).open("ab") as mark:
         fcntl.flock(mark, fcntl.LOCK_SH)
         fcntl.flock(lock, fcntl.LOCK_EX)
-
-
-def _locked(file: BinaryIO, kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -27,6 +27,7 @@ from torch import Tensor
 from zoo.disk import reported
 from zoo.distil.term import Positions
 from zoo.errors import ZooError
+from zoo.locks import taken
 from zoo.models.tap import Tap
 from zoo.paths import file_sha256, write_file
 from zoo.spec.base import Sha256, Spec, canonical, digest
@@ -188,7 +189,7 @@ class TeacherStore:
     def _begun(self, part: KeptPart, size: int) -> KeptFile:
         path = self._folder / f".{part.file}"
         lock = _flags(path).open("a+b")
-        if _nobody_holds(lock):
+        if taken(lock):
             # What stands there was left by a process that was killed: it is not trusted.
             _reserve(lock, self._sequences)
             with path.open("wb") as file:
@@ -219,21 +220,13 @@ class TeacherStore:
                 shutil.rmtree(folder, ignore_errors=True)
         for flags in self._folder.glob(".*.known"):
             with flags.open("rb") as lock:
-                if _nobody_holds(lock):
+                if taken(lock):
                     flags.with_suffix(".bin").unlink(missing_ok=True)
                     flags.unlink()
 
 
 def _flags(growing: Path) -> Path:
     return growing.with_suffix(".known")
-
-
-def _nobody_holds(lock: BinaryIO) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _reserve(file: BinaryIO, size: int) -> None:
