@@ -52,7 +52,9 @@ def test_whatever_was_touched_is_told(project: Project, name: str, change: str, 
 def test_tables_are_no_part_of_it(project: Project) -> None:
     """They are made anew from the records."""
     (project.results / "tiny/leaderboard.csv").write_text("")
-    assert write_tables(project, "tiny") == ["results/tiny/leaderboard.csv"]
+    assert write_tables(project, published_board(project, "tiny")) == [
+        "results/tiny/leaderboard.csv"
+    ]
 
 
 def test_records_without_their_manifest_are_refused(project: Project) -> None:

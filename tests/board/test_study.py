@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from tests.made import HASH, declared_of
-from zoo.board.publish import build_board, publish_suite, would_publish, write_tables
+from zoo.board.publish import (
+    build_board,
+    publish_suite,
+    published_board,
+    would_publish,
+    write_tables,
+)
 from zoo.board.studies import build_study, study_tables
 from zoo.board.study import study_rows
 from zoo.errors import ZooError
@@ -294,12 +300,12 @@ def test_published_tables_follow_from_published_records(project: Project) -> Non
     """Byte for byte; an edited table and one that is missing are made anew, the page too."""
     publish_suite(project, BOARD, [JOB])
     before = contents(project.results)
-    assert write_tables(project, "tiny") == []
+    assert write_tables(project, published_board(project, "tiny")) == []
     folder = project.results / "tiny/studies/s"
     (folder / "study.md").write_text("edited")
     (folder / "plot.vl.json").unlink()
     (project.results / "tiny/index.html").unlink()
-    assert write_tables(project, "tiny") == [
+    assert write_tables(project, published_board(project, "tiny")) == [
         "results/tiny/index.html",
         "results/tiny/studies/s/study.md",
         "results/tiny/studies/s/plot.vl.json",
@@ -346,7 +352,7 @@ def test_a_published_study_that_says_nothing_is_told(project: Project) -> None:
     path = project.results / "tiny/studies/s/variants.json"
     path.write_text("{}")
     with pytest.raises(ZooError, match=r"variants.json: not a study description\n  fix: r"):
-        write_tables(project, "tiny")
+        write_tables(project, published_board(project, "tiny"))
 
 
 def test_values_survive_in_what_is_published(project: Project) -> None:

@@ -7,13 +7,16 @@ from types import SimpleNamespace
 
 import pytest
 
+from zoo.board.publish import Board
 from zoo.cli.show import show
+from zoo.cli.sync import published_boards
 from zoo.documents.blocks import document_drift, write_documents
 from zoo.errors import ZooError
 from zoo.paths import Project
 from zoo.resolve.entry import ResolvedSuite, read_suites
 
 CHECKOUT = Path(__file__).parents[2]
+House = tuple[Project, Mapping[str, ResolvedSuite], Mapping[str, Board]]
 DRIFT = "generated blocks are out of date with specs and records"
 
 
@@ -24,7 +27,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def house(tmp_path: Path, memory: Path) -> tuple[Project, Mapping[str, ResolvedSuite]]:
+def house(tmp_path: Path, memory: Path) -> House:
     """A project with the checkout's pocket suite and its published records."""
     shutil.copytree(CHECKOUT / "specs/pocket", tmp_path / "specs/pocket")
     (tmp_path / "results").mkdir()
@@ -32,25 +35,25 @@ def house(tmp_path: Path, memory: Path) -> tuple[Project, Mapping[str, ResolvedS
     (tmp_path / ".zoo").symlink_to(memory)
     shutil.copy(CHECKOUT / "results/reported.json", tmp_path / "results/reported.json")
     project = Project(tmp_path)
-    return project, read_suites(project)
+    suites = read_suites(project)
+    return project, suites, published_boards(project, suites)
 
 
 Write = Callable[[str], SimpleNamespace]
 
 
 @pytest.fixture
-def write(house: tuple[Project, Mapping[str, ResolvedSuite]]) -> Write:
+def write(house: House) -> Write:
     """Writes docs/a/page.md; gives it with the functions under test."""
-    project, suites = house
-    page = project.root / "docs/a/page.md"
+    page = house[0].root / "docs/a/page.md"
     page.parent.mkdir(parents=True)
 
     def with_text(text: str) -> SimpleNamespace:
         page.write_text(text)
         return SimpleNamespace(
             page=page,
-            sync=lambda: write_documents(project, suites),
-            drift=lambda: [str(problem) for problem in document_drift(project, suites)],
+            sync=lambda: write_documents(*house),
+            drift=lambda: [str(problem) for problem in document_drift(*house)],
         )
 
     return with_text
@@ -180,7 +183,7 @@ def test_wrong_marks_are_told_together_and_nothing_is_written(write: Write) -> N
 
 
 def test_a_project_without_documents_has_none_to_write(
-    house: tuple[Project, Mapping[str, ResolvedSuite]],
+    house: House,
 ) -> None:
     """Nothing is made up."""
     assert write_documents(*house) == []

@@ -12,15 +12,9 @@ from tests.pipeline.test_compile import stages
 from zoo.methods import names
 from zoo.pipeline import fingerprint as module
 from zoo.pipeline.compile import compile_suite
-from zoo.pipeline.fingerprint import (
-    bare_code,
-    closure,
-    code_parts,
-    fingerprint,
-    fingerprint_text,
-)
+from zoo.pipeline.fingerprint import Code, code_parts
 from zoo.pipeline.kinds import STAGE_KINDS, code_roots
-from zoo.pipeline.silence import SPEAKING
+from zoo.pipeline.silence import SPEAKING, bare_text, without_words
 
 PARTS = sorted({kind.code for kind in STAGE_KINDS.values()})
 SOURCE = '''\
@@ -47,12 +41,15 @@ def double(x: int) -> int:
 '''
 
 
+def bare(source: str) -> str:
+    return bare_text(without_words(source))
+
+
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def package(tmp_path: Path) -> Path:
     """A copy of the zoo whose files a test may edit."""
     copy = tmp_path / "zoo"
     shutil.copytree(module.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(module, "PACKAGE", copy)
     return copy
 
 
@@ -79,7 +76,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_only_people_read_changes_nothing(old: str, new: str) -> None:
     """Comments, docstrings, layout, and the words of an error wherever they are put together."""
     assert old in SOURCE
-    assert bare_code(SOURCE.replace(old, new)) == bare_code(SOURCE)
+    assert bare(SOURCE.replace(old, new)) == bare(SOURCE)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +97,7 @@ def test_what_only_people_read_changes_nothing(old: str, new: str) -> None:
 def test_what_runs_changes_it(old: str, new: str) -> None:
     """Code, the text in strings, whether and when an error is raised."""
     assert old in SOURCE
-    assert bare_code(SOURCE.replace(old, new)) != bare_code(SOURCE)
+    assert bare(SOURCE.replace(old, new)) != bare(SOURCE)
 
 
 def test_a_value_that_decides_is_never_taken_for_words() -> None:
@@ -109,12 +106,12 @@ def test_a_value_that_decides_is_never_taken_for_words() -> None:
         "    if x > 9:\n        share", "    share = ''\n    if x > 9:\n        share"
     )
     reworded = read_too.replace("{x} of {LIMIT}", "{x} beside {LIMIT}")
-    assert bare_code(reworded) != bare_code(read_too)
+    assert bare(reworded) != bare(read_too)
 
 
 def test_training_reaches_what_it_runs_and_no_more() -> None:
     """A change of the board, the command line, timing or scoring retrains nothing."""
-    reached = closure(code_roots("training"))
+    reached = Code().closure(code_roots("training"))
     rooms = {".".join(name.split(".")[:2]) for name in reached}
     assert not rooms & {
         "zoo.board",
@@ -138,12 +135,13 @@ def test_training_reaches_what_it_runs_and_no_more() -> None:
 
 def test_a_method_adds_its_own_modules_only() -> None:
     """A new method, or a change of another one, retrains nothing."""
+    code = Code()
     for name in names():
-        own = set(fingerprint(f"methods/{name}"))
+        own = set(code.fingerprint(f"methods/{name}"))
         assert f"zoo.methods.{name}" in own
-        assert not own & closure(code_roots("training"))
+        assert not own & code.closure(code_roots("training"))
         assert not own & {f"zoo.methods.{other}" for other in names() if other != name}
-    assert "zoo.compact.merge" in fingerprint("methods/wid")
+    assert "zoo.compact.merge" in code.fingerprint("methods/wid")
 
 
 @pytest.mark.parametrize(
@@ -185,49 +183,48 @@ def test_a_change_reaches_the_parts_that_run_it(
     package: Path, file: str, touched: set[str]
 ) -> None:
     """And no other part; of each file of fingerprints one line is another."""
-    before = fingerprints()
+    before = fingerprints(package)
     path = package / file
     path.write_text(path.read_text() + "\nADDED = 1\n")
-    after = fingerprints()
+    after = fingerprints(package)
     assert {key for key in before if before[key] != after[key]} == touched
     for part in touched:
         lines = zip(before[part].splitlines(), after[part].splitlines(), strict=True)
         assert sum(ours != theirs for ours, theirs in lines) == 1
 
 
-def fingerprints() -> dict[str, str]:
-    return {part: fingerprint_text(part) for part in (*PARTS, "methods/kd", "methods/pkd")}
+def fingerprints(package: Path) -> dict[str, str]:
+    code = Code(package)
+    return {part: code.fingerprint_text(part) for part in (*PARTS, "methods/kd", "methods/pkd")}
 
 
 def test_a_reworded_error_changes_no_fingerprint(package: Path) -> None:
-    before = fingerprints()
+    before = fingerprints(package)
     path = package / "training/given.py"
     text = path.read_text()
     assert "the tokenizer of these weights differs from that of teacher" in text
     path.write_text(text.replace("the tokenizer of these weights", "their tokenizer"))
-    assert fingerprints() == before
+    assert fingerprints(package) == before
 
 
 def test_a_new_import_widens_what_a_stage_reaches(package: Path) -> None:
     """What is imported for types alone does not count; an import inside a function does."""
     gate = package / "evaluation/gate.py"
-    before = closure(code_roots("gate"))
+    before = Code(package).closure(code_roots("gate"))
     assert "zoo.board.page" not in before
     text = gate.read_text()
     gate.write_text(text + "\nif TYPE_CHECKING:\n    import zoo.board.page\n")
-    module._imports.cache_clear()
-    assert "zoo.board.page" not in closure(code_roots("gate"))
+    assert "zoo.board.page" not in Code(package).closure(code_roots("gate"))
     gate.write_text(text + "\ndef later() -> None:\n    from zoo.board import page\n")
-    module._imports.cache_clear()
-    assert "zoo.board.page" in closure(code_roots("gate"))
+    assert "zoo.board.page" in Code(package).closure(code_roots("gate"))
 
 
 def test_every_root_is_there_and_the_same_in_every_process() -> None:
     """No hash seed and no order of files plays a part."""
     for part in PARTS:
-        assert all(module._exists(root) for root in code_roots(part))
+        assert set(code_roots(part)) <= Code().closure(code_roots(part))
     named = f"{(*PARTS, 'methods/kd')}"
-    shown = f"[fingerprint_text(part) for part in {named}]"
+    shown = f"[Code().fingerprint_text(part) for part in {named}]"
     code = f"from zoo.pipeline.fingerprint import *; print({shown})"
     told = {
         subprocess.run(
@@ -239,4 +236,4 @@ def test_every_root_is_there_and_the_same_in_every_process() -> None:
         ).stdout
         for seed in ("1", "2")
     }
-    assert told == {f"{[fingerprint_text(part) for part in (*PARTS, 'methods/kd')]}\n"}
+    assert told == {f"{[Code().fingerprint_text(part) for part in (*PARTS, 'methods/kd')]}\n"}

@@ -11,7 +11,7 @@ from tests.pipeline.test_compile import ASSISTED
 from zoo.cli.stage import stage
 from zoo.errors import ZooError
 from zoo.paths import Project
-from zoo.pipeline.fingerprint import fingerprint
+from zoo.pipeline.fingerprint import Code
 from zoo.pipeline.kinds import STAGE_KINDS, StageKind, code_roots
 from zoo.pipeline.params import SYNC
 from zoo.pipeline.sync import pipeline_files, write_pipelines
@@ -38,7 +38,7 @@ def test_its_code_has_a_fingerprint(kind: StageKind) -> None:
     lines = (CHECKOUT.pipelines / f"code/{kind.code}.txt").read_text().splitlines()
     told = {line.split()[1] for line in lines}
     assert {kind.module, *kind.started} <= set(code_roots(kind.code)) <= told
-    assert set(fingerprint(kind.code)) >= {kind.module, *kind.started}
+    assert set(Code().fingerprint(kind.code)) >= {kind.module, *kind.started}
 
 
 @pytest.fixture

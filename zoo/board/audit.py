@@ -15,8 +15,6 @@ import zoo.records
 from zoo.board.memory import Seen, package_sha256
 from zoo.board.standings import Stored
 from zoo.errors import DataError, MeasurementError, Problem, ZooError
-from zoo.evaluation.predictions import read_origin, read_predictions
-from zoo.evaluation.scoring import rescored
 from zoo.paths import file_sha256
 from zoo.records.measured import RECORD_SCHEMA
 from zoo.records.records import Record
@@ -116,6 +114,12 @@ def _key(record: ScoreRecord, path: Path) -> str:
 
 def _unsound(record: ScoreRecord, path: Path) -> Iterator[tuple[str, str]]:
     """The fields of a score that contradict its predictions."""
+    from zoo.evaluation.predictions import (  # noqa: PLC0415  (most have passed before)
+        read_origin,
+        read_predictions,
+    )
+    from zoo.evaluation.scoring import rescored  # noqa: PLC0415
+
     try:
         origin, predictions = read_origin(path), read_predictions(path, record.digest)
         scored = rescored(record.definition, predictions)

@@ -1,6 +1,6 @@
 """Publishing: copy built records into results/, and render the tables from them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -128,15 +128,6 @@ def tables(board: Board, studies: Sequence[Table[Any]] = ()) -> dict[str, str]:
     return files | ({STATISTICS: statistics_text(board.statistics)} if board.statistics else {})
 
 
-def committed_tables(project: Project, board: Board) -> dict[str, str]:
-    """All tables of a published board and its suite's studies, regenerated from the records."""
-    studies = [
-        (job, published_records(project, job)) for job in published_jobs(project, board.suite)
-    ]
-    shown = [variants_table(job, records) for job, records in studies]
-    return tables(board, shown) | published_tables(studies)
-
-
 def publish_suite(
     project: Project,
     job: BoardJob,
@@ -176,16 +167,29 @@ def would_publish(
     return [project.relative(folder / name) for name in sorted(files)]
 
 
-def write_tables(project: Project, suite: str, declared: Declared | None = None) -> list[str]:
-    """Regenerate the tables of the published records; return the files that changed."""
-    changed = []
-    board = published_board(project, suite, declared)
-    for name, text in committed_tables(project, board).items():
-        path = project.results / suite / name
+def outdated_tables(project: Project, board: Board) -> Iterator[tuple[Path, str]]:
+    """The tables that differ from the published records they are made from, as they should be."""
+    for name, text in _committed_tables(project, board).items():
+        path = project.results / board.suite / name
         if not path.is_file() or path.read_bytes() != text.encode():
-            write_file(path, text)
-            changed.append(project.relative(path))
-    return changed
+            yield path, text
+
+
+def write_tables(project: Project, board: Board) -> list[str]:
+    """Regenerate the tables of a published board; return the files that changed."""
+    changed = list(outdated_tables(project, board))
+    for path, text in changed:
+        write_file(path, text)
+    return [project.relative(path) for path, _ in changed]
+
+
+def _committed_tables(project: Project, board: Board) -> dict[str, str]:
+    """All tables of a published board and its suite's studies, regenerated from the records."""
+    studies = [
+        (job, published_records(project, job)) for job in published_jobs(project, board.suite)
+    ]
+    shown = [variants_table(job, records) for job, records in studies]
+    return tables(board, shown) | published_tables(studies)
 
 
 def _built_records(project: Project, job: BoardJob) -> list[Record]:

@@ -10,13 +10,12 @@ from pydantic import ValidationError
 
 import zoo.statistics
 from zoo.board.memory import package_sha256
-from zoo.evaluation.predictions import read_predictions
 from zoo.paths import write_file
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.statistics import STATISTICS_SCHEMA, SuiteStatistics
 from zoo.spec.base import digest
-from zoo.statistics.standing import PERMUTATIONS, RESAMPLES, ScoredRuns, suite_statistics
+from zoo.statistics.effort import PERMUTATIONS, RESAMPLES
 
 STATISTICS = "statistics.json"
 
@@ -43,7 +42,7 @@ def statistics_of(
     known = _read(kept)
     if known is not None and known.inputs == inputs and known.suite == suite:
         return known
-    made = suite_statistics(suite, _scored(scores, stored), inputs)
+    made = _computed(suite, scores, stored, inputs)
     write_file(kept, statistics_text(made))
     return made
 
@@ -72,11 +71,16 @@ def _read(path: Path) -> SuiteStatistics | None:
         return None
 
 
-def _scored(scores: Sequence[ScoreRecord], stored: Stored) -> list[ScoredRuns]:
+def _computed(
+    suite: str, scores: Sequence[ScoreRecord], stored: Stored, inputs: str
+) -> SuiteStatistics:
+    from zoo.evaluation.predictions import read_predictions  # noqa: PLC0415  (computes seldom)
+    from zoo.statistics.standing import ScoredRuns, suite_statistics  # noqa: PLC0415
+
     runs: dict[tuple[str, str, str], list[ScoreRecord]] = defaultdict(list)
     for record in scores:
         runs[record.entry, record.task, record.split].append(record)
-    return [
+    scored = [
         ScoredRuns(
             entry=entry,
             task=task,
@@ -89,3 +93,4 @@ def _scored(scores: Sequence[ScoreRecord], stored: Stored) -> list[ScoredRuns]:
         )
         for (entry, task, split), own in sorted(runs.items())
     ]
+    return suite_statistics(suite, scored, inputs)

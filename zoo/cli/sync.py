@@ -1,8 +1,8 @@
 """`zoo sync`: regenerate pipelines, tables and documents from specs and records."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from zoo.board.publish import Board, committed_tables, published_board, write_tables
+from zoo.board.publish import Board, outdated_tables, published_board, write_tables
 from zoo.board.studies import published_jobs
 from zoo.documents.blocks import document_drift, write_documents
 from zoo.errors import Problem, ZooError
@@ -17,9 +17,10 @@ def write() -> str:
     project = find_project()
     suites = read_suites(project)
     changed = write_pipelines(project, pipeline_files(suites))
-    for suite in _published(project, suites):
-        changed += write_tables(project, suite, suites[suite].declared_runs)
-    changed += write_documents(project, suites)
+    boards = published_boards(project, suites)
+    for board in boards.values():
+        changed += write_tables(project, board)
+    changed += write_documents(project, suites, boards)
     if not changed:
         return "up to date"
     return "\n".join(["written or removed:", *(f"  {path}" for path in changed)])
@@ -33,22 +34,28 @@ def check_synced() -> str:
     """
     project = find_project()
     suites = read_suites(project)
-    boards = [
-        published_board(project, suite, suites[suite].declared_runs)
-        for suite in _published(project, suites)
-    ]
+    boards = published_boards(project, suites)
     problems = [
         *drift(project, pipeline_files(suites)),
-        *_table_drift(project, boards),
-        *document_drift(project, suites),
+        *_table_drift(project, boards.values()),
+        *document_drift(project, suites, boards),
     ]
     if problems:
         raise ZooError(*problems)
     told = f"{', '.join(sorted(suites))}: pipelines, tables and documents are up to date"
-    return "\n".join([told, *_earlier(project, boards)])
+    return "\n".join([told, *_earlier(project, boards.values())])
 
 
-def _earlier(project: Project, boards: Sequence[Board]) -> Iterator[str]:
+def published_boards(project: Project, suites: dict[str, ResolvedSuite]) -> dict[str, Board]:
+    """The published boards by suite, each read once for all that is made from it."""
+    return {
+        name: published_board(project, name, suite.declared_runs)
+        for name, suite in sorted(suites.items())
+        if (project.results / name / "records").is_dir()
+    }
+
+
+def _earlier(project: Project, boards: Iterable[Board]) -> Iterator[str]:
     """Published results that are out of date with the specs: marked on boards until rebuilt."""
     for board in boards:
         suite = board.suite
@@ -69,17 +76,11 @@ def _earlier(project: Project, boards: Sequence[Board]) -> Iterator[str]:
             )
 
 
-def _published(project: Project, suites: dict[str, ResolvedSuite]) -> list[str]:
-    return [name for name in sorted(suites) if (project.results / name / "records").is_dir()]
-
-
-def _table_drift(project: Project, boards: Sequence[Board]) -> Iterator[Problem]:
+def _table_drift(project: Project, boards: Iterable[Board]) -> Iterator[Problem]:
     for board in boards:
-        for name, text in committed_tables(project, board).items():
-            path = project.results / board.suite / name
-            if not path.is_file() or path.read_bytes() != text.encode():
-                yield Problem(
-                    project.relative(path),
-                    "out of date with the records it is made from",
-                    remedy="run `zoo sync` and commit the result",
-                )
+        for path, _ in outdated_tables(project, board):
+            yield Problem(
+                project.relative(path),
+                "out of date with the records it is made from",
+                remedy="run `zoo sync` and commit the result",
+            )

@@ -10,7 +10,7 @@ from pathlib import Path
 from zoo.board.dictionary import CSV_COLUMNS, described
 from zoo.board.leaderboard import summary
 from zoo.board.numbers import numbers_text
-from zoo.board.publish import Board, published_board
+from zoo.board.publish import Board
 from zoo.board.render import as_markdown
 from zoo.board.table import Row
 from zoo.documents.table_of_runtimes import runtimes_text
@@ -21,6 +21,8 @@ from zoo.paths import Project, write_file
 from zoo.records.reported import Reported, read_reported
 from zoo.resolve.entry import ResolvedSuite
 
+Suites = Mapping[str, ResolvedSuite]
+Boards = Mapping[str, Board]
 END = "<!-- end -->"
 MARK = re.compile(r"^<!-- (?:(?P<kind>\w+): (?P<name>.*?)|end) -->$", re.MULTILINE)
 """A line `<!-- board: mini -->`, `<!-- show: glue/kd-6l -->` (`... on mnli -->` for one task),
@@ -28,25 +30,29 @@ MARK = re.compile(r"^<!-- (?:(?P<kind>\w+): (?P<name>.*?)|end) -->$", re.MULTILI
 to the next `<!-- end -->` is generated."""
 
 
-def write_documents(project: Project, suites: Mapping[str, ResolvedSuite]) -> list[str]:
+def write_documents(project: Project, suites: Suites, boards: Boards) -> list[str]:
     """Bring the generated blocks up to date; return the files that changed.
+
+    `boards` are the published ones.
 
     Raises:
         ZooError: invalid marks; all of them in all files.
     """
-    changed = list(_outdated(project, suites))
+    changed = list(_outdated(_Sources(project, suites, boards)))
     for path, text in changed:
         write_file(path, text)
     return [project.relative(path) for path, _ in changed]
 
 
-def document_drift(project: Project, suites: Mapping[str, ResolvedSuite]) -> Iterator[Problem]:
+def document_drift(project: Project, suites: Suites, boards: Boards) -> Iterator[Problem]:
     """The documents whose generated blocks are out of date.
+
+    `boards` are the published ones.
 
     Raises:
         ZooError: invalid marks; all of them in all files.
     """
-    for path, _ in _outdated(project, suites):
+    for path, _ in _outdated(_Sources(project, suites, boards)):
         yield Problem(
             project.relative(path),
             "generated blocks are out of date with specs and records",
@@ -54,8 +60,8 @@ def document_drift(project: Project, suites: Mapping[str, ResolvedSuite]) -> Ite
         )
 
 
-def _outdated(project: Project, suites: Mapping[str, ResolvedSuite]) -> Iterator[tuple[Path, str]]:
-    sources = _Sources(project, suites)
+def _outdated(sources: "_Sources") -> Iterator[tuple[Path, str]]:
+    project = sources.project
     problems: list[Problem] = []
     for path in (project.root / "README.md", *sorted((project.root / "docs").rglob("*.md"))):
         raw = path.read_bytes() if path.is_file() else b""
@@ -130,21 +136,15 @@ class _Page:
 
 @dataclass(frozen=True)
 class _Sources:
-    """The data behind blocks, read on first use."""
+    """The data behind blocks."""
 
     project: Project
-    suites: Mapping[str, ResolvedSuite]
+    suites: Suites
+    boards: Boards
 
     @cached_property
     def reported(self) -> tuple[Reported, ...]:
         return read_reported(self.project)
-
-    @cached_property
-    def boards(self) -> dict[str, Board]:
-        return {suite: self._board(suite) for suite in sorted(self.suites)}
-
-    def _board(self, suite: str) -> Board:
-        return published_board(self.project, suite, self.suites[suite].declared_runs)
 
     @property
     def rows(self) -> list[Row]:
@@ -154,7 +154,7 @@ class _Sources:
         """The published board of a suite."""
         if suite not in self.suites:
             raise _UnknownError(f"there is no suite {suite!r}", suite, self.suites)
-        board = self.boards[suite]
+        board = self.boards.get(suite) or Board(suite, (), None)
         text = as_markdown(summary(board.rows, suite, board.means))
         return text.partition("\n\n")[2].strip()
 

@@ -8,14 +8,13 @@ Fingerprints have one line per module, so that branches that touch different mod
 
 import ast
 import hashlib
-import os
-from functools import cache
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import zoo
 from zoo.pipeline.kinds import TRAIN, StageKind, code_roots
-from zoo.pipeline.silence import SPEAKING, Silenced
+from zoo.pipeline.silence import SPEAKING, bare_text, without_words
 from zoo.spec.jobs import Job
 
 PACKAGE = Path(zoo.__file__).parent
@@ -31,72 +30,81 @@ def code_parts(kind: StageKind, job: Job) -> tuple[str, ...]:
     return (kind.code, *((f"{METHOD_FOLDER}/{method}",) if method else ()))
 
 
-def fingerprint(part: str) -> dict[str, str]:
-    """The sha256 of every module that a part of the code reaches, by module name.
+@dataclass(frozen=True)
+class _Module:
+    """What fingerprints need of a module."""
 
-    For a method, only what it adds to training.
-    """
-    room, _, method = part.partition("/")
-    modules = closure((f"zoo.{room}.{method}",)) if method else closure(code_roots(part))
-    if method:
-        modules -= closure(code_roots(TRAIN.code))
-    return {module: _module_sha256(module) for module in sorted(modules)}
+    imports: tuple[str, ...]
+    """The names that it imports from the zoo: modules, and what they define."""
+    sha256: str
+    """Of its code, without text for people; for a package with its templates."""
 
 
-def fingerprint_text(part: str) -> str:
-    """A fingerprint as stored on disk: one line per module, sorted by name."""
-    return "".join(f"{sha256}  {module}\n" for module, sha256 in fingerprint(part).items())
+class Code:
+    """The modules of the zoo, each read and parsed once, when it is first needed."""
+
+    def __init__(self, package: Path = PACKAGE) -> None:
+        self._files = {_module_name(package, path): path for path in package.rglob("*.py")}
+        self._read: dict[str, _Module] = {}
+
+    def fingerprint_text(self, part: str) -> str:
+        """A fingerprint as stored on disk: one line per module, sorted by name."""
+        lines = self.fingerprint(part).items()
+        return "".join(f"{sha256}  {module}\n" for module, sha256 in lines)
+
+    def fingerprint(self, part: str) -> dict[str, str]:
+        """The sha256 of every module that a part of the code reaches, by module name.
+
+        For a method, only what it adds to training.
+        """
+        room, _, method = part.partition("/")
+        modules = self.closure((f"zoo.{room}.{method}",) if method else code_roots(part))
+        if method:
+            modules -= self.closure(code_roots(TRAIN.code))
+        return {module: self._module(module).sha256 for module in sorted(modules)}
+
+    def closure(self, roots: tuple[str, ...]) -> set[str]:
+        """The zoo's modules that `roots` import, directly or indirectly, and their packages."""
+        found: set[str] = set()
+        waiting = list(roots)
+        while waiting:
+            module = waiting.pop()
+            if module in found or module in SPEAKING or module not in self._files:
+                continue
+            found.add(module)
+            waiting += (*self._module(module).imports, module.rpartition(".")[0])
+        return found
+
+    def _module(self, name: str) -> _Module:
+        if name not in self._read:
+            self._read[name] = _read(self._files[name])
+        return self._read[name]
 
 
-def _module_sha256(module: str) -> str:
-    """The modules of a package, and its templates."""
-    file = _file(module)
+def _module_name(package: Path, file: Path) -> str:
+    module = file.parent if file.name == _PACKAGE_FILE else file.with_suffix("")
+    return ".".join(module.relative_to(package.parent).parts)
+
+
+def _read(file: Path) -> _Module:
     templates = sorted((file.parent / "templates").glob("*")) if file.name == _PACKAGE_FILE else ()
     texts = (path.read_text(encoding="utf-8") for path in templates)
-    bare = "".join((bare_code(file.read_text(encoding="utf-8")), *texts))
-    return hashlib.sha256(bare.encode()).hexdigest()
+    tree = without_words(file.read_text(encoding="utf-8"))
+    imports = tuple(name for name in _imports(tree) if name.split(".")[0] == "zoo")
+    whole = "".join((bare_text(tree), *texts))
+    return _Module(imports, hashlib.sha256(whole.encode()).hexdigest())
 
 
-def closure(roots: tuple[str, ...]) -> set[str]:
-    """The zoo's modules that `roots` import, directly or indirectly, and their packages."""
-    found: set[str] = set()
-    waiting = list(roots)
-    while waiting:
-        module = waiting.pop()
-        if module in found or module in SPEAKING or not _exists(module):
-            continue
-        found.add(module)
-        waiting += _imports(_file(module))
-        if "." in module:
-            waiting.append(module.rpartition(".")[0])
-    return found
-
-
-def _file(module: str) -> Path:
-    path = f"{PACKAGE.parent}/{module.replace('.', '/')}"
-    return Path(f"{path}/{_PACKAGE_FILE}" if os.path.isdir(path) else f"{path}.py")  # noqa: PTH112
-
-
-def _exists(module: str) -> bool:
-    return _file(module).is_file()
-
-
-@cache
-def _imports(path: Path) -> tuple[str, ...]:
-    named: list[str] = []
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    skipped = {
-        id(node) for block in ast.walk(tree) if _for_types(block) for node in ast.walk(block)
-    }
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
+def _imports(block: ast.AST) -> Iterator[str]:
+    """All names that a block of statements imports at run time, in functions too."""
+    for node in ast.iter_child_nodes(block):
         if isinstance(node, ast.Import):
-            named += [alias.name for alias in node.names]
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            named.append(node.module)
-            named += [f"{node.module}.{alias.name}" for alias in node.names]
-    return tuple(name for name in named if name.split(".")[0] == "zoo")
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif not isinstance(node, ast.expr) and not _for_types(node):
+            yield from _imports(node)
 
 
 def _for_types(node: ast.AST) -> bool:
@@ -106,22 +114,3 @@ def _for_types(node: ast.AST) -> bool:
         and isinstance(node.test, ast.Name)
         and node.test.id == "TYPE_CHECKING"
     )
-
-
-@cache
-def bare_code(source: str) -> str:
-    """The effective code of a source: no formatting, comments, docstrings or error messages.
-
-    It is the syntax tree as text without empty fields, which differ between Python versions.
-    """
-    return _text(Silenced().visit(ast.parse(source)))
-
-
-def _text(node: Any) -> str:
-    if isinstance(node, ast.AST):
-        stated = ((name, value) for name, value in ast.iter_fields(node) if name != "type_comment")
-        fields = (f"{name}={_text(value)}" for name, value in stated if value not in (None, []))
-        return f"{type(node).__name__}({','.join(fields)})"
-    if isinstance(node, list):
-        return f"[{','.join(map(_text, node))}]"
-    return repr(node)

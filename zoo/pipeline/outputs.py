@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
 
 from zoo.paths import EntryFolder, Project
@@ -69,7 +70,12 @@ class Output:
     @property
     def path(self) -> str:
         """The path for DVC, relative to the project root."""
-        return _PATHS[self.kind](self).as_posix()
+        return _path(self)
+
+
+@cache
+def _path(output: Output) -> str:
+    return _PATHS[output.kind](output).as_posix()
 
 
 def _folder(output: Output) -> EntryFolder:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from zoo.data.inputs import changed_inputs
 from zoo.errors import Problem, ZooError
 from zoo.paths import Project
 from zoo.pipeline.compile import PipelineStage, compile_suite
@@ -65,7 +64,7 @@ def pending(project: Project, suite: ResolvedSuite, entry: str) -> Iterator[Pend
     for one in needed:
         stage = one.stage
         if isinstance(stage.job, InputsJob):  # DVC calls it changed, always
-            names = changed_inputs(project, stage.job)
+            names = _changed_inputs(project, stage.job)
             remade |= {looked_at(suite.name, name) for name in names}
             if names:
                 yield one
@@ -74,6 +73,12 @@ def pending(project: Project, suite: ResolvedSuite, entry: str) -> Iterator[Pend
         ):
             remade |= set(stage.outputs)
             yield one
+
+
+def _changed_inputs(project: Project, job: InputsJob) -> list[str]:
+    from zoo.data.inputs import changed_inputs  # noqa: PLC0415  (only real data has inputs)
+
+    return changed_inputs(project, job)
 
 
 def _changed(project: Project, target: str, files: Sequence[str]) -> set[str]:

@@ -5,6 +5,7 @@ the calls in `TELLERS`, and values of names that are only read there.
 """
 
 import ast
+from typing import Any
 
 SPEAKING = ("zoo.errors", "zoo.training.journal")
 """Modules that only produce messages: no number depends on them."""
@@ -12,27 +13,42 @@ TELLERS = ("Problem", "Finding", "misfit", "PydanticCustomError")
 """Calls whose arguments are messages: problems of errors, and findings in specs."""
 
 
-class Silenced(ast.NodeTransformer):
-    """Removes messages from a syntax tree."""
+def without_words(source: str) -> ast.Module:
+    """The syntax tree of a module, without values that only a function's tellers read."""
+    tree = ast.parse(source)
+    if any(teller in source for teller in TELLERS):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and (words := _words_of(node)):
+                _Without(words).generic_visit(node)
+    return tree
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        """Remove standalone strings, which are docstrings."""
-        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if is_text else self.generic_visit(node)
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
-        """Remove imports from message-only modules."""
-        return None if node.module in SPEAKING else node
+def bare_text(node: Any) -> str:
+    """The effective code of a tree: no formatting, comments, docstrings or error messages.
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        """Keep a teller's name without its arguments: it matters that it reports, not what."""
-        if _name(node.func) in TELLERS:
-            return ast.Call(node.func, [], [])
-        return self.generic_visit(node)
+    It is the syntax tree as text without empty fields, which differ between Python versions.
+    """
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    if isinstance(node, ast.Call) and _name(node.func) in TELLERS:
+        # It matters that it reports, not what.
+        return f"Call(func={bare_text(node.func)})"
+    fields = []
+    for name, value in ast.iter_fields(node):
+        if isinstance(value, list):
+            texts = [bare_text(item) for item in value if not _is_for_people(item)]
+            if texts:
+                fields.append(f"{name}=[{','.join(texts)}]")
+        elif value is not None and name != "type_comment":
+            fields.append(f"{name}={bare_text(value)}")
+    return f"{type(node).__name__}({','.join(fields)})"
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """Remove values that only a function's tellers read."""
-        return self.generic_visit(_Without(_words_of(node)).generic_visit(node))
+
+def _is_for_people(node: Any) -> bool:
+    """Whether it is a standalone string, which is a docstring, or an import of messages."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return isinstance(node, ast.ImportFrom) and node.module in SPEAKING
 
 
 class _Without(ast.NodeTransformer):
@@ -48,10 +64,12 @@ class _Without(ast.NodeTransformer):
 def _words_of(function: ast.FunctionDef) -> set[str]:
     """The names read only by tellers, or by values of other such names."""
     nodes = list(ast.walk(function))
+    told = {id(below) for node in nodes for below in _told(node)}
+    if not told:
+        return set()
     read = [node for node in nodes if isinstance(node, ast.Name) and _is_read(node)]
     assigns = [node for node in nodes if isinstance(node, ast.Assign)]
     values = [(name, node.value) for node in assigns if (name := _assigned(node)) is not None]
-    told = {id(below) for node in nodes for below in _told(node)}
     words: set[str] = set()
     while True:
         silent = told | {id(b) for name, value in values if name in words for b in ast.walk(value)}

@@ -7,7 +7,7 @@ from pathlib import Path
 from zoo.errors import Problem, SpecError, at
 from zoo.paths import Project, write_file
 from zoo.pipeline.compile import Pipeline, PipelineStage, compile_suite
-from zoo.pipeline.fingerprint import code_parts, fingerprint_text
+from zoo.pipeline.fingerprint import Code, code_parts
 from zoo.pipeline.kinds import INPUTS, STUDY, StageKind
 from zoo.pipeline.params import params_file, params_key, params_text
 from zoo.pipeline.variants import compile_study
@@ -41,7 +41,8 @@ def pipeline_files(suites: Mapping[str, ResolvedSuite]) -> dict[str, str]:
             parts |= {
                 part for stage in pipeline.stages for part in code_parts(stage.kind, stage.job)
             }
-    return files | {_code_file(part): fingerprint_text(part) for part in sorted(parts)}
+    code = Code()
+    return files | {_code_file(part): code.fingerprint_text(part) for part in sorted(parts)}
 
 
 def write_pipelines(project: Project, files: dict[str, str]) -> list[str]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import (
@@ -110,8 +111,9 @@ def stated(value: BaseModel) -> dict[str, Any]:
 def _restore_kinds(value: Any, plain: Any) -> None:
     """Put back what tells classes apart, wherever `value` holds a model; `plain` is its data."""
     if isinstance(value, BaseModel):
+        kinds = _kinds(type(value))
         for name, kept in value:
-            if get_args(type(value).model_fields[name].annotation) == (kept,):
+            if kinds.get(name) == (kept,):
                 plain[name] = kept
             elif name in plain:
                 _restore_kinds(kept, plain[name])
@@ -121,6 +123,13 @@ def _restore_kinds(value: Any, plain: Any) -> None:
     elif isinstance(value, tuple | list):
         for kept, its in zip(value, plain, strict=True):
             _restore_kinds(kept, its)
+
+
+@cache
+def _kinds(model: type[BaseModel]) -> dict[str, tuple[Any, ...]]:
+    """The possible values of the fields that have one alone, by field."""
+    arguments = {name: get_args(field.annotation) for name, field in model.model_fields.items()}
+    return {name: values for name, values in arguments.items() if len(values) == 1}
 
 
 def content(value: BaseModel | None) -> Any:

@@ -14,6 +14,7 @@ from zoo.records.statistics import (
     Summary,
 )
 from zoo.statistics.contrast import Contested, contests
+from zoo.statistics.effort import PERMUTATIONS, RESAMPLES
 from zoo.statistics.estimate import ROUNDING, Draws, mean_of, over_examples, over_seeds
 from zoo.statistics.holm import holm
 from zoo.statistics.rank import RankInterval, places
@@ -23,10 +24,8 @@ from zoo.statistics.scored import ScoredRuns
 from zoo.statistics.splits import ScoredSplit, scored_splits
 from zoo.statistics.sums import LOWEST, value
 
-__all__ = ["PERMUTATIONS", "RESAMPLES", "ScoredRuns", "suite_statistics"]
+__all__ = ["ScoredRuns", "suite_statistics"]
 
-RESAMPLES = 2_000
-PERMUTATIONS = 20_000
 STATISTICS_DIGITS = 6
 """Significant digits of every number: fewer than rounding errors affect."""
 
