@@ -24,6 +24,7 @@ OPTIONAL = {"openvino": "openvino", "pynvml": "nvidia-ml-py"}
 """Modules that are imported where they are installed, and who brings them."""
 USED_OTHERWISE = {
     "onnxscript": "torch.onnx writes graphs with it",
+    "ruamel-yaml-clib": "DVC reads YAML with ruamel.yaml, which is slow without it",
 }
 
 
@@ -83,7 +84,7 @@ def test_the_lowest_versions_are_those_that_are_declared() -> None:
     lines = Path(CHECKOUT, "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
     pinned = dict(line.lower().replace("_", "-").split("==") for line in lines if "==" in line)
     wanted = [*PROJECT["dependencies"], *DEVELOPMENT]
-    stated = (re.match(r"([\w-]+)>=([\d.]+)", line) for line in wanted)
+    stated = (re.match(r"([\w.-]+)>=([\d.]+)", line) for line in wanted)
     bounds = {found[1].lower().replace("_", "-"): found[2] for found in stated if found}
     for name, version in pinned.items():
         bound = bounds.pop(name)

@@ -125,3 +125,18 @@ def test_a_public_name_means_one_thing() -> None:
     several = {name: sorted(files) for name, files in modules.items() if len(files) > 1}
     assert {name: files for name, files in several.items() if name not in SHARED} == {}
     assert several.keys() == SHARED.keys()
+
+
+HEAVY = {
+    *("numpy", "pandas", "pyarrow", "scipy", "sklearn", "torch"),
+    *("accelerate", "datasets", "onnx", "onnxruntime", "transformers"),
+}
+
+
+@pytest.mark.parametrize("verb", ["check", "run", "show", "sync"])
+def test_a_verb_that_computes_nothing_imports_no_heavy_library(verb: str) -> None:
+    code = f"import sys, zoo.cli.{verb}; print(*sorted({HEAVY} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=CHECKOUT
+    )
+    assert (done.stdout, done.stderr) == ("\n", "")

@@ -1,6 +1,8 @@
 """Boards, tables of terms and numbers between the marks of documents."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -188,3 +190,21 @@ def test_a_project_without_documents_has_none_to_write(
     """Nothing is made up."""
     assert write_documents(*house) == []
     assert list(document_drift(*house)) == []
+
+
+def test_what_was_computed_before_is_checked_without_a_numerical_library(house: House) -> None:
+    """`zoo sync --check` reads what this machine remembers; tables and blocks need no arrays."""
+    heavy = {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "torch"}
+    code = f"""
+import sys
+from zoo.cli.sync import check_synced
+try:
+    check_synced()
+finally:
+    print(*sorted({heavy} & sys.modules.keys()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=house[0].root, capture_output=True, text=True, check=False
+    )
+    assert "pipelines/pocket/kd-2l/dvc.yaml: missing" in done.stderr
+    assert done.stdout == "\n"

@@ -8,8 +8,8 @@ import pytest
 from zoo.errors import SpecError
 from zoo.methods import METHODS
 from zoo.spec.bounds import MOST_PARAMETERS, MOST_SEEDS
+from zoo.spec.json_schema import json_schemas
 from zoo.spec.load import LoadedSuite
-from zoo.spec.schema import json_schemas
 
 Load = Callable[[dict[str, str]], LoadedSuite]
 LAYERS = {"start", "layers", "hidden_layers", "teacher_layers", "buckets"}

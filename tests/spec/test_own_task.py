@@ -11,9 +11,9 @@ from zoo.methods import METHODS
 from zoo.pipeline.variants import expand
 from zoo.resolve.entry import resolve_suite
 from zoo.spec.base import digest
+from zoo.spec.json_schema import json_schemas
 from zoo.spec.load import LoadedSuite
 from zoo.spec.own_task import METRICS_OF_KIND
-from zoo.spec.schema import json_schemas
 from zoo.spec.task import Reader, TaskKind
 
 Load = Callable[[dict[str, str]], LoadedSuite]

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from zoo.methods import METHODS
 from zoo.spec.base import Name, Spec
-from zoo.spec.schema import json_schemas, schema_of
+from zoo.spec.json_schema import json_schemas
+from zoo.spec.schema import schema_of
 from zoo.spec.shape import Shape
 from zoo.spec.yaml import read_yaml
 

@@ -68,12 +68,14 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Validate all specs; report every problem with file, line, key and allowed values."""
+    if schema:
+        from zoo.cli import schema as schema_verb  # noqa: PLC0415
+
+        _print(schema_verb.schema(schema))
+        return
     from zoo.cli import check as verb  # noqa: PLC0415
 
-    if schema:
-        _print(verb.schema(schema))
-    else:
-        _end(*verb.check(as_json=as_json))
+    _end(*verb.check(as_json=as_json))
 
 
 @app.command()

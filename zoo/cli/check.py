@@ -2,11 +2,10 @@
 
 import json
 
-from zoo.errors import Problem, SpecError, UsageError, suggestion
+from zoo.errors import SpecError
 from zoo.methods import METHODS
 from zoo.paths import find_project
 from zoo.spec.load import load_suites
-from zoo.spec.schema import json_schemas
 
 
 def check(*, as_json: bool) -> tuple[str, int]:
@@ -38,18 +37,3 @@ def check(*, as_json: bool) -> tuple[str, int]:
         for name, count in counts.items()
     ]
     return "\n".join(lines), 0
-
-
-def schema(kind: str) -> str:
-    """The JSON Schema of one kind of spec file, for editors.
-
-    Raises:
-        UsageError: unknown kind.
-    """
-    schemas = json_schemas(METHODS.classes)
-    if kind not in schemas:
-        known = ", ".join(sorted(schemas))
-        raise UsageError(
-            Problem("--schema", f"{kind!r} has no schema", known, suggestion(kind, schemas))
-        )
-    return json.dumps(schemas[kind], indent=1)

@@ -50,9 +50,7 @@ WORDS = {
 class Spec(BaseModel):
     """A declared value: immutable, without extra fields."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Grown(Spec):

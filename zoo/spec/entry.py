@@ -71,6 +71,5 @@ def entry_model(methods: Mapping[str, type[MethodSpec]]) -> type[Entry]:
 @lru_cache(maxsize=8)
 def _entry_model(classes: tuple[type[MethodSpec], ...]) -> type[Entry]:
     union: Any = Union[classes]  # noqa: UP007
-    told = Entry.model_fields["method"].description
-    field: Any = (Annotated[union, Field(discriminator="name", description=told)], ...)
+    field: Any = (Annotated[union, Field(discriminator="name")], ...)
     return create_model("Entry", __base__=Entry, __doc__=Entry.__doc__, method=field)

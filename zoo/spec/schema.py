@@ -1,4 +1,4 @@
-"""JSON Schema of the spec files: for editors, and for the allowed values in messages."""
+"""JSON Schema of the spec files, walked for the allowed values in messages."""
 
 import re
 from collections.abc import Mapping
@@ -8,12 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from zoo.spec.base import WORDS
-from zoo.spec.entry import MethodSpec, entry_model
 from zoo.spec.finding import KeyPath
-from zoo.spec.own_task import OwnTask
-from zoo.spec.study import Study
-from zoo.spec.suite import Suite
-from zoo.spec.teacher import Teacher
 
 Node = Mapping[str, Any]
 
@@ -31,21 +26,6 @@ _BOUNDS = {
     "exclusiveMaximum": "below",
     "maximum": "up to",
 }
-
-
-def json_schemas(methods: Mapping[str, type[MethodSpec]]) -> dict[str, dict[str, Any]]:
-    """JSON Schema of suite.yaml, and of the file of a teacher, an entry, a study, an own task."""
-    models: dict[str, type[BaseModel]] = {
-        "suite": Suite,
-        "teacher": Teacher,
-        "entry": entry_model(methods),
-        "study": Study,
-        "task": OwnTask,
-    }
-    schemas = {name: model.model_json_schema() for name, model in models.items()}
-    suite = schemas["suite"]
-    alone = {"required": suite.pop("required")}  # an extended suite has what this one leaves out
-    return schemas | {"suite": suite | {"if": {"required": ["extends"]}, "else": alone}}
 
 
 class Schema:

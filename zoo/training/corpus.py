@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
@@ -79,13 +80,19 @@ def corpus_sha256(declared: Corpus) -> str:
         DataError: its files are not there.
     """
     if isinstance(declared, PocketCorpus):
-        whole = hashlib.sha256()
-        for document in corpus_documents(declared):
-            whole.update(f"{document}\0".encode())
-        return whole.hexdigest()
+        return _pocket_sha256(declared.documents, declared.seed)
     if isinstance(declared, FolderCorpus):
         return digest([file_sha256(file) for file in corpus.text_files(_declared_path(declared))])
     return digest(declared.model_dump(mode="json", exclude={"packing", "max_tokens"}))
+
+
+@cache
+def _pocket_sha256(documents: int, seed: int) -> str:
+    """Of generated text: the same for the life of a process, and asked for twice by a stage."""
+    whole = hashlib.sha256()
+    for document in pocket.corpus(documents, seed):
+        whole.update(f"{document}\0".encode())
+    return whole.hexdigest()
 
 
 def _declared_path(declared: FolderCorpus) -> Path:
