@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from zoo.data.pocket_tasks import MAKERS
 from zoo.distil.method import Method, Setting
 from zoo.methods import METHODS
 from zoo.paths import Project
@@ -110,6 +111,15 @@ def test_who_is_taught(pocket: ResolvedSuite) -> None:
     taught = {name: {*map(entry.is_taught, entry.tasks)} for name, entry in pocket.entries.items()}
     assert taught["kd-2l"] == {True}
     assert taught["finetune-2l"] == taught["distilbert-2l"] == taught["teacher-4l"] == {False}
+
+
+def test_the_deeper_suite_covers_the_language(suites: Mapping[str, ResolvedSuite]) -> None:
+    """All tasks that are generated, every entry of the default suite, and a gate for each task."""
+    deep, pocket = suites["pocket-deep"], suites["pocket"]
+    assert set(deep.loaded.suite.tasks) == set(MAKERS) > set(pocket.loaded.suite.tasks)
+    assert deep.entries.keys() == pocket.entries.keys()
+    assert len(deep.loaded.suite.seeds) == 3
+    assert [set(teacher.gates) for teacher in deep.loaded.teachers.values()] == [set(MAKERS)]
 
 
 def test_a_plan_for_people_is_what_runs_do(suites: Mapping[str, ResolvedSuite]) -> None:
