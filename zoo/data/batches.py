@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from itertools import chain
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -46,6 +48,15 @@ class Feed(Protocol):
         ...
 
 
+@runtime_checkable
+class ClosedFeed(Feed, Protocol):
+    """A feed whose sequences are all known before the first batch."""
+
+    def pieces(self) -> frozenset[int]:
+        """The ids that its batches contain, padding too."""
+        ...
+
+
 @dataclass(frozen=True)
 class Encoded:
     """One tokenised split: its features, and what is needed to label and score them."""
@@ -54,6 +65,12 @@ class Encoded:
     split: Split
     features: tuple[Feature, ...]
     pad_id: int
+
+    @cached_property
+    def pieces(self) -> frozenset[int]:
+        """The ids that its features contain, and padding."""
+        inside = chain.from_iterable(feature.input_ids for feature in self.features)
+        return frozenset(chain([self.pad_id], inside))
 
 
 def encode(
@@ -133,6 +150,10 @@ class TaskFeed:
     def batches_per_epoch(self) -> int:
         """Steps of one pass; the last batch may be smaller."""
         return -(-len(self.encoded.features) // self._batch_size)
+
+    def pieces(self) -> frozenset[int]:
+        """The ids that its batches contain."""
+        return self.encoded.pieces
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""

@@ -7,6 +7,7 @@ optimiser. Nothing here knows a method; what differs stands in the stage's table
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from signal import Signals
 
 import torch
@@ -31,6 +32,7 @@ from zoo.training.group import ProcessGroup, TermLoss, whole_loss
 from zoo.training.history import History
 from zoo.training.journal import Journal
 from zoo.training.optimiser import carry_moments, clip_gradients, make_optimiser
+from zoo.training.read_rows import carried, follow, narrow, read_pieces, widen
 from zoo.training.resume import Saved, Scratch
 from zoo.training.targets import Targets, TargetSource, live
 from zoo.training.trainee import freeze, set_dropout
@@ -94,6 +96,8 @@ class PhaseRun:
         self._group = work.group
         with self._group.in_turn():
             self._feed = at_hand(work.feed(phase), work.device, work.group)
+            behind = carried(work.phases[: len(history.finished) + 1])
+            read = read_pieces(chain([self._feed], map(work.feed, behind)))
         self._budget = phase.budget(self._feed.batches_per_epoch)
         self._steps = self._budget.steps
         with told(stage.name):
@@ -104,10 +108,13 @@ class PhaseRun:
         freeze(self._trainee, stage)
         set_dropout(self._trainee, optimise.dropout)
         draw_cheaply(self._trainee)
+        moments = start.optimiser if stage.optimiser == "carry" else None
+        narrow(self._trainee, read, moments)
         self._projections = start.projections
         self.optimiser = make_optimiser(self._trained(), optimise)
-        if start.optimiser is not None and stage.optimiser == "carry":
-            self.optimiser = carry_moments(self.optimiser, start.optimiser)
+        follow(self._trainee, self.optimiser)
+        if moments is not None:
+            self.optimiser = carry_moments(self.optimiser, moments)
         # A stage reads on where those before it stopped: two half epochs read the two halves.
         self._first = round(history.passes(work.phases, stage.data) * self._feed.batches_per_epoch)
         self._watch = FiniteWatch(self.optimiser, work.device)
@@ -130,6 +137,7 @@ class PhaseRun:
             Stopped: a signal came; the step under way is done, and the state is saved.
         """
         with ExitStack() as hooks:
+            hooks.callback(widen, self._trainee, self.optimiser)
             if self._left is None:
                 student, teacher = self._captures(hooks, self._trainee)
                 # Nowhere else is anything lost by leaving at once.
