@@ -49,7 +49,7 @@ def setup_of(folder: Path, *terms: Term, **optimise: object) -> tiny.Setup:
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_it_is_told_at_its_step_with_its_row(value: float, accumulate: int, tmp_path: Path) -> None:
     """Not at the next look, which is eight steps away; and its update is not made."""
-    setup = setup_of(tmp_path, broken_on({17}, value), accumulate=accumulate, clip=None)
+    setup = setup_of(tmp_path, broken_on({17}, value), accumulate=accumulate)
     step = first_step_of(17, setup)
     assert step > 1
     work = setup.work()
@@ -58,7 +58,7 @@ def test_it_is_told_at_its_step_with_its_row(value: float, accumulate: int, tmp_
     assert str(raised.value) == (
         f"stage 'stage', step {step} of 400: the loss of broken is not finite on row 17{FIX}"
     )
-    calm = setup_of(tmp_path, broken_on(set()), accumulate=accumulate, clip=None)
+    calm = setup_of(tmp_path, broken_on(set()), accumulate=accumulate)
     scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
     calm_work = calm.work(scratch=scratch)
     feed = calm_work.feed(calm_work.phases[0])
@@ -139,8 +139,6 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> t
         monkeypatch.setattr(torch.cuda, "Event", Event)
         late = partial(FiniteWatch, device=torch.device("cuda"))
         monkeypatch.setattr(phase, "FiniteWatch", lambda optimiser, _device: late(optimiser))
-        # Where an update may be left out, no rows of the embedding are updated apart.
-        monkeypatch.setattr(phase, "narrow", lambda *_: None)
     return torch.device(request.param)
 
 

@@ -1,5 +1,6 @@
 """Training only the rows of the word embedding that are read ends with the same bits."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,10 +30,20 @@ from zoo.training.resume import Scratch
 READ = torch.tensor([0, 3, 4, 17, 90])
 
 
+ALL = sys.maxsize
+"""Numbers that no training spares: all rows of the embedding are trained."""
+
+
+@pytest.fixture(autouse=True)
+def tiny_embeddings_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the rows of small models too."""
+    monkeypatch.setattr(read_rows, "SPARED_NUMBERS", 1)
+
+
 def trained_whole(setup: tiny.Setup) -> Outcome:
     """The outcome where all rows of the embedding are trained."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(read_rows, "READ_SHARE", 0.0)
+        patch.setattr(read_rows, "SPARED_NUMBERS", ALL)
         return train(setup.work())
 
 
@@ -118,12 +129,15 @@ def test_all_rows_end_as_adamw_would_leave_them(
 def test_every_method_ends_with_the_same_bits(
     case: tuple[str, Data, Kind], tmp_path: Path, narrowed: list[float]
 ) -> None:
-    """With dropout, where no clip takes a norm over all rows in another order."""
+    """With dropout and a kill, where no clip takes a norm over all rows in another order."""
     setup = case_setup(tmp_path, *case)
-    setup.optimise = plain(steps=6, clip=None, dropout=0.1, max_length=32)
+    setup.optimise = plain(steps=8, clip=None, dropout=0.1, max_length=32)
     whole = trained_whole(setup)
     assert not narrowed
-    ours = train(setup.work())
+    scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
+    with pytest.raises(tiny.Stopped):
+        train(setup.work(stop_after=5, scratch=scratch))
+    ours = train(setup.work(scratch=scratch))
     frozen = all("embeddings" in stage.frozen for stage in setup.stages)
     assert bool(narrowed) != frozen
     assert all(share < 0.5 for share in narrowed)
@@ -191,22 +205,48 @@ def test_resuming_is_exact_with_rows_apart(
     assert tiny.same_weights(resumed.model, whole.model)
 
 
-def test_processes_agree_on_the_rows(tmp_path: Path) -> None:
-    """Two processes train the same rows as one, and end as two do that train all of them."""
+def test_processes_train_the_same_rows(tmp_path: Path) -> None:
+    """Two end as two do that train all rows, with dropout."""
     setup = tiny.Setup(
         tmp_path, (task_stage(LABELS, SOFT),), optimise=plain(steps=6, clip=None, dropout=0.1)
     )
 
     def work(group: ProcessGroup, folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            for name, most in (("ours", read_rows.READ_SHARE), ("whole", 0.0)):
-                patch.setattr(read_rows, "READ_SHARE", most)
+            for name, spared in (("ours", 1), ("whole", ALL)):
+                patch.setattr(read_rows, "SPARED_NUMBERS", spared)
                 model = train(replace(setup.work(), group=group)).model
                 torch.save(model.state_dict(), folder / name)
 
     for folder in together(work, tmp_path / "together"):
         ours, whole = (torch.load(folder / name) for name in ("ours", "whole"))
         assert all(torch.equal(tensor, whole[name]) for name, tensor in ours.items())
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
+def test_another_number_of_processes_trains_on(before: int, after: int, tmp_path: Path) -> None:
+    """Killed in a stage that carries moments on: the end is that of one process and all rows."""
+    stages = (
+        task_stage(LABELS, name="one", share=0.5),
+        task_stage(LABELS, SOFT, name="two", share=0.5, optimiser="carry"),
+    )
+    settings = {"steps": 12, "clip": None, "learning_rate": 1e-4}
+    setup = tiny.Setup(tmp_path, stages, optimise=plain(**settings))
+    scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
+
+    def begin(group: ProcessGroup, _folder: Path) -> None:
+        with pytest.raises(tiny.Stopped):
+            train(replace(setup.work(stop_after=8, scratch=scratch), group=group))
+
+    def go_on(group: ProcessGroup, folder: Path) -> None:
+        model = train(replace(setup.work(scratch=scratch), group=group)).model
+        torch.save(model.state_dict(), folder / "weights")
+
+    together(begin, tmp_path / "before", before)
+    whole = trained_whole(setup).model.state_dict()
+    for folder in together(go_on, tmp_path / "after", after):
+        for name, tensor in torch.load(folder / "weights").items():
+            torch.testing.assert_close(tensor, whole[name], atol=2e-5, rtol=0)
 
 
 class Watching(Continue):
@@ -267,18 +307,20 @@ def renormalising() -> PreTrainedModel:
         (frozen, range(5)),
         (renormalising, range(5)),
         (untied, None),
-        (untied, range(440)),
+        (untied, range(449)),
+        (untied, range(448)),
     ],
-    ids=["tied", "frozen", "renormalising", "unknown", "nearly all"],
+    ids=["tied", "frozen", "renormalising", "unknown", "too many", "just few enough"],
 )
 def test_where_it_is_not_right_or_does_not_pay_all_rows_are_trained(
-    made: Callable[[], PreTrainedModel], read: range | None
+    made: Callable[[], PreTrainedModel], read: range | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A decoder reads all rows; 448 of 600 are the most that pay."""
+    """A decoder reads all rows; and here 150 of 600 are what must be spared."""
+    monkeypatch.setattr(read_rows, "SPARED_NUMBERS", 150 * tiny.STUDENT.hidden)
     model = made()
     words = model.get_input_embeddings()
     narrow(model, None if read is None else torch.tensor(read), None)
-    assert (model.get_input_embeddings() is words) == (read != range(440))
+    assert (model.get_input_embeddings() is words) == (read != range(448))
 
 
 def test_a_feed_that_cannot_tell_reads_everything(tmp_path: Path) -> None:
@@ -339,18 +381,17 @@ def test_the_state_of_other_rows_is_told(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("before", [0.0, read_rows.READ_SHARE])
+@pytest.mark.parametrize(("before", "after"), [(1, ALL), (ALL, 1)])
 def test_the_state_of_a_training_of_all_rows_is_told(
-    before: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    before: int, after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither is taken for the other."""
     scratch = Scratch(tmp_path / "scratch", every_seconds=0.0)
     setup = tiny.Setup(tmp_path, (task_stage(LABELS),), optimise=plain())
-    after = read_rows.READ_SHARE - before
-    monkeypatch.setattr(read_rows, "READ_SHARE", before)
+    monkeypatch.setattr(read_rows, "SPARED_NUMBERS", before)
     with pytest.raises(tiny.Stopped):
         train(setup.work(stop_after=3, scratch=scratch))
-    monkeypatch.setattr(read_rows, "READ_SHARE", after)
+    monkeypatch.setattr(read_rows, "SPARED_NUMBERS", after)
     with pytest.raises(TrainingError, match="this saved state belongs to another training: "):
         train(setup.work(scratch=scratch))
 

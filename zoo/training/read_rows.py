@@ -17,8 +17,8 @@ from transformers import PreTrainedModel
 from zoo.data.batches import ClosedFeed, Feed
 from zoo.resolve.plan import Phase
 
-READ_SHARE = 0.75
-"""Share of the rows that are read up to which these are trained alone: above, little is spared."""
+SPARED_NUMBERS = 1 << 19
+"""What must be spared, or all rows are trained: it takes half a millisecond of a step."""
 LATE_STEPS = 256
 """How far behind the rows that are not read may be."""
 BLOCK_NUMBERS = 1 << 17
@@ -119,7 +119,7 @@ def read_pieces(feeds: Iterable[Feed]) -> Tensor | None:
 
 
 def narrow(model: PreTrainedModel, read: Tensor | None, before: AdamW | None) -> None:
-    """Leave only the rows `read` of the model's word embedding to train, where that pays.
+    """Leave only the rows `read` of the model's word embedding to train, if that spares enough.
 
     `before`, an optimiser whose moments are carried on, has those of these rows afterwards. Without
     effect where anything but a plain lookup reads the embedding, as a decoder that is tied to it.
@@ -131,7 +131,7 @@ def narrow(model: PreTrainedModel, read: Tensor | None, before: AdamW | None) ->
     if not words.weight.requires_grad or words.weight.device.type != "cpu":
         return
     rows = _filled(read, len(words.weight))
-    if len(rows) > READ_SHARE * len(words.weight):
+    if words.weight.numel() - len(rows) * words.embedding_dim < SPARED_NUMBERS:
         return
     narrowed = ReadRows(words, rows)
     model.set_input_embeddings(narrowed)
