@@ -55,7 +55,8 @@ class Surgery(Protocol):
     one edit. `edit` runs after backward and clipping, before the optimiser's step: what it adds is
     not clipped. The trainee answers to `forward` and to the anatomy of its family as any student
     does. What an edit must remember between steps stands in the trainee's buffers, so that resuming
-    restores it. Parameters that `open` sets to need no gradient are not trained.
+    restores it. Parameters that `open` sets to need no gradient are not trained. To `edit` the word
+    embedding may be one of fewer rows, those that the stage reads; to all else it is whole.
     """
 
     @property

@@ -55,7 +55,7 @@ class ReadRows(nn.Module):
         padding = len(read) if self._padding is None else int(places[self._padding])
         self._padding_place = padding if padding < len(read) else None
         self._late: list[float] = []
-        self.register_state_dict_pre_hook(lambda *_: self._settle())  # type: ignore[no-untyped-call]  # torch does not annotate it
+        self.register_state_dict_pre_hook(_catch_up)  # type: ignore[no-untyped-call]  # torch does not annotate it
 
     def forward(self, pieces: Tensor) -> Tensor:
         """(B, S) -> (B, S, H)."""
@@ -68,7 +68,7 @@ class ReadRows(nn.Module):
     @torch.no_grad()
     def whole(self) -> nn.Embedding:
         """The plain embedding of all rows, as they stand now; shares memory with this one."""
-        self._settle()
+        self.settle()
         self.table[self.read] = self.weight
         rows, width = self.table.shape
         return nn.Embedding(rows, width, self._padding, _weight=self.table)
@@ -92,14 +92,21 @@ class ReadRows(nn.Module):
         )
         self._late.append(1.0 - group["lr"] * group["weight_decay"])
         if len(self._late) == LATE_STEPS:
-            self._settle()
+            self.settle()
 
     @torch.no_grad()
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Let the rows that are late catch up."""
         for block in torch.split(self.table.view(-1), BLOCK_NUMBERS):
             for factor in self._late:
                 block.mul_(factor)
         self._late.clear()
+
+
+def _catch_up(layer: nn.Module, *_: Any) -> None:
+    # What is saved must not be late: the steps behind are not part of it.
+    assert isinstance(layer, ReadRows)
+    layer.settle()
 
 
 def carried(phases: Sequence[Phase]) -> Sequence[Phase]:
