@@ -33,6 +33,10 @@ class InOrder:
         """Steps of one pass."""
         return -(-len(self.encoded.features) // self.batch_size)
 
+    def pieces(self) -> frozenset[int]:
+        """The ids that its batches contain."""
+        return self.encoded.pieces
+
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
         rows = range(len(self.encoded.features))

@@ -80,15 +80,15 @@ def corpus_sha256(declared: Corpus) -> str:
         DataError: its files are not there.
     """
     if isinstance(declared, PocketCorpus):
-        return _pocket_sha256(declared.documents, declared.seed)
+        return pocket_sha256(declared.documents, declared.seed)
     if isinstance(declared, FolderCorpus):
         return digest([file_sha256(file) for file in corpus.text_files(_declared_path(declared))])
     return digest(declared.model_dump(mode="json", exclude={"packing", "max_tokens"}))
 
 
 @cache
-def _pocket_sha256(documents: int, seed: int) -> str:
-    """Of generated text: the same for the life of a process, and asked for twice by a stage."""
+def pocket_sha256(documents: int, seed: int) -> str:
+    """Of generated text (hex): computed once in a process, as a stage asks for it twice."""
     whole = hashlib.sha256()
     for document in pocket.corpus(documents, seed):
         whole.update(f"{document}\0".encode())
