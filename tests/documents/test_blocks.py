@@ -194,6 +194,8 @@ def test_a_project_without_documents_has_none_to_write(
 
 def test_what_was_computed_before_is_checked_without_a_numerical_library(house: House) -> None:
     """`zoo sync --check` reads what this machine remembers; tables and blocks need no arrays."""
+    root = house[0].root
+    (root / "README.md").write_text("<!-- board: pocket -->\n<!-- end -->\n")
     heavy = {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "torch"}
     code = f"""
 import sys
@@ -204,7 +206,8 @@ finally:
     print(*sorted({heavy} & sys.modules.keys()))
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=house[0].root, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
     )
     assert "pipelines/pocket/kd-2l/dvc.yaml: missing" in done.stderr
+    assert f"README.md: {DRIFT}" in done.stderr
     assert done.stdout == "\n"
