@@ -15,7 +15,7 @@ from zoo.data.corpus import Blocks, Shards
 from zoo.data.sequences import Documents
 from zoo.errors import DataError
 from zoo.spec.corpus import Corpus, FolderCorpus, PocketCorpus
-from zoo.training.corpus import corpus_blocks, corpus_documents, pocket_sha256
+from zoo.training.corpus import corpus_blocks, corpus_documents
 
 TEXT = "\n\n".join(pocket.corpus(8, 0))
 
@@ -60,10 +60,7 @@ def test_a_changed_generator_or_file_is_read_anew(
     with monkeypatch.context() as changed:
         other = list(pocket.corpus(10, 5))
         changed.setattr(pocket, "corpus", lambda _documents, _seed: iter(other))
-        # Another generator is another process.
-        pocket_sha256.cache_clear()
         blocks(PocketCorpus(documents=10), tmp_path)
-    pocket_sha256.cache_clear()
     assert len(written) == 2
     monkeypatch.setenv("ZOO_DATA", str(tmp_path))
     (tmp_path / "text.txt").write_text(TEXT)

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
@@ -80,19 +79,13 @@ def corpus_sha256(declared: Corpus) -> str:
         DataError: its files are not there.
     """
     if isinstance(declared, PocketCorpus):
-        return pocket_sha256(declared.documents, declared.seed)
+        whole = hashlib.sha256()
+        for document in corpus_documents(declared):
+            whole.update(f"{document}\0".encode())
+        return whole.hexdigest()
     if isinstance(declared, FolderCorpus):
         return digest([file_sha256(file) for file in corpus.text_files(_declared_path(declared))])
     return digest(declared.model_dump(mode="json", exclude={"packing", "max_tokens"}))
-
-
-@cache
-def pocket_sha256(documents: int, seed: int) -> str:
-    """Of generated text (hex): computed once in a process, as a stage asks for it twice."""
-    whole = hashlib.sha256()
-    for document in pocket.corpus(documents, seed):
-        whole.update(f"{document}\0".encode())
-    return whole.hexdigest()
 
 
 def _declared_path(declared: FolderCorpus) -> Path:
