@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from tests.made import keep_score
-from zoo.board import standings
 from zoo.board.publish import (
     build_board,
     publish_suite,
@@ -19,6 +18,7 @@ from zoo.paths import Project, write_file
 from zoo.records.latency import LatencyRecord
 from zoo.records.text import write_record
 from zoo.spec.measuring import BoardJob
+from zoo.statistics import standing
 from zoo.statistics.standing import suite_statistics
 
 JOB = BoardJob(suite="tiny", entry="board", entries=("teacher", "finetune", "kd"))
@@ -142,7 +142,7 @@ def test_statistics_are_kept_while_their_predictions_stay(
     publish_suite(project, JOB)
     computed: list[int] = []
     monkeypatch.setattr(
-        standings, "suite_statistics", lambda *given: computed.append(1) or compute(*given)
+        standing, "suite_statistics", lambda *given: computed.append(1) or compute(*given)
     )
     compute = suite_statistics
     assert published_board(project, "tiny").statistics is not None
