@@ -1,4 +1,4 @@
-"""How processes end: with their parent, and in words."""
+"""Processes that work together, and how they end: with their parent, and in words."""
 
 import ctypes
 import os
@@ -9,6 +9,16 @@ import time
 
 _PARENT_DEATH_SIGNAL = 1
 _POLL_SECONDS = 1.0
+
+
+def leads() -> bool:
+    """Whether this process writes what the processes that train together have done."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def process_count() -> int:
+    """How many processes train one model with this one, itself included."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def die_with_parent(parent: int) -> None:

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from zoo.errors import UsageError
+from zoo.processes import leads
 from zoo.training.device import (
     device_name,
-    leads,
     peak_memory_bytes,
     random_states,
     restore_random_states,

@@ -7,11 +7,12 @@ from pathlib import Path
 from zoo.cli.build import run_stages
 from zoo.cli.streams import watched_output
 from zoo.cli.target import suite_or_entry
-from zoo.errors import ZooError
+from zoo.errors import Problem, UsageError, ZooError
 from zoo.paths import find_project
 from zoo.pipeline.locks import building_alone
 from zoo.pipeline.pending import pending
 from zoo.pipeline.sync import drift, pipeline_files
+from zoo.processes import process_count
 from zoo.resolve.entry import read_suites
 from zoo.spec.load import BOARD_PIPELINE
 
@@ -23,9 +24,10 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
     measured afterwards, alone. Another build of the suite is waited for.
 
     Raises:
-        UsageError: unknown suite or entry.
+        UsageError: unknown suite or entry, or a launcher has started several processes.
         ZooError: the pipelines are out of date with specs or code.
     """
+    _refuse_launcher()
     project = find_project()
     suite, entry = suite_or_entry(project, target)
     suites = read_suites(project)
@@ -47,6 +49,19 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
 
 
 UP_TO_DATE = "up to date"
+
+
+def _refuse_launcher() -> None:
+    # One of the processes would build, and its stages would wait for the others for ever.
+    if process_count() > 1:
+        raise UsageError(
+            Problem(
+                "zoo run",
+                f"a launcher has started {process_count()} processes of it",
+                "a launcher around `zoo stage`",
+                f"set ZOO_PROCESSES={process_count()} instead of using a launcher",
+            )
+        )
 
 
 def _say(text: str) -> None:

@@ -10,7 +10,8 @@ from zoo.pipeline.kinds import INPUTS, STUDY
 from zoo.pipeline.params import ParamsFile
 from zoo.pipeline.progress import BuildProgress
 from zoo.pipeline.sync import code_text
-from zoo.signals import leaving_politely
+from zoo.processes import leads
+from zoo.signals import interruptible, leaving_politely
 
 ENVIRONMENT = {
     # transformers draws a progress bar per file; ours shows the stage instead.
@@ -27,12 +28,14 @@ ANNOUNCED = "ZOO_ANNOUNCED"
 def stage(entry: str, name: str) -> None:
     """Run the stage `name` of `<suite>/<entry>` as its params.json says.
 
+    Of several processes that a launcher started, the first one reports; the others only train.
+
     Raises:
         UsageError: unknown stage.
         ZooError: its job or code changed while it ran.
         Stopped: a signal came; what is worth keeping is saved.
     """
-    with leaving_politely(f"{entry} {name}"):
+    with leaving_politely(f"{entry} {name}") if leads() else interruptible():
         _stage(entry, name)
 
 
@@ -41,6 +44,8 @@ def _stage(entry: str, name: str) -> None:
     target = pipeline_target(entry)
     params = ParamsFile(project, target.suite, target.entry)
     kind, job_text = params.kind(name), params.text(name)
+    if not (leads() or kind.together):
+        return
     job = params.job(name, kind.job)
     prepare_environment()
     if kind is INPUTS:  # only a check: not counted among the stages
@@ -49,7 +54,7 @@ def _stage(entry: str, name: str) -> None:
     # A study's jobs belong to variants; progress counts the study's stages.
     study = target.entry if kind is STUDY or job.entry != target.entry else None
     progress = BuildProgress(project, target.suite, study)
-    if ANNOUNCED not in os.environ:
+    if leads() and ANNOUNCED not in os.environ:
         progress.announce(target.entry, name)
     began = time.monotonic()
     code = code_text(project, kind, job)
@@ -57,7 +62,8 @@ def _stage(entry: str, name: str) -> None:
     _refuse_other_job(project, target, name, job_text)
     if code_text(project, kind, job) != code:
         raise ZooError(_other_code(f"{target} {name}"))
-    progress.done(target.entry, name, time.monotonic() - began)
+    if leads():
+        progress.done(target.entry, name, time.monotonic() - began)
 
 
 def prepare_environment() -> None:

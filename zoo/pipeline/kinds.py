@@ -27,6 +27,8 @@ class StageKind:
     """The part of the code whose fingerprint DVC tracks; kinds may share one."""
     started: tuple[str, ...] = ()
     """Further modules that it runs in separate processes."""
+    together: bool = False
+    """Whether the processes that a launcher started do it together; else the first one does it."""
 
     def runner(self) -> StageRunner:
         """The runner."""
@@ -35,9 +37,13 @@ class StageKind:
 
 
 INPUTS = StageKind("inputs", InputsJob, "zoo.data.inputs", "look_at_inputs", "inputs")
-PRETRAIN = StageKind("pretrain", PretrainJob, "zoo.training.pretrain", "pretrain", "training")
-TRANSFER = StageKind("transfer", TransferJob, "zoo.training.run", "transfer", "training")
-TRAIN = StageKind("train", TrainJob, "zoo.training.run", "train_runs", "training")
+PRETRAIN = StageKind(
+    "pretrain", PretrainJob, "zoo.training.pretrain", "pretrain", "training", together=True
+)
+TRANSFER = StageKind(
+    "transfer", TransferJob, "zoo.training.run", "transfer", "training", together=True
+)
+TRAIN = StageKind("train", TrainJob, "zoo.training.run", "train_runs", "training", together=True)
 SCORE = StageKind("score", ScoreJob, "zoo.evaluation.score_runs", "score_runs", "score")
 GATE = StageKind("gate", GateJob, "zoo.evaluation.gate", "open_gate", "gate")
 EXPORT = StageKind("export", ExportJob, "zoo.export.export_runs", "export_runs", "export")

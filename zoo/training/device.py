@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import Problem, UsageError
+from zoo.processes import process_count
 
 _DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,3})?")
 
@@ -35,16 +36,6 @@ def training_device() -> torch.device:
         known = ", ".join(f"cuda:{number}" for number in range(torch.cuda.device_count()))
         raise UsageError(Problem("ZOO_DEVICE", f"{named} is not available", f"cpu, {known}"))
     return device
-
-
-def leads() -> bool:
-    """Whether this process writes what the processes that train together have done."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
-def process_count() -> int:
-    """How many processes train one model with this one, itself included."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _own(named: str) -> str:

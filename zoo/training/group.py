@@ -19,8 +19,8 @@ from torch.optim import Optimizer
 from zoo.distil.term import Term
 from zoo.errors import Problem, TrainingError
 from zoo.losses.counts import portion
+from zoo.processes import process_count
 from zoo.tensors.batch import Batch
-from zoo.training.device import process_count
 from zoo.training.trainee import cut, rows_of
 
 GRACE_SECONDS = 5.0

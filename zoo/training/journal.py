@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from zoo.disk import reported, spared
 from zoo.paths import Project
-from zoo.training.device import leads
+from zoo.processes import leads
 
 Reporter = Callable[[str], None]
 

@@ -10,12 +10,13 @@ from zoo.models.checkpoint import (
 from zoo.models.identity import Identity
 from zoo.models.neighbours import look_at_neighbours
 from zoo.paths import Project
+from zoo.processes import leads
 from zoo.resolve.plan import pretraining_plan
 from zoo.spec.base import Inputs
 from zoo.spec.jobs import PretrainJob
 from zoo.spec.teacher import PretrainedSource
 from zoo.training.corpus import corpus_documents, corpus_feed
-from zoo.training.device import leads, share_threads, training_device
+from zoo.training.device import share_threads, training_device
 from zoo.training.fetch import Brought
 from zoo.training.given import given_weights
 from zoo.training.group import training_group

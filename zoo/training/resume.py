@@ -21,9 +21,10 @@ from torch.optim import Optimizer
 
 from zoo.disk import reported, spared
 from zoo.errors import Problem, TrainingError
+from zoo.processes import leads
 from zoo.records.training import PhaseRecord
 from zoo.spec.base import Spec
-from zoo.training.device import leads, random_states, restore_random_states
+from zoo.training.device import random_states, restore_random_states
 from zoo.training.hold import awaited, held
 
 SAVE_SECONDS = 60.0

@@ -22,6 +22,7 @@ from zoo.models.checkpoint import (
 from zoo.models.identity import Identity, read_identity
 from zoo.models.load import loaded_weights
 from zoo.paths import Project, write_file
+from zoo.processes import leads
 from zoo.records.environment import capture_environment
 from zoo.records.gate_file import refuse_ungated
 from zoo.records.text import record_text
@@ -36,7 +37,6 @@ from zoo.training.beside import run_beside
 from zoo.training.corpus import corpus_feed
 from zoo.training.device import (
     device_name,
-    leads,
     peak_memory_bytes,
     share_threads,
     training_device,
