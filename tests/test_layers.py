@@ -34,7 +34,7 @@ def named(path: Path) -> str:
 
 def test_rooms_import_one_way_and_methods_stand_alone() -> None:
     """What `[tool.importlinter]` in pyproject.toml forbids, shown with the chain of imports."""
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"]
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
