@@ -1,51 +1,169 @@
-"""Feature methods: our captures against `output_attentions=True, output_hidden_states=True`.
+"""Feature methods: this engine against `output_attentions=True, output_hidden_states=True`.
 
-    python benchmarks/features.py
-    python benchmarks/features.py --methods mlkd --shapes 32x64 --rounds 10
+    python -m benchmarks.features
+    python -m benchmarks.features --methods mlkd --shapes 32x64 --epochs 1 --rounds 3
 
-The other side computes the same losses, with the same functions, from what Hugging Face models
-return with eager attention; queries, keys, values and contexts, which they do not return, come from
-the linear maps applied again to the hidden states, as published code does. Values and gradients are
-compared before anything is timed. Ratios are of CPU seconds per step (forward, backward, clipping,
-optimiser), in turns in one process, and of the peak of resident memory above what a process holds
-after a step on a tiny batch, each side in a process of its own (Linux).
+The other side is a loop as scripts have it: it computes the same losses, with the same functions,
+from what Hugging Face models return with eager attention; queries, keys, values and contexts, which
+they do not return, come from the linear maps applied again to the hidden states, as published code
+does. Both train the same student on the same batches in the same order, without dropout, and must
+end with the same weights before anything is timed. Ratios are of CPU seconds of whole trainings, in
+turns, each in a fork; and of the peak of anonymous memory above what a process holds after a
+training on tiny rows, each in a process of its own (Linux): mapped files, which the system takes
+back when it needs room, do not count. The engine begins with an empty store of
+teacher outputs; stages on a corpus have none.
 """
 
 import argparse
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event, Thread
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 from transformers import PreTrainedModel
 
+from benchmarks.engines import Training
+from benchmarks.engines.distilzoo import InOrder, training_of
+from benchmarks.measure import cost_of, weights_of
+from benchmarks.work import BATCH_SIZE, random_rows, shape
+from zoo.data.batches import Encoded
 from zoo.distil.method import Setting
 from zoo.distil.stage import Stage
 from zoo.methods import method_class, stages_of
 from zoo.models.anatomy import anatomy_of, layers_of
 from zoo.models.build import MASKED_LM, Head, build
-from zoo.models.capture import Capture, logits_of, model_inputs
+from zoo.models.capture import logits_of, model_inputs
 from zoo.models.tap import LOGITS, Site, Tap
-from zoo.spec.shape import Shape
-from zoo.spec.task import TASKS
+from zoo.resolve.plan import Phase
+from zoo.spec.optimise import Optimise
 from zoo.tensors.batch import Batch, Layout
 from zoo.training.trainee import make_projections, set_dropout
 
-TEACHER = Shape(layers=12, hidden=256, heads=4, intermediate=1024, vocabulary=30522, positions=128)
-STUDENT = TEACHER.model_copy(update={"layers": 4})
+TEACHER, STUDENT = shape(12, 256), shape(4, 256)
 STAGES = {"mlkd": "tokens", "tinybert": "intermediate", "minilm2": "relations"}
-Read = Callable[[PreTrainedModel, Batch, frozenset[Tap]], Mapping[Tap, Tensor]]
+BATCHES = 4
+"""Of an epoch."""
+TOLERANCE = 1e-5
+EPSILON = 1e-4
+"""AdamW's: with its own, what rounding leaves of a gradient of zero would become a whole step."""
 
 
-def by_capture(model: PreTrainedModel, batch: Batch, taps: frozenset[Tap]) -> Mapping[Tap, Tensor]:
-    """As the engine reads."""
-    with Capture(model, taps) as capture:
-        return capture(batch)
+@dataclass(frozen=True)
+class FeatureWork:
+    """A stage of a method that reads features, on rows of random tokens in their own order."""
+
+    stage: Stage
+    encoded: Encoded
+    epochs: int
+
+    @property
+    def phase(self) -> Phase:
+        """The stage with a constant learning rate and no dropout."""
+        constant = {"warmup": 0.0, "decay": "constant", "dropout": 0.0, "epsilon": EPSILON}
+        return Phase(self.stage, Optimise(epochs=self.epochs, batch_size=BATCH_SIZE, **constant))
+
+    @property
+    def feed(self) -> "Batches":
+        """Its batches."""
+        layout = Layout.TOKENS if self.stage.data == "corpus" else Layout.CLASSES
+        return Batches(self.encoded, BATCH_SIZE, layout)
+
+    def models(self) -> tuple[PreTrainedModel, PreTrainedModel]:
+        """A frozen teacher and a student, always the same ones."""
+        head = MASKED_LM if self.stage.data == "corpus" else Head(self.encoded.task)
+        teacher = build(TEACHER, head, seed=2).eval().requires_grad_(requires_grad=False)
+        return teacher, build(STUDENT, head, seed=1).train()
+
+
+@dataclass(frozen=True)
+class Batches(InOrder):
+    """Batches of rows in their own order, laid out as a stage reads them; no label is asked for."""
+
+    layout: Layout
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step."""
+        return replace(super().batch(step), layout=self.layout)
+
+
+class Engine:
+    """This engine, as `zoo stage` trains."""
+
+    name = "engine"
+
+    def prepare(self, work: FeatureWork, folder: Path, /) -> Training:
+        """A training of the stage."""
+        # The maps between widths are drawn first.
+        torch.manual_seed(0)
+        return training_of(work.phase, *work.models(), work.feed, folder)
+
+
+class Script:
+    """A loop over everything that the models can return."""
+
+    name = "script"
+
+    def prepare(self, work: FeatureWork, _folder: Path, /) -> Training:
+        """A training of the stage."""
+        teacher, student = work.models()
+        set_dropout(student, 0.0)
+        torch.manual_seed(0)
+        maps = make_projections([work.stage], STUDENT.hidden, lambda _data: TEACHER.hidden)
+        trained = [*student.parameters(), *maps.parameters()]
+        optimiser = _adamw(trained, work.phase.optimise)
+        feed = work.feed
+
+        def training() -> PreTrainedModel:
+            for step in range(work.epochs * feed.batches_per_epoch):
+                batch = feed.batch(step)
+                optimiser.zero_grad(set_to_none=True)
+                _loss(work.stage, batch, teacher, student, maps).backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+                nn.utils.clip_grad_norm_(trained, 1.0)
+                optimiser.step()
+            return student
+
+        return training
+
+
+SIDES = {side.name: side for side in (Engine(), Script())}
+
+
+def _adamw(parameters: list[nn.Parameter], optimise: Optimise) -> AdamW:
+    matrices = [parameter for parameter in parameters if parameter.ndim > 1]
+    vectors = [parameter for parameter in parameters if parameter.ndim == 1]
+    groups = [
+        {"params": matrices, "weight_decay": optimise.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return AdamW(groups, lr=optimise.learning_rate, eps=optimise.epsilon, fused=True)
+
+
+def _loss(
+    stage: Stage,
+    batch: Batch,
+    teacher: PreTrainedModel,
+    student: PreTrainedModel,
+    maps: nn.ModuleDict,
+) -> Tensor:
+    with torch.no_grad():
+        taps = frozenset(term.teacher for term in stage.terms if term.teacher is not None)
+        theirs = by_outputs(teacher, batch, taps)
+    ours = by_outputs(student, batch, frozenset(term.student for term in stage.terms))
+    losses = []
+    for term in stage.terms:
+        place = ours[term.student]
+        place = maps[term.project](place) if term.project else place
+        assert term.teacher is not None
+        losses.append(term.weight_at(0.0) * term.loss(place, theirs[term.teacher], batch))
+    return torch.stack(losses).sum()
 
 
 def by_outputs(model: PreTrainedModel, batch: Batch, taps: frozenset[Tap]) -> Mapping[Tap, Tensor]:
@@ -80,155 +198,103 @@ def from_outputs(model: PreTrainedModel, output: object, batch: Batch, tap: Tap)
     return query @ key.mT / query.shape[-1] ** 0.5
 
 
-class Side:
-    """One way of training a student by a stage's terms."""
-
-    def __init__(self, stage: Stage, read: Read, *, eager: bool) -> None:
-        head = MASKED_LM if stage.data == "corpus" else Head(TASKS["sst2"])
-        self.stage, self.read = stage, read
-        self.student = build(STUDENT, head, seed=1).train()
-        set_dropout(self.student, 0.0)
-        self.teacher = build(TEACHER, head, seed=2).eval().requires_grad_(requires_grad=False)
-        if eager:
-            self.student.set_attn_implementation("eager")
-            self.teacher.set_attn_implementation("eager")
-        torch.manual_seed(3)
-        self.maps = make_projections([stage], STUDENT.hidden, lambda _data: TEACHER.hidden)
-        self.trained = [*self.student.parameters(), *self.maps.parameters()]
-        self.optimiser = AdamW(self.trained, lr=1e-5, fused=True)
-
-    def backward(self, batch: Batch) -> float:
-        """The sum of all terms, with its gradients."""
-        terms = self.stage.terms
-        with torch.no_grad():
-            taps = frozenset(term.teacher for term in terms if term.teacher is not None)
-            theirs = self.read(self.teacher, batch, taps)
-        ours = self.read(self.student, batch, frozenset(term.student for term in terms))
-        losses = []
-        for term in terms:
-            place = ours[term.student]
-            place = self.maps[term.project](place) if term.project else place
-            assert term.teacher is not None
-            losses.append(term.weight_at(0.0) * term.loss(place, theirs[term.teacher], batch))
-        total = torch.stack(losses).sum()
-        total.backward()
-        return float(total.detach())
-
-    def step(self, batch: Batch) -> None:
-        """One optimiser step."""
-        self.optimiser.zero_grad(set_to_none=True)
-        self.backward(batch)
-        nn.utils.clip_grad_norm_(self.trained, 1.0)
-        self.optimiser.step()
-
-
-def stage_of(method: str) -> Stage:
-    """The stage of a method that reads features, on a task of classes."""
+def work_of(method: str, rows_by_length: str, epochs: int) -> FeatureWork:
+    """A method's stage on four batches; rows are full to three quarters or more."""
     setting = Setting(STUDENT, TEACHER, "classification")
     table = stages_of(method_class(method)(), setting)
-    return next(stage for stage in table if stage.name == STAGES[method])
+    stage = next(stage for stage in table if stage.name == STAGES[method])
+    rows, length = map(int, rows_by_length.split("x"))
+    encoded = random_rows(BATCHES * rows, length * 3 // 4, length)
+    return FeatureWork(replace(stage, share=1.0), encoded, epochs)
 
 
-def batch_of(shape: str, layout: Layout) -> Batch:
-    """Random tokens; rows are full to three quarters, the last quarter of a row is padding."""
-    rows, length = map(int, shape.split("x"))
-    generator = torch.Generator().manual_seed(0)
-    pieces = torch.randint(5, TEACHER.vocabulary, (rows, length), generator=generator)
-    real = torch.randint(length * 3 // 4, length + 1, (rows, 1), generator=generator)
-    mask = (torch.arange(length) < real).long()
-    labels = torch.zeros(rows, dtype=torch.long)
-    return Batch(layout, pieces * mask, mask, torch.zeros_like(pieces), labels)
+def require_same_work(work: FeatureWork) -> None:
+    """Equal weights at the end, or the end."""
+    ours, theirs = (weights_of(side, work) for side in SIDES.values())
+    apart = float(abs(ours - theirs).max())
+    if not apart <= TOLERANCE:
+        sys.exit(f"not the same work within {TOLERANCE:g}: weights are {apart:.1e} apart")
 
 
-def sides_of(method: str, *names: str) -> dict[str, Side]:
-    """Ours, and the other; or those that are named."""
-    stage = stage_of(method)
-    reads = {"captures": by_capture, "outputs": by_outputs}
-    return {
-        name: Side(stage, reads[name], eager=name == "outputs") for name in names or tuple(reads)
-    }
-
-
-def require_same_work(sides: Mapping[str, Side], batch: Batch) -> None:
-    """Equal sums of terms and equal gradients."""
-    values = {name: side.backward(batch) for name, side in sides.items()}
-    first, second = sides.values()
-    largest = max(
-        float((one.grad - other.grad).abs().max())
-        for one, other in zip(first.trained, second.trained, strict=True)
-        if one.grad is not None and other.grad is not None
-    )
-    size = max(float(each.grad.abs().max()) for each in first.trained if each.grad is not None)
-    if largest > 1e-5 * max(1.0, size):
-        sys.exit(f"the sides do not the same work: {values}, gradients {largest:.1e} of {size:.1e}")
-
-
-def seconds_ratio(sides: Mapping[str, Side], batch: Batch, rounds: int) -> float:
-    """CPU seconds of a step with captures, over one with outputs: median over rounds."""
+def seconds_ratios(work: FeatureWork, rounds: int) -> list[float]:
+    """CPU seconds of a training by the engine, over those of the script, of each round."""
     ratios = []
-    for round_ in range(rounds + 1):
-        seconds = {}
-        for name, side in sides.items():
-            start = time.process_time()
-            side.step(batch)
-            seconds[name] = time.process_time() - start
-        if round_:
-            ratios.append(seconds["captures"] / seconds["outputs"])
-    return statistics.median(ratios)
+    for turn in range(rounds):
+        names = list(SIDES) if turn % 2 else list(SIDES)[::-1]
+        seconds = {name: cost_of(SIDES[name], work).cpu_s for name in names}
+        ratios.append(seconds["engine"] / seconds["script"])
+    return ratios
 
 
-def peak_bytes(method: str, shape: str, side: str) -> int:
-    """Peak memory of three steps, above what a tiny one leaves, in a process of its own."""
-    command = [sys.executable, __file__, "--peak", side, "--methods", method, "--shapes", shape]
+def peak_bytes(method: str, rows_by_length: str, epochs: int, side: str) -> int:
+    """Peak memory of a training, above what one on tiny rows leaves, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.features", "--peak", side, "--methods", method]
+    command += ["--shapes", rows_by_length, "--epochs", str(epochs)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603
 
 
-def print_peak(method: str, shape: str, name: str) -> None:
+def print_peak(method: str, rows_by_length: str, epochs: int, name: str) -> None:
     """What the process of `peak_bytes` does."""
-    side = sides_of(method, name)[name]
-    batch = batch_of(shape, layout_of(side.stage))
-    side.step(batch_of("2x8", batch.layout))  # gradients and moments exist from now on
-    before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak so far
-    for _ in range(3):
-        side.step(batch)
-    print(resident("VmHWM") - before)
+    with tempfile.TemporaryDirectory() as folder:
+        tiny, whole = (
+            SIDES[name].prepare(work_of(method, rows, epochs), Path(folder, rows))
+            for rows in ("2x8", rows_by_length)
+        )
+        tiny()
+        before = anonymous_bytes()
+        with Watched() as watched:
+            whole()
+    print(watched.peak_bytes - before)
 
 
-def resident(field: str) -> int:
-    """Resident memory of this process in bytes: now (VmRSS), or at most (VmHWM); Linux."""
+class Watched:
+    """The largest anonymous memory of this process inside the block, looked at every 2 ms."""
+
+    def __enter__(self) -> Self:
+        self.peak_bytes, self._over = 0, Event()
+        self._thread = Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.002):
+            self.peak_bytes = max(self.peak_bytes, anonymous_bytes())
+
+
+def anonymous_bytes() -> int:
+    """Memory of this process that no file stands behind (Linux): what cannot be given back."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    (line,) = (line for line in lines if line.startswith(f"{field}:"))
+    (line,) = (line for line in lines if line.startswith("RssAnon:"))
     return int(line.split()[1]) * 1024
-
-
-def layout_of(stage: Stage) -> Layout:
-    """Of the batches that a stage reads."""
-    return Layout.TOKENS if stage.data == "corpus" else Layout.CLASSES
 
 
 def main() -> None:
     """Print a table of ratios."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser("python -m benchmarks.features", description=__doc__)
     parser.add_argument("--methods", nargs="+", default=list(STAGES), choices=list(STAGES))
     parser.add_argument("--shapes", nargs="+", default=["32x64", "32x128"], help="rows x length")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--peak", choices=["captures", "outputs"], help=argparse.SUPPRESS)
+    parser.add_argument("--epochs", nargs="+", type=int, default=[1, 3, 10])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peak", choices=list(SIDES), help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.peak:
-        print_peak(given.methods[0], given.shapes[0], given.peak)
+        print_peak(given.methods[0], given.shapes[0], given.epochs[0], given.peak)
         return
-    print("| method | shape | CPU seconds | peak memory |\n|---|---|---|---|")
+    print("| method | shape | epochs | CPU seconds | peak memory |\n|---|---|---|---|---|")
     for method in given.methods:
-        for shape in given.shapes:
-            sides = sides_of(method)
-            batch = batch_of(shape, layout_of(sides["captures"].stage))
-            require_same_work(sides, batch)
-            seconds = seconds_ratio(sides, batch, given.rounds)
-            peaks = {name: peak_bytes(method, shape, name) for name in sides}
-            memory = peaks["captures"] / peaks["outputs"]
-            print(f"| {method} | {shape} | {seconds:.2f} | {memory:.2f} |", flush=True)
+        require_same_work(work_of(method, given.shapes[0], 1))
+        for rows in given.shapes:
+            for epochs in given.epochs:
+                ratios = seconds_ratios(work_of(method, rows, epochs), given.rounds)
+                peaks = {side: peak_bytes(method, rows, epochs, side) for side in SIDES}
+                memory = peaks["engine"] / peaks["script"]
+                told = f"{statistics.median(ratios):.2f} [{min(ratios):.2f}, {max(ratios):.2f}]"
+                print(f"| {method} | {rows} | {epochs} | {told} | {memory:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

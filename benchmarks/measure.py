@@ -6,15 +6,27 @@ import tempfile
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from numpy.typing import NDArray
 from torch.nn.utils import parameters_to_vector
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from benchmarks.engines import Engine
-from benchmarks.work import Workload
+from benchmarks.engines import Training
+
+
+class Trains(Protocol):
+    """What prepares a training of some work."""
+
+    @property
+    def name(self) -> str:
+        """As told of a failure."""
+        ...
+
+    def prepare(self, work: Any, folder: Path, /) -> Training:
+        """Everything before the first step."""
+        ...
 
 
 class Cost(NamedTuple):
@@ -24,7 +36,7 @@ class Cost(NamedTuple):
     steps: int
 
 
-def cost_of(engine: Engine, work: Workload) -> Cost:
+def cost_of(engine: Trains, work: object) -> Cost:
     """Train in a fork of this process, which has imported what all need.
 
     What an engine prepares before its first step is not timed.
@@ -36,7 +48,7 @@ def cost_of(engine: Engine, work: Workload) -> Cost:
     return cost
 
 
-def weights_of(engine: Engine, work: Workload) -> NDArray[Any]:
+def weights_of(engine: Trains, work: object) -> NDArray[Any]:
     """The parameters that a training leaves, one after the other, in the order of the model.
 
     Raises:
@@ -46,7 +58,7 @@ def weights_of(engine: Engine, work: Workload) -> NDArray[Any]:
     return weights
 
 
-def _timed(engine: Engine, work: Workload) -> Cost:
+def _timed(engine: Trains, work: object) -> Cost:
     done: list[object] = []
     register_optimizer_step_post_hook(lambda optimiser, *_: done.append(optimiser))
     with tempfile.TemporaryDirectory() as folder:
@@ -57,7 +69,7 @@ def _timed(engine: Engine, work: Workload) -> Cost:
         return Cost(_cpu_s() - before, len(done))
 
 
-def _trained(engine: Engine, work: Workload) -> NDArray[Any]:
+def _trained(engine: Trains, work: object) -> NDArray[Any]:
     with tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(0)
         student = engine.prepare(work, Path(folder))()
@@ -70,7 +82,7 @@ def _cpu_s() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def _forked(work: Callable[..., Any], engine: Engine, *arguments: object) -> Any:
+def _forked(work: Callable[..., Any], engine: Trains, *arguments: object) -> Any:
     context = multiprocessing.get_context("fork")
     answer, sender = context.Pipe(duplex=False)
     child = context.Process(target=_send, args=(sender, work, engine, *arguments))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedModel
 
 from benchmarks.engines import Training
 from benchmarks.work import SOFT_WEIGHT, TEMPERATURE, Workload
@@ -19,6 +20,7 @@ from zoo.training.journal import Journal
 from zoo.training.loop import Work, train_to_end
 from zoo.training.resume import Scratch
 from zoo.training.stored import StoredTargets
+from zoo.training.targets import live
 
 
 @dataclass(frozen=True)
@@ -46,31 +48,36 @@ class InOrder:
 
 def prepare(work: Workload, folder: Path) -> Training:
     """A training of one phase of `kd`."""
-    student = copy.deepcopy(work.student)
-    shapes = shape_of(student.config), shape_of(work.teacher.config)
+    shapes = shape_of(work.student.config), shape_of(work.teacher.config)
     stages = Kd(temperature=TEMPERATURE, soft_weight=SOFT_WEIGHT).stages(
         Setting(*shapes, work.encoded.task.kind.value)
     )
-    feed, journal = _feed(work), Journal(folder / "journal.jsonl", quiet=True)
-    device = torch.device("cpu")
+    (phase,) = (Phase(*pair) for pair in apportioned(stages, work.optimise, {}))
+    return training_of(phase, work.teacher, work.student, _feed(work), folder)
+
+
+def training_of(
+    phase: Phase, teacher: PreTrainedModel, student: PreTrainedModel, feed: Feed, folder: Path
+) -> Training:
+    """A training of one phase, with the stores that it has as a stage.
+
+    Teacher outputs are stored from nothing: the teacher's pass over the rows counts.
+    """
+    journal, device = Journal(folder / "journal.jsonl", quiet=True), torch.device("cpu")
+    shape = shape_of(teacher.config)
+    stored = StoredTargets(
+        folder / "targets/suite/teacher/task/0", "", shape, lambda _phase: feed, journal, device
+    )
     ready = Work(
-        phases=tuple(Phase(*pair) for pair in apportioned(stages, work.optimise, {})),
-        student=student,
-        teacher=lambda _data: work.teacher,
+        phases=(phase,),
+        student=copy.deepcopy(student),
+        teacher=lambda _data: teacher,
         feed=lambda _phase: feed,
         seed=0,
         journal=journal,
         scratch=Scratch(folder / "scratch"),
         device=device,
-        # Empty: the teacher's pass over the rows counts.
-        targets=StoredTargets(
-            folder / "targets/suite/teacher/task/0",
-            "",
-            shapes[1],
-            lambda _phase: feed,
-            journal,
-            device,
-        ),
+        targets=live if phase.stage.data == "corpus" else stored,
     )
     return lambda: train_to_end(ready).model
 

@@ -116,8 +116,7 @@ class Scratch:
         moments = optimiser.state_dict()["state"] if optimiser else {}
         for index, state in moments.items():
             tensors |= {f"optimiser/{index}/{key}": value for key, value in state.items()}
-        # Tied tensors share memory, which safetensors refuses: each is stored on its own.
-        apart = {key: value.detach().cpu().clone() for key, value in tensors.items()}
+        apart = _apart(tensors)
         text = bytearray(place.model_dump_json(), "utf-8")
         apart[_PLACE] = torch.frombuffer(text, dtype=torch.uint8)
         with spared("the state to resume an interrupted training from"):
@@ -156,6 +155,21 @@ class Scratch:
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, none in the memory of another, as safetensors asks for."""
+    apart: dict[str, Tensor] = {}
+    owners: set[int] = set()
+    for key, value in tensors.items():
+        held = value.detach().cpu()
+        memory = held.untyped_storage()
+        # Tied weights, and views of a larger memory; copies of all would double what a step holds.
+        if memory.data_ptr() in owners or memory.nbytes() != held.nbytes:
+            held = held.clone()
+        owners.add(held.untyped_storage().data_ptr())
+        apart[key] = held.contiguous()
+    return apart
 
 
 def _device(modules: Mapping[str, nn.Module]) -> torch.device:
