@@ -8,9 +8,9 @@ from transformers import PreTrainedModel
 from tests import tiny
 from zoo.models.anatomy import anatomy_of, layers_of
 from zoo.models.capture import Capture, model_inputs
-from zoo.models.dropout import Dropout, draw_cheaply, dropped
+from zoo.models.dropout import Dropout, dropped
 from zoo.models.tap import Site, Tap
-from zoo.training.trainee import set_dropout
+from zoo.training.trainee import draw_cheaply, set_dropout
 
 every_family = pytest.mark.parametrize("family", tiny.FAMILIES)
 COUNT = 1_000_003

@@ -20,7 +20,6 @@ from zoo.distil.stage import Data
 from zoo.distil.surgery import Seat, StageProgress
 from zoo.errors import Problem, TrainingError
 from zoo.models.capture import Capture, Captured
-from zoo.models.dropout import draw_cheaply
 from zoo.records.training import ClosingRecord, PhaseRecord
 from zoo.resolve.plan import Phase
 from zoo.signals import Stopped, StopRequest, postponed
@@ -35,7 +34,7 @@ from zoo.training.optimiser import carry_moments, clip_gradients, make_optimiser
 from zoo.training.read_rows import carried, follow, narrow, read_pieces, widen
 from zoo.training.resume import Saved, Scratch
 from zoo.training.targets import Targets, TargetSource, live
-from zoo.training.trainee import freeze, set_dropout
+from zoo.training.trainee import draw_cheaply, freeze, set_dropout
 from zoo.training.words import WordModel, reads_words, tap_on, word_value
 
 LOOKS_PER_PHASE = 50

@@ -28,10 +28,17 @@ from zoo.tensors.batch import Batch
 from zoo.training.device import device_name
 from zoo.training.journal import Journal
 from zoo.training.kept import Kept, Sequences, kept_of, parts_of
-from zoo.training.targets import LoadTeacher, Targets, live, live_steady, steady_sources, taps_of
+from zoo.training.targets import (
+    LoadTeacher,
+    Targets,
+    live_steady,
+    steady_capture,
+    steady_sources,
+    taps_of,
+)
 from zoo.training.teacher_store import KeptPart, TeacherStore
 
-KEEPING = 2
+KEEPING = 3
 """Incremented when the same key stands for other numbers, so that old ones are not reused."""
 GIB = 1 << 30
 SPARE_BYTES = GIB
@@ -89,7 +96,9 @@ class StoredTargets:
         with ExitStack() as opened:
             targets: Targets | None = None
             with spared(_STORE):
-                targets = self._kept(phase, lambda: opened.enter_context(live(phase, teacher)))
+                targets = self._kept(
+                    phase, lambda: opened.enter_context(steady_capture(phase, teacher))
+                )
             yield targets or opened.enter_context(live_steady(phase, teacher))
 
     def _kept(self, phase: Phase, capture: Callable[[], Capture]) -> Targets | None:

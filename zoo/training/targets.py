@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from zoo.models.attention import steady_attention
 from zoo.models.capture import Capture, Captured, read
-from zoo.models.configuration import longest_input
-from zoo.models.tap import LOGITS, Tap
+from zoo.models.tap import Tap
 from zoo.resolve.plan import Phase
-from zoo.tensors.batch import Batch, Layout
+from zoo.tensors.batch import Batch
 from zoo.training.words import tap_on
 
-STEADY_ROWS, STEADY_PIECES = 4, 16
-"""Products of other numbers of rows, and sums over fewer pieces, round by the shape of a batch
+STEADY_ROWS = 4
+"""Products of other numbers of rows round by the shape of a batch
 (docs/decisions/0025-teacher-outputs-once.md)."""
 
 
@@ -63,8 +63,15 @@ def live(phase: Phase, teacher: LoadTeacher) -> Iterator[Capture]:
 @contextmanager
 def live_steady(phase: Phase, teacher: LoadTeacher) -> Iterator[Targets]:
     """As `live`, so that a row's activations do not depend on the batch it is in."""
-    with live(phase, teacher) as capture:
+    with steady_capture(phase, teacher) as capture:
         yield Steady(capture)
+
+
+@contextmanager
+def steady_capture(phase: Phase, teacher: LoadTeacher) -> Iterator[Capture]:
+    """As `live`, for `steady_sources`."""
+    with live(phase, teacher) as capture, steady_attention(capture.model):
+        yield capture
 
 
 @dataclass(frozen=True)
@@ -86,32 +93,25 @@ class Steady:
 @torch.no_grad()
 def steady_sources(capture: Capture, batch: Batch) -> Captured:
     """The sources of a batch's taps, computed in a batch of a shape that does not change them."""
-    rows, pieces = batch.input_ids.shape
+    rows = len(batch.input_ids)
     # Whole: products of the first tokens alone would be of as many rows as the batch.
-    sources = capture.sources(_roomy(batch, longest_input(capture.model.config)), whole=True)
-    of_pieces = batch.layout in (Layout.SPAN, Layout.TOKENS)
-    return {
-        # Contiguous, as what is read from a file is: a sum may round by how its terms lie.
-        tap: (kept[:rows, :pieces] if tap != LOGITS or of_pieces else kept[:rows]).contiguous()
-        for tap, kept in sources.items()
-    }
+    sources = capture.sources(_filled_up(batch), whole=True)
+    # Contiguous, as what is read from a file is: a sum may round by how its terms lie.
+    return {tap: kept[:rows].contiguous() for tap, kept in sources.items()}
 
 
-def _roomy(batch: Batch, longest: int) -> Batch:
-    """The batch with padding, and its last row again, up to a steady shape."""
-    rows, pieces = batch.input_ids.shape
-    more_rows = -rows % STEADY_ROWS
-    more_pieces = max(0, min(STEADY_PIECES, longest) - pieces)
-    if not more_rows and not more_pieces:
+def _filled_up(batch: Batch) -> Batch:
+    """The batch with its last row again, up to a steady number of rows."""
+    more = -len(batch.input_ids) % STEADY_ROWS
+    if not more:
         return batch
 
-    def grown(tensor: Tensor) -> Tensor:
-        tall = torch.cat([tensor, tensor[-1:].expand(more_rows, -1)])
-        return torch.nn.functional.pad(tall, (0, more_pieces))
+    def taller(tensor: Tensor) -> Tensor:
+        return torch.cat([tensor, tensor[-1:].expand(more, -1)])
 
     return replace(
         batch,
-        input_ids=grown(batch.input_ids),
-        attention_mask=grown(batch.attention_mask),
-        token_type_ids=grown(batch.token_type_ids),
+        input_ids=taller(batch.input_ids),
+        attention_mask=taller(batch.attention_mask),
+        token_type_ids=taller(batch.token_type_ids),
     )

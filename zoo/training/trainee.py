@@ -8,6 +8,8 @@ from transformers import PreTrainedModel
 
 from zoo.distil.stage import Data, Stage
 from zoo.models.anatomy import part_parameters
+from zoo.models.attention import drop_cheaply
+from zoo.models.dropout import Dropout
 from zoo.tensors.batch import Batch
 
 
@@ -24,6 +26,15 @@ def set_dropout(model: nn.Module, rate: float | None) -> None:
         for module in model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = rate
+
+
+def draw_cheaply(model: PreTrainedModel) -> None:
+    """Let a model that is about to be trained drop out by `dropped`, everywhere."""
+    for module in [*model.modules()]:
+        for name, child in module.named_children():
+            if type(child) is nn.Dropout:
+                setattr(module, name, Dropout(child.p).train(child.training))
+    drop_cheaply(model)
 
 
 def make_projections(

@@ -1,0 +1,69 @@
+"""Attention functions of our own: eager's numbers, and bits that no batch changes."""
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from tests import tiny
+from zoo.models.attention import drop_cheaply, steady, steady_attention
+from zoo.models.capture import Capture
+from zoo.models.tap import LOGITS, Site, Tap
+from zoo.tensors.batch import Batch
+
+every_family = pytest.mark.parametrize("family", tiny.FAMILIES)
+STATES = Tap(Site.HIDDEN, 1)
+REAL = 37
+"""Pieces: no multiple of what is steady."""
+
+
+def model(family: str) -> PreTrainedModel:
+    shape = tiny.STUDENT.model_copy(update={"family": family, "positions": 128})
+    return tiny.model(shape, "sentiment").double().eval()
+
+
+def captured(made: PreTrainedModel, batch: Batch) -> Tensor:
+    with torch.no_grad(), Capture(made, [STATES]) as capture:
+        return capture(batch)[STATES]
+
+
+@every_family
+@pytest.mark.parametrize("padded", [True, False], ids=["padded", "full"])
+def test_both_compute_what_eager_attention_does(family: str, *, padded: bool) -> None:
+    """At real tokens; the model has its own attention again afterwards."""
+    made, batch = model(family), tiny.batch() if padded else tiny.batch(rows=1)
+    expected = captured(made, batch)[batch.real]
+    with steady_attention(made):
+        steady = captured(made, batch)[batch.real]
+    assert torch.equal(captured(made, batch)[batch.real], expected)
+    drop_cheaply(made)
+    torch.testing.assert_close(steady, expected, rtol=1e-9, atol=1e-10)
+    assert torch.equal(captured(made, batch)[batch.real], expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_steady_row_does_not_depend_on_padding(dtype: torch.dtype) -> None:
+    """Whatever stands there, and however many rows a batch has."""
+    torch.manual_seed(0)
+    # Small, so that probabilities are nearly equal: their sums are what rounds.
+    states = (0.05 * torch.randn(3, 32, REAL, 4, 64)).to(dtype)
+    found = []
+    for length in (REAL, REAL + 1, REAL + 20, 2 * REAL + 3):
+        junk = (0.05 * torch.randn(3, 32, length - REAL, 4, 64)).to(dtype)
+        mask = torch.zeros(32, 1, length, length, dtype=dtype)
+        mask[..., REAL:] = torch.finfo(dtype).min
+        for rows in (4, 32):
+            # Laid out as linear maps leave them.
+            query, key, value = torch.cat([states, junk], dim=2)[:, :rows].transpose(2, 3)
+            context, _ = steady(torch.nn.Identity(), query, key, value, mask[:rows])
+            found.append(context[:4, :REAL])
+    assert all(torch.equal(each, found[0]) for each in found)
+
+
+def test_logits_are_those_of_the_model() -> None:
+    """Heads read what steady layers give."""
+    made, batch = model("bert"), tiny.batch()
+    with torch.no_grad(), Capture(made, [LOGITS]) as capture:
+        expected = capture(batch)[LOGITS]
+        with steady_attention(made):
+            torch.testing.assert_close(capture(batch)[LOGITS], expected, rtol=1e-9, atol=1e-10)
