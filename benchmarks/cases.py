@@ -27,7 +27,7 @@ class Size(NamedTuple):
     rows: int
 
 
-FULL, QUICK = Size(rounds=3, batches=8, rows=960), Size(rounds=1, batches=1, rows=64)
+FULL, QUICK = Size(rounds=3, batches=8, rows=480), Size(rounds=1, batches=1, rows=64)
 
 
 @dataclass(frozen=True)
