@@ -103,7 +103,7 @@ class Engine:
         """A training of the stage."""
         # The maps between widths are drawn first.
         torch.manual_seed(0)
-        return training_of(work.phase, *work.models(), work.feed, folder)
+        return training_of(work.phase, *work.models(), work.feed, folder, folder / "answers")
 
 
 class Script:

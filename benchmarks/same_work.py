@@ -28,5 +28,5 @@ def differences(engines: Sequence[Engine], work: Workload) -> Mapping[str, float
         RuntimeError: an engine failed.
     """
     ours = weights_of(OURS, work)
-    others = [engine for engine in engines if engine is not OURS]
+    others = [engine for engine in engines if engine.name != OURS.name]
     return {engine.name: float(abs(weights_of(engine, work) - ours).max()) for engine in others}

@@ -46,27 +46,35 @@ class InOrder:
         return collate(self.encoded, rows[start : start + self.batch_size])
 
 
-def prepare(work: Workload, folder: Path) -> Training:
-    """A training of one phase of `kd`."""
+def prepare(work: Workload, folder: Path, *, stored: bool = False) -> Training:
+    """A training of one phase of `kd`; `stored`: after another one with the same teacher."""
     shapes = shape_of(work.student.config), shape_of(work.teacher.config)
     stages = Kd(temperature=TEMPERATURE, soft_weight=SOFT_WEIGHT).stages(
         Setting(*shapes, work.encoded.task.kind.value)
     )
     (phase,) = (Phase(*pair) for pair in apportioned(stages, work.optimise, {}))
-    return training_of(phase, work.teacher, work.student, _feed(work), folder)
+    models, answers = (work.teacher, work.student), folder / "answers"
+    if stored:
+        training_of(phase, *models, _feed(work), folder / "first", answers)()
+    return training_of(phase, *models, _feed(work), folder, answers)
 
 
 def training_of(
-    phase: Phase, teacher: PreTrainedModel, student: PreTrainedModel, feed: Feed, folder: Path
+    phase: Phase,
+    teacher: PreTrainedModel,
+    student: PreTrainedModel,
+    feed: Feed,
+    folder: Path,
+    answers: Path,
 ) -> Training:
-    """A training of one phase, with the stores that it has as a stage.
+    """A training of one phase, with the state and the store that it has as a stage.
 
-    Teacher outputs are stored from nothing: the teacher's pass over the rows counts.
+    Where `answers` is empty, the teacher's pass over the rows counts.
     """
     journal, device = Journal(folder / "journal.jsonl", quiet=True), torch.device("cpu")
     shape = shape_of(teacher.config)
     stored = StoredTargets(
-        folder / "targets/suite/teacher/task/0", "", shape, lambda _phase: feed, journal, device
+        answers / "suite/teacher/task/0", "", shape, lambda _phase: feed, journal, device
     )
     ready = Work(
         phases=(phase,),

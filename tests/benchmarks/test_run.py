@@ -1,9 +1,12 @@
 """The benchmark's command: what it measures, what it leaves out, and the tables it prints."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch.nn.utils import parameters_to_vector
 
 from benchmarks import run
 from benchmarks.cases import CASES, QUICK, Case
@@ -113,3 +116,22 @@ def test_text_is_the_first_rows_of_a_task(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("ZOO_DATA", str(tmp_path))
     rows = text_rows("sst2", 2, tmp_path / "vocab.txt")
     assert [feature.input_ids for feature in rows.features] == [(2, 5, 7, 3), (2, 6, 7, 3)]
+
+
+def test_ours_may_find_what_a_first_training_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --stored, and nobody else."""
+    monkeypatch.setattr(run, "ENGINES", ENGINES[:3])
+    found = {engine.name: engine.options for engine in run._installed(stored=True)}
+    assert found.pop(OURS.name) == {"stored": True}
+    assert found == {engine.name: engine.options for engine in ENGINES[1:3]}
+
+
+def test_a_stored_training_asks_no_teacher(tmp_path: Path) -> None:
+    """It ends with the weights of the first one."""
+    once = three_steps((2, 1), 64, 200)
+    # In a second epoch it is tried whether what is stored is what the teacher gives.
+    work = replace(once, optimise=once.optimise.model_copy(update={"epochs": 2.0}))
+    first = parameters_to_vector(OURS.prepare(work, tmp_path / "cold")().parameters())
+    training = replace(OURS, options={"stored": True}).prepare(work, tmp_path / "warm")
+    work.teacher.requires_grad_(requires_grad=True)  # which a training refuses
+    assert torch.equal(parameters_to_vector(training().parameters()), first)
