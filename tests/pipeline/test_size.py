@@ -7,8 +7,8 @@ from zoo.pipeline.sync import pipeline_files
 from zoo.resolve.entry import read_suites
 
 CHECKOUT = Project(Path(__file__).parents[2])
-MOST_BYTES, MOST_LINES = 1_000_000, 40_000
-"""Of all pipelines of this checkout, the dvc.yaml at its root included."""
+MOST_BYTES, MOST_LINES = 1_200_000, 40_000
+"""Of all pipelines of this checkout's four suites, the dvc.yaml at its root included."""
 
 
 def test_pipelines_stay_small() -> None:
