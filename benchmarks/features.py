@@ -27,12 +27,12 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
 from transformers import PreTrainedModel
 
 from benchmarks.engines import Training
 from benchmarks.engines.distilzoo import InOrder, training_of
 from benchmarks.measure import cost_of, weights_of
+from benchmarks.script import adamw
 from benchmarks.work import BATCH_SIZE, random_rows, shape
 from zoo.data.batches import Encoded
 from zoo.distil.method import Setting
@@ -117,8 +117,8 @@ class Script:
         set_dropout(student, 0.0)
         torch.manual_seed(0)
         maps = make_projections([work.stage], STUDENT.hidden, lambda _data: TEACHER.hidden)
-        trained = [*student.parameters(), *maps.parameters()]
-        optimiser = _adamw(trained, work.phase.optimise)
+        trained = nn.ModuleList([student, maps])
+        optimiser = adamw(trained, work.phase.optimise)
         feed = work.feed
 
         def training() -> PreTrainedModel:
@@ -126,7 +126,7 @@ class Script:
                 batch = feed.batch(step)
                 optimiser.zero_grad(set_to_none=True)
                 _loss(work.stage, batch, teacher, student, maps).backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
-                nn.utils.clip_grad_norm_(trained, 1.0)
+                nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
                 optimiser.step()
             return student
 
@@ -134,16 +134,6 @@ class Script:
 
 
 SIDES = {side.name: side for side in (Engine(), Script())}
-
-
-def _adamw(parameters: list[nn.Parameter], optimise: Optimise) -> AdamW:
-    matrices = [parameter for parameter in parameters if parameter.ndim > 1]
-    vectors = [parameter for parameter in parameters if parameter.ndim == 1]
-    groups = [
-        {"params": matrices, "weight_decay": optimise.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return AdamW(groups, lr=optimise.learning_rate, eps=optimise.epsilon, fused=True)
 
 
 def _loss(

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel
 
 from benchmarks.work import SOFT_WEIGHT, TEMPERATURE, Workload
+from zoo.spec.optimise import Optimise
 
 Row = Mapping[str, Tensor]
 """`input_ids`, `token_type_ids` and `labels` of one example."""
@@ -87,15 +88,15 @@ def models(work: Workload) -> tuple[PreTrainedModel, PreTrainedModel]:
     return teacher.eval(), student.train()
 
 
-def adamw(model: nn.Module, work: Workload) -> AdamW:
+def adamw(model: nn.Module, optimise: Optimise) -> AdamW:
     """AdamW in its fused form; biases and layer norms do not decay."""
     matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     vectors = [parameter for parameter in model.parameters() if parameter.ndim == 1]
     groups = [
-        {"params": matrices, "weight_decay": work.optimise.weight_decay},
+        {"params": matrices, "weight_decay": optimise.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return AdamW(groups, lr=work.optimise.learning_rate, fused=True)
+    return AdamW(groups, lr=optimise.learning_rate, eps=optimise.epsilon, fused=True)
 
 
 def linear_decay(optimizer: AdamW, steps: int) -> LambdaLR:

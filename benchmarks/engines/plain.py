@@ -14,7 +14,7 @@ def prepare(work: Workload, _folder: Path, *, padded: bool = False) -> Training:
     """A loop over batches padded to their longest row, or all to the maximum length."""
     teacher, student = models(work)
     batches = loader(work, MAX_LENGTH if padded else None)
-    optimiser = adamw(student, work)
+    optimiser = adamw(student, work.optimise)
     schedule = linear_decay(optimiser, work.steps)
     bf16 = work.optimise.precision == "bf16"
 

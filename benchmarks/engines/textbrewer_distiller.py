@@ -44,7 +44,7 @@ def prepare(work: Workload, folder: Path, *, cached: bool = False) -> Training:
         _of_teacher,
         _of_student,
     )
-    batches, optimiser = loader(work), adamw(student, work)
+    batches, optimiser = loader(work), adamw(student, work.optimise)
 
     def training() -> PreTrainedModel:
         if not work.shuffled:

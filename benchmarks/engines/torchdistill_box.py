@@ -98,6 +98,6 @@ def _register(work: Workload) -> None:
 
     @register_optimizer(key="benchmark_adamw")
     def optimiser(trained: nn.ModuleList) -> AdamW:
-        return adamw(trained, work)
+        return adamw(trained, work.optimise)
 
     register_scheduler(key="benchmark_decay")(linear_decay)

@@ -6,7 +6,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from tests import tiny
-from zoo.models.attention import drop_cheaply, steady, steady_attention
+from zoo.models.attention import attend_cheaply, steady, steady_attention
 from zoo.models.capture import Capture
 from zoo.models.tap import LOGITS, Site, Tap
 from zoo.tensors.batch import Batch
@@ -36,7 +36,7 @@ def test_both_compute_what_eager_attention_does(family: str, *, padded: bool) ->
     with steady_attention(made):
         steady = captured(made, batch)[batch.real]
     assert torch.equal(captured(made, batch)[batch.real], expected)
-    drop_cheaply(made)
+    attend_cheaply(made)
     torch.testing.assert_close(steady, expected, rtol=1e-9, atol=1e-10)
     assert torch.equal(captured(made, batch)[batch.real], expected)
 

@@ -1,13 +1,14 @@
 """Attention functions of our own, as transformers' interface takes them.
 
-They compute what its eager one does: `cheap` with a cheaper dropout, `steady` in a shape in which
-kernels round a row alike whatever the batch.
+They compute what its eager one does with a cheaper dropout; `steady` in a shape in which kernels
+round a row alike whatever the batch.
 
 B batch, A heads, S length, D width of a head.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,50 +24,44 @@ STEADY_PIECES = 16
 _CHEAP, _STEADY = "distilzoo-cheap", "distilzoo-steady"
 
 
-def cheap(
+def attend(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
+    *,
+    multiple: int = 1,
     **given: Any,
 ) -> tuple[Tensor, Tensor]:
     """The context (B, S, A, D) and the probabilities (B, A, S, S).
 
-    Queries, keys and values are (B, A, S, D); the mask is added to the scores. `given` may have a
-    `scaling` of the scores and the rate of `dropout`.
+    Queries, keys and values are (B, A, S, D); the mask is added to the scores. S is padded to a
+    `multiple` for as long as they are computed. `given` may have a `scaling` of the scores and the
+    rate of `dropout`.
     """
+    pieces = query.shape[2]
+    if more := -pieces % multiple:
+        query, key, value = (nn.functional.pad(x, (0, 0, 0, more)) for x in (query, key, value))
+        mask = query.new_zeros(1, 1, 1, pieces) if attention_mask is None else attention_mask
+        # Rows of padding read what they like; nobody reads them.
+        below = more if mask.shape[2] > 1 else 0
+        least = torch.finfo(mask.dtype).min
+        attention_mask = nn.functional.pad(mask, (0, more, 0, below), value=least)
     scaling = given.get("scaling")
     scores = query @ key.mT * (query.shape[-1] ** -0.5 if scaling is None else scaling)
     if attention_mask is not None:
         scores = scores + attention_mask
     rate = given.get("dropout", 0.0) if module.training else 0.0
     probabilities = dropped(scores.softmax(dim=-1), rate)
-    return (probabilities @ value).transpose(1, 2).contiguous(), probabilities
+    context = (probabilities @ value)[:, :, :pieces].transpose(1, 2).contiguous()
+    return context, probabilities[..., :pieces, :pieces]
 
 
-def steady(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    **given: Any,
-) -> tuple[Tensor, Tensor]:
-    """As `cheap`, padded to a multiple of `STEADY_PIECES`."""
-    pieces = query.shape[2]
-    more = -pieces % STEADY_PIECES
-    query, key, value = (nn.functional.pad(each, (0, 0, 0, more)) for each in (query, key, value))
-    mask = query.new_zeros(1, 1, 1, pieces) if attention_mask is None else attention_mask
-    # Rows of padding read what they like; nobody reads them.
-    below = more if mask.shape[2] > 1 else 0
-    least = torch.finfo(mask.dtype).min
-    mask = nn.functional.pad(mask, (0, more, 0, below), value=least)
-    context, probabilities = cheap(module, query, key, value, mask, **given)
-    return context[:, :pieces], probabilities[..., :pieces, :pieces]
+steady = partial(attend, multiple=STEADY_PIECES)
 
 
-def drop_cheaply(model: PreTrainedModel) -> None:
+def attend_cheaply(model: PreTrainedModel) -> None:
     """Let a model with eager attention drop out probabilities by `dropped`."""
     if model.config._attn_implementation == "eager":  # noqa: SLF001  (no public name)
         model.set_attn_implementation(_CHEAP)
@@ -83,6 +78,6 @@ def steady_attention(model: PreTrainedModel) -> Iterator[None]:
         model.set_attn_implementation(before)
 
 
-for _name, _function in ((_CHEAP, cheap), (_STEADY, steady)):
+for _name, _function in ((_CHEAP, attend), (_STEADY, steady)):
     AttentionInterface.register(_name, _function)
     AttentionMaskInterface.register(_name, eager_mask)

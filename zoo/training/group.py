@@ -27,7 +27,7 @@ GRACE_SECONDS = 5.0
 """How long a process that lost the others waits to be ended: the one that failed says why."""
 
 PATIENCE = timedelta(days=1)
-"""How long the others wait for one that waits for a lock, or runs a teacher on all sequences."""
+"""How long the others wait for one that waits for a lock, or reads and tokenises the data."""
 
 BUCKET = 8_000_000
 """Elements of gradients that are summed at once."""

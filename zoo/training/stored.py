@@ -102,7 +102,11 @@ class StoredTargets:
             yield targets or opened.enter_context(live_steady(phase, teacher))
 
     def _kept(self, phase: Phase, capture: Callable[[], Capture]) -> Targets | None:
-        """Raises ZooError where they do not fit, or depend on the batch."""
+        """Those in the store; None where it cannot serve the phase.
+
+        Raises:
+            ZooError: they do not fit, or depend on the batch.
+        """
         most, encoded = most_bytes(), self.feed(phase).encoded
         sequences = self._sequences(encoded)
         parts = parts_of(phase, sequences.layout)
@@ -114,8 +118,7 @@ class StoredTargets:
         states = (part for part in parts if part.positions == "real" and part.tap != LOGITS)
         _refuse_large(sum(sizes[part] for part in states) * dtype.itemsize, most)
         store = self._store(phase, sequences, dtype)
-        steady = store.steady
-        if steady is False:
+        if (steady := store.steady) is False:
             raise _unsteady()
         files = store.whole(parts)
         lacking = {part: size for part, size in sizes.items() if part not in files}
@@ -124,7 +127,7 @@ class StoredTargets:
             files |= store.growing(lacking)
             store.bound(STORES * most)
         kept = Kept(sequences, files, taps_of(phase), self.shape.heads, self.device)
-        return _Filling(self, store, encoded, kept, cache(capture), steady is True)
+        return _Filling(self, store, encoded, kept, cache(capture), steady)
 
     def _sequences(self, encoded: Encoded) -> Sequences:
         """Hashed once: phases read the same ones."""
@@ -168,9 +171,8 @@ class _Filling:
     kept: Kept
     capture: Callable[[], Capture]
     """Loads the teacher, which nobody needs once all is kept."""
-    trusted: bool
-    """Whether sequences are known to get the same numbers in every batch."""
-    keeps: bool = True
+    steady: bool | None
+    """Whether sequences get the same numbers in every batch; None as long as untried."""
 
     @property
     def model(self) -> None:
@@ -180,10 +182,10 @@ class _Filling:
     def __call__(self, batch: Batch) -> Captured:
         """The activations at the taps of a batch."""
         kept = self.kept
-        if self.keeps and kept.knows(batch) and self._trusts(batch.rows):
+        if self.steady is not False and kept.knows(batch) and self._trusts(batch.rows):
             return kept(batch)
         sources = steady_sources(self.capture(), batch)
-        if self.keeps:
+        if self.steady is not False:
             self._keep(batch, sources)
         return read(kept.taps, sources, kept.heads)
 
@@ -198,15 +200,14 @@ class _Filling:
 
     def _trusts(self, rows: Sequence[int]) -> bool:
         """Whether sequences in other batches get the numbers that are kept: tried once."""
-        if not self.trusted:
-            self.trusted = self.keeps = self._same(rows[:TRIED]) and all(
-                self._same([row]) for row in rows[:TRIED_ALONE]
-            )
+        if self.steady is None:
+            alone = ([row] for row in rows[:TRIED_ALONE])
+            self.steady = all(self._same(some) for some in (rows[:TRIED], *alone))
             with spared(_STORE):
-                self.store.tried(steady=self.trusted)
-                if not self.trusted:
+                self.store.tried(steady=self.steady)
+                if not self.steady:
                     raise _unsteady()
-        return self.trusted
+        return self.steady
 
     def _same(self, rows: Sequence[int]) -> bool:
         batch = collate(self.encoded, rows).to(self.source.device)

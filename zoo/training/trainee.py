@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from zoo.distil.stage import Data, Stage
 from zoo.models.anatomy import part_parameters
-from zoo.models.attention import drop_cheaply
+from zoo.models.attention import attend_cheaply
 from zoo.models.dropout import Dropout
 from zoo.tensors.batch import Batch
 
@@ -34,7 +34,7 @@ def draw_cheaply(model: PreTrainedModel) -> None:
         for name, child in module.named_children():
             if type(child) is nn.Dropout:
                 setattr(module, name, Dropout(child.p).train(child.training))
-    drop_cheaply(model)
+    attend_cheaply(model)
 
 
 def make_projections(
