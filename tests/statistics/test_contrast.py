@@ -11,7 +11,7 @@ from scipy.stats import binomtest, permutation_test
 
 from zoo.evaluation.metrics import compute_metrics
 from zoo.spec.task import TASKS
-from zoo.statistics.contrast import Swaps, mcnemar_p, permutation_p
+from zoo.statistics.contrast import Swaps, mcnemar_p, permutation_p, swapped_difference
 from zoo.statistics.sums import contributions
 
 
@@ -30,7 +30,7 @@ def swapped(side: np.ndarray, swaps: np.ndarray) -> Swaps:
 
 def p_of(task: str, gold: Any, answers: Any, swaps: np.ndarray) -> float:
     one, other = (swapped(side, swaps) for side in sides(task, gold, answers))
-    return permutation_p(TASKS[task], one, other, len(gold))
+    return permutation_p(swapped_difference(TASKS[task], one, other, len(gold)))
 
 
 def all_swaps(examples: int) -> np.ndarray:

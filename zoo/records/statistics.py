@@ -35,9 +35,11 @@ class Contrast(Spec):
     high: float
     """95 % confidence interval over examples and, if both have several, seeds."""
     p: float
-    """Two-sided p-value of no difference, over examples."""
+    """Two-sided p-value of no difference, of the test alone: over examples, uncorrected."""
     p_holm: float
-    """The p-value, Holm-corrected over all tests of the board."""
+    """The p-value, Holm-corrected over all tests of the board (for means: over those of means), and
+    no smaller than the error level at which the interval meets 0: below 0.05 only where the
+    interval excludes 0."""
     test: Literal["McNemar, exact", "paired permutation"]
 
 
@@ -61,6 +63,8 @@ class MeanStanding(Spec):
 
     entry: str
     summary: Summary
+    to_teacher: Contrast | None = None
+    to_twin: Contrast | None = None
     rank: tuple[int, int] | None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from zoo.spec.task import Task
-from zoo.statistics.estimate import ROUNDING, Draws, difference
+from zoo.statistics.estimate import ROUNDING, Draws, Estimate, difference
 from zoo.statistics.resample import generator_of, swap_weights, weighted_sums
 from zoo.statistics.splits import ScoredSplit
 from zoo.statistics.sums import FloatArray, value
@@ -32,7 +32,22 @@ class Contested:
     low: float
     high: float
     p: float
+    """Of the test, over examples."""
+    p_interval: float
+    """The largest error level whose interval, seeds included, holds 0."""
     test: Test
+    swapped: "Swapped"
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """A difference as it is, and in P permutations of the answers, (P,).
+
+    NaN where the metric is undefined.
+    """
+
+    observed: float
+    permuted: FloatArray
 
 
 @dataclass(frozen=True)
@@ -59,14 +74,53 @@ def contests(
         draws: the primary metric, by entry; (S,) seeds and (S, B) resamples each.
         permutations: number per permutation test.
     """
+    primary = split.by_metric[split.task.primary]
     estimates = {pair: difference(*map(draws.__getitem__, pair)) for pair in _pairs(split)}
-    intervals = {pair: estimate.interval() for pair, estimate in estimates.items()}
-    p_values = _p_values(split, [pair for pair in intervals if intervals[pair]], permutations)
-    return {
-        pair: Contested(estimates[pair].value, *interval, *p_values[pair])
-        for pair, interval in intervals.items()
-        if interval
-    }
+    usable = {pair: estimate for pair, estimate in estimates.items() if estimate.is_usable}
+    swaps = _swaps(split, sorted({name for pair in usable for name in pair}), permutations)
+    found = {}
+    for pair, estimate in usable.items():
+        one, other = pair
+        swapped = swapped_difference(split.task, swaps[one], swaps[other], split.examples)
+        exact = _exact_p(split.task, primary[one], primary[other])
+        if exact is None:
+            found[pair] = contested(estimate, swapped)
+        else:
+            found[pair] = contested(estimate, swapped, exact, "McNemar, exact")
+    return found
+
+
+def mean_contests(
+    draws: Mapping[str, Draws], splits: Sequence[Mapping[Pair, Contested]]
+) -> dict[Pair, Contested]:
+    """The pairs that are compared on every split, compared in their means over the splits.
+
+    Answers are swapped independently on each split: the permutation test of the mean difference.
+
+    Args:
+        draws: the mean by entry; (S,) seeds and (S, B) resamples each.
+        splits: the pairs of each split.
+    """
+    found = {}
+    for pair in splits[0] if splits else ():
+        estimate = difference(*(draws[name] for name in pair))
+        if estimate.is_usable and all(pair in own for own in splits):
+            swapped = [own[pair].swapped for own in splits]
+            mean = Swapped(
+                float(np.mean([one.observed for one in swapped])),
+                np.mean([one.permuted for one in swapped], axis=0),
+            )
+            found[pair] = contested(estimate, mean)
+    return found
+
+
+def contested(
+    estimate: Estimate, swapped: Swapped, p: float | None = None, test: Test = "paired permutation"
+) -> Contested:
+    """A usable difference with its interval and test: that of the permutations, or another's p."""
+    low, high = estimate.interval() or (np.nan, np.nan)
+    p_test = permutation_p(swapped) if p is None else p
+    return Contested(estimate.value, low, high, p_test, estimate.p_of_interval(), test, swapped)
 
 
 def _pairs(split: ScoredSplit) -> list[Pair]:
@@ -80,21 +134,11 @@ def _pairs(split: ScoredSplit) -> list[Pair]:
     ]
 
 
-def _p_values(
-    split: ScoredSplit, pairs: Sequence[Pair], permutations: int
-) -> dict[Pair, tuple[float, Test]]:
-    primary = split.by_metric[split.task.primary]
-    found: dict[Pair, tuple[float, Test]] = {}
-    for one, other in pairs:
-        if split.task.primary == "accuracy" and len(primary[one]) == len(primary[other]) == 1:
-            p = mcnemar_p(primary[one][0, :, 0], primary[other][0, :, 0])
-            found[one, other] = p, "McNemar, exact"
-    permuted = [pair for pair in pairs if pair not in found]
-    swaps = _swaps(split, sorted({name for pair in permuted for name in pair}), permutations)
-    for one, other in permuted:
-        p = permutation_p(split.task, swaps[one], swaps[other], split.examples)
-        found[one, other] = p, "paired permutation"
-    return found
+def _exact_p(task: Task, one: FloatArray, other: FloatArray) -> float | None:
+    """McNemar's p for accuracy of single runs, (1, N, 1) each; None for anything else."""
+    if task.primary != "accuracy" or not len(one) == len(other) == 1:
+        return None
+    return mcnemar_p(one[0, :, 0], other[0, :, 0])
 
 
 def _swaps(split: ScoredSplit, entries: Sequence[str], permutations: int) -> dict[str, Swaps]:
@@ -123,17 +167,13 @@ def mcnemar_p(one: FloatArray, other: FloatArray) -> float:
     return float(binomtest(only_one, only_one + only_other, 0.5).pvalue)
 
 
-def permutation_p(task: Task, one: Swaps, other: Swaps, examples: int) -> float:
-    """The paired permutation test of the primary metric, two-sided, by random swaps of answers.
+def swapped_difference(task: Task, one: Swaps, other: Swaps, examples: int) -> Swapped:
+    """The difference of the primary metric, as it is and with answers swapped at random.
 
     A swap exchanges what both sides answered to an example, in all seeds at once. Every seed of
     `one` is paired with every seed of `other` (their numbers may differ), and the difference is the
     mean over these pairs: unswapped, that is the difference of the means over seeds. Answers of a
-    correlation are standardised or ranked before, or a swap would mix two scales. A permutation in
-    which the metric is undefined counts against a difference.
-
-    Returns:
-        (1 + permutations that differ at least as much) / (1 + permutations).
+    correlation are standardised or ranked before, or a swap would mix two scales.
     """
     # A metric is a function of sums, so a swap need not touch the answers: what each side keeps is
     # its whole less what it hands over.
@@ -143,8 +183,19 @@ def permutation_p(task: Task, one: Swaps, other: Swaps, examples: int) -> float:
     first_whole, second_whole = (
         value(task, task.primary, side.whole, examples).mean() for side in (one, other)
     )
+    return Swapped(float(first_whole - second_whole), np.asarray(first - second))
+
+
+def permutation_p(swapped: Swapped) -> float:
+    """The paired permutation test, two-sided, by random swaps of answers.
+
+    A permutation in which the metric is undefined counts against a difference.
+
+    Returns:
+        (1 + permutations that differ at least as much) / (1 + permutations).
+    """
     # No comparison with NaN holds: an undefined permutation is not smaller, and so counts.
-    smaller = np.abs(first - second) < abs(first_whole - second_whole) - ROUNDING
+    smaller = np.abs(swapped.permuted) < abs(swapped.observed) - ROUNDING
     return (1 + int((~smaller).sum())) / (1 + len(smaller))
 
 

@@ -29,6 +29,8 @@ from zoo.statistics.sums import FloatArray
 
 LEVEL = 0.05
 """Error level of intervals and tests, two-sided."""
+LEVEL_WIDTH = 1e-6
+"""How closely the error level at which an interval meets 0 is found."""
 MOST_UNDEFINED = 0.01
 """Maximum share of resamples with an undefined metric (ignored in intervals)."""
 ROUNDING = 1e-12
@@ -88,23 +90,41 @@ class Estimate:
         least = min((part.degrees for part in self.seed_parts), default=1)
         return max(self.variance**2 / spread, least) if spread else float("inf")
 
-    def interval(self) -> tuple[float, float] | None:
-        """95 % confidence interval over examples and the seed parts; None if undefined."""
+    def interval(self, level: float = LEVEL) -> tuple[float, float] | None:
+        """Confidence interval over examples and the seed parts; None if undefined.
+
+        `level` is its error level, two-sided: 0.05 for the 95 % interval.
+        """
         if not self.is_usable:
             return None
+        normal = float(norm.ppf(1 - level / 2))
         # Without seed parts nothing is estimated from few values: the tail is the normal one.
-        tail = float(t.ppf(1 - LEVEL / 2, self.degrees)) if self.seed_parts else _NORMAL
+        tail = float(t.ppf(1 - level / 2, self.degrees)) if self.seed_parts else normal
         if not self.example_variance:
             half = tail * float(np.sqrt(self.variance))
             return self.value - half, self.value + half
-        stretch = tail / _NORMAL * float(np.sqrt(self.variance / self.example_variance))
+        stretch = tail / normal * float(np.sqrt(self.variance / self.example_variance))
         if not self.seed_parts:
             stretch = 1.0
-        low, high = percentile_interval(self.resampled, LEVEL)
+        low, high = percentile_interval(self.resampled, level)
         return (
             self.value + stretch * (low - self.value),
             self.value + stretch * (high - self.value),
         )
+
+    def p_of_interval(self) -> float:
+        """The largest error level whose interval holds 0, by bisection; NaN if undefined.
+
+        It is at least 0.05 exactly where the 95 % interval holds 0.
+        """
+        if not self.is_usable:
+            return float("nan")
+        below, above = 0.0, 1.0
+        while above - below > LEVEL_WIDTH:
+            level = LEVEL if below < LEVEL < above else (below + above) / 2
+            low, high = self.interval(level) or (np.nan, np.nan)
+            below, above = (level, above) if low <= 0 <= high else (below, level)
+        return below
 
     def p_value(self) -> float:
         """Two-sided p-value of a true value of zero; NaN if undefined."""
@@ -162,9 +182,6 @@ def mean_of(splits: Sequence[Draws]) -> Draws:
         np.array([np.mean([draws.observed.mean() for draws in splits])]),
         np.mean([draws.resampled.mean(0) for draws in splits], axis=0)[None],
     )
-
-
-_NORMAL = float(norm.ppf(1 - LEVEL / 2))
 
 
 def _seed_parts(draws: Draws) -> tuple[SeedPart, ...]:

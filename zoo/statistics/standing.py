@@ -13,7 +13,7 @@ from zoo.records.statistics import (
     SuiteStatistics,
     Summary,
 )
-from zoo.statistics.contrast import Contested, contests
+from zoo.statistics.contrast import Contested, Pair, contests, mean_contests
 from zoo.statistics.effort import PERMUTATIONS, RESAMPLES
 from zoo.statistics.estimate import ROUNDING, Draws, mean_of, over_examples, over_seeds
 from zoo.statistics.holm import holm
@@ -38,7 +38,7 @@ class _Analysed:
 
     split: ScoredSplit
     draws: Mapping[str, ByEntry]
-    contests: Mapping[tuple[str, str], Contested]
+    contests: Mapping[Pair, Contested]
 
     @property
     def primary(self) -> ByEntry:
@@ -75,23 +75,18 @@ def suite_statistics(
             predictions that do not fit their task.
     """
     splits = [_analyse(split, resamples, permutations) for split in scored_splits(scored)]
-    p_values = [contest.p for one in splits for contest in one.contests.values()]
     # One correction over all splits, as a board shows all of its tests at once.
-    corrected = iter(holm(p_values))
+    contrasts = _contrasts([one.contests for one in splits])
     standings: list[Standing] = []
-    for one in splits:
-        contrasts = {
-            pair: _contrast(pair[1], contest, next(corrected))
-            for pair, contest in one.contests.items()
-        }
-        standings += _standings(one, contrasts)
+    for one, own in zip(splits, contrasts, strict=True):
+        standings += _standings(one, own)
     shared = _shared(splits)
     return SuiteStatistics(
         suite=suite,
         inputs=inputs,
         resamples=resamples,
         permutations=permutations,
-        tests=len(p_values),
+        tests=sum(len(own) for own in contrasts),
         standings=tuple(standings),
         means=_means(shared),
         mean_over=tuple((one.split.task.name, one.split.name) for one in shared),
@@ -129,7 +124,16 @@ def _student_places(
     return places({one.entry: draws[one.entry] for one in entries if one.is_student})
 
 
-def _standings(one: _Analysed, contrasts: Mapping[tuple[str, str], Contrast]) -> list[Standing]:
+def _contrasts(contests: Sequence[Mapping[Pair, Contested]]) -> list[dict[Pair, Contrast]]:
+    """The pairs of each split, with one correction over all of them."""
+    corrected = iter(holm([contest.p for own in contests for contest in own.values()]))
+    return [
+        {pair: _contrast(pair[1], contest, next(corrected)) for pair, contest in own.items()}
+        for own in contests
+    ]
+
+
+def _standings(one: _Analysed, contrasts: Mapping[Pair, Contrast]) -> list[Standing]:
     ranks = one.places
     return [
         Standing(
@@ -163,9 +167,17 @@ def _means(shared: Sequence[_Analysed]) -> tuple[MeanStanding, ...]:
     draws = {one.entry: mean_of([split.primary[one.entry] for split in shared]) for one in entries}
     ranks = _student_places(entries, draws)
     lowest = float(np.mean([LOWEST[split.split.task.primary] for split in shared]))
+    # A family of its own: adding it to that of the splits would correct those for more tests.
+    (contrasts,) = _contrasts([mean_contests(draws, [split.contests for split in shared])])
     return tuple(
-        MeanStanding(entry=name, summary=_summary(mean, lowest), rank=ranks.get(name))
-        for name, mean in draws.items()
+        MeanStanding(
+            entry=one.entry,
+            summary=_summary(draws[one.entry], lowest),
+            to_teacher=contrasts.get((one.entry, one.teacher)),
+            to_twin=contrasts.get((one.entry, one.twin or "")),
+            rank=ranks.get(one.entry),
+        )
+        for one in entries
     )
 
 
@@ -205,7 +217,7 @@ def _contrast(rival: str, contest: Contested, p_holm: float) -> Contrast:
         low=_significant(contest.low),
         high=_significant(contest.high),
         p=_chance(contest.p),
-        p_holm=_chance(p_holm),
+        p_holm=_chance(max(p_holm, contest.p_interval)),
         test=contest.test,
     )
 
