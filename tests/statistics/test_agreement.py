@@ -32,7 +32,7 @@ def board(seeds: int = 3, luck: float = 0.3) -> SuiteStatistics:
         right, _ = World(luck=luck).right(random, (1.4, 1.0, 1.2, 0.3), seeds, 150)
         gold = random.integers(0, 2, 150)
         scored += classified(task, gold, dict(zip(ENTRIES, right, strict=True)))
-    return suite_statistics("pocket", scored, DIGEST, resamples=300, permutations=199)
+    return suite_statistics("pocket", scored, DIGEST, resamples=300, permutations=1_999)
 
 
 def of_means(found: SuiteStatistics) -> list[Contrast]:
@@ -105,6 +105,12 @@ def test_means_are_compared_with_teacher_and_twin() -> None:
         expected = np.mean([contrast.difference for contrast in own if contrast])
         assert mean.to_teacher.difference == pytest.approx(expected, abs=2e-6)
         assert mean.to_teacher.low < expected < mean.to_teacher.high
+
+
+def test_the_p_of_a_mean_is_that_of_no_single_split() -> None:
+    found = board(luck=0.0)
+    of_mean = {contrast.p for contrast in of_means(found)}
+    assert len(of_mean - {contrast.p for contrast in of_splits(found)}) > 2
 
 
 def test_the_test_of_a_mean_swaps_every_split_on_its_own() -> None:
