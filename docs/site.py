@@ -12,8 +12,11 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = "*/README.md"
-PUBLISHED = ("docs/**/*.md", "*.md", FOLDERS, "benchmarks/*.md", "results/reported.json")
-"""All of docs/, the documents at the root, what each top folder says of itself, linked data."""
+PUBLISHED = (
+    *("docs/**/*.md", "*.md", FOLDERS, "benchmarks/*.md"),
+    *("results/*/leaderboard.md", "results/*/comparison.md", "results/reported.json"),
+)
+"""All of docs/, the documents at the root, what each top folder says of itself, linked results."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:

@@ -49,6 +49,8 @@ def test_publishing_takes_records_predictions_and_tables(project: Project) -> No
     assert {"results/tiny/records/kd/score-sentiment-dev-2.json", "results/tiny/index.html"} < set(
         announced
     )
+    assert {f"results/tiny/comparison.{form}" for form in ("csv", "json", "md")} < set(announced)
+    assert not list(project.build.rglob("comparison.*"))
     assert "results/tiny/predictions/kd/sentiment-dev-1.parquet" in announced
     assert {"results/tiny/statistics.json", "results/tiny/latency.csv"} < set(announced)
     assert (project.results / "tiny/samples/kd/sentiment-cpu-1.parquet").read_bytes() == b"raw"

@@ -277,8 +277,8 @@ def test_a_built_board_is_published(zoo: Zoo, project: Project) -> None:
     assert (code, "pocket/board board" in err) == (0, True)
     assert "results/pocket/leaderboard.md" in zoo("publish", "--dry-run")[1]
     assert not project.results.exists()
-    # A record and predictions each, six tables, environments, durations, the manifest.
-    files = 2 * len(job.entries) + 9
+    # A record and predictions each, nine tables, environments, durations, the manifest.
+    files = 2 * len(job.entries) + 12
     assert zoo("publish")[1] == f"published {files} files in results/pocket\n"
     assert zoo("sync", "--check")[0] == 0
     assert json.loads((project.results / "pocket/durations.json").read_text()).keys() == {

@@ -149,7 +149,7 @@ def test_readme_and_docs_are_all_looked_at(write: Write) -> None:
         ),
         (
             "<!-- columns: latency -->\n<!-- end -->\n",
-            r"page.md:1: there is no table 'latency'\n  allowed: latency.csv, leader",
+            r"page.md:1: there is no table 'latency'\n  allowed: comparison.csv, lat",
         ),
         (
             "<!-- board: packet -->\n<!-- end -->\n",

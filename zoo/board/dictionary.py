@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zoo.board.columns import Column, Table
+from zoo.board.comparison import comparison_columns
 from zoo.board.leaderboard import board_columns
 from zoo.board.render import markdown_table
 from zoo.board.timings import LATENCY_COLUMNS
 
 CSV_COLUMNS: Mapping[str, Sequence[Column[Any]]] = {
     "leaderboard.csv": board_columns(),
+    "comparison.csv": comparison_columns(),
     "latency.csv": LATENCY_COLUMNS,
 }
 """The columns by file."""

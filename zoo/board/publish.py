@@ -8,10 +8,12 @@ from typing import Any
 
 from zoo.board.audit import refuse_mixed_data, refuse_unsound
 from zoo.board.columns import Table
+from zoo.board.comparison import comparison_files
 from zoo.board.leaderboard import leaderboard, summary
 from zoo.board.manifest import BOARD_MANIFEST, manifest_text, refuse_edited
+from zoo.board.overview import leaderboard_text
 from zoo.board.page import PAGE_NAME, as_page
-from zoo.board.render import as_csv, as_json, as_markdown
+from zoo.board.render import as_csv, as_json
 from zoo.board.standings import STATISTICS, statistics_of, statistics_text
 from zoo.board.studies import (
     page_tables,
@@ -30,6 +32,7 @@ from zoo.records.durations import PUBLISHED, durations_text, own_durations
 from zoo.records.latency import LatencyRecord
 from zoo.records.published import published_texts
 from zoo.records.records import Record
+from zoo.records.reported import read_reported
 from zoo.records.score import ScoreRecord
 from zoo.records.statistics import MeanStanding, SuiteStatistics
 from zoo.records.store import read_published, read_record, record_files
@@ -118,11 +121,12 @@ def published_board(project: Project, suite: str, declared: Declared | None = No
 def tables(board: Board, studies: Sequence[Table[Any]] = ()) -> dict[str, str]:
     """The tables by file name; deterministic."""
     whole = leaderboard(board.rows, board.suite)
+    lines = summary(board.rows, board.suite, board.means)
     files = {
         PAGE_NAME: as_page(whole, studies),
         "leaderboard.csv": as_csv(whole),
         "leaderboard.json": as_json(whole),
-        "leaderboard.md": as_markdown(summary(board.rows, board.suite, board.means)),
+        "leaderboard.md": leaderboard_text(board.suite, board.rows, board.statistics, lines),
         TIMINGS: as_csv(timings_table(board.suite, board.records)),
     }
     return files | ({STATISTICS: statistics_text(board.statistics)} if board.statistics else {})
@@ -189,7 +193,12 @@ def _committed_tables(project: Project, board: Board) -> dict[str, str]:
         (job, published_records(project, job)) for job in published_jobs(project, board.suite)
     ]
     shown = [variants_table(job, records) for job, records in studies]
-    return tables(board, shown) | published_tables(studies)
+    return tables(board, shown) | published_tables(studies) | _compared(project, board)
+
+
+def _compared(project: Project, board: Board) -> dict[str, str]:
+    """The comparison with teacher, twin and papers: published only, as builds read no papers."""
+    return comparison_files(board.suite, board.rows, board.statistics, read_reported(project))
 
 
 def _built_records(project: Project, job: BoardJob) -> list[Record]:
@@ -245,6 +254,7 @@ def _published_files(
     _refuse_undeclared(board)
     files: dict[str, str | bytes] = dict(tables(board, page_tables(project, studies)))
     files |= studied
+    files |= _compared(project, board)
     files |= {f"records/{name}": text for name, text in published_texts(board.records).items()}
     for record in board.records:
         entry = project.entry(job.suite, record.entry)

@@ -68,7 +68,7 @@ def _or_undefined(value: float | None) -> Cell:
 def _score_beside(row: Row) -> str:
     """Half the interval's width, and signs."""
     text = "" if row.score is None else half_width(row.score_low, row.score_high)
-    verdict = _VERDICTS.get(_verdict(row.against_twin), "") if row.against_twin else ""
+    verdict = verdict_sign(row.against_twin) if row.against_twin else ""
     signs = verdict, "" if row.beats_majority else NOTHING_LEARNT
     return text + "".join(f" {sign}" for sign in signs if sign)
 
@@ -107,22 +107,36 @@ def half_width(low: float | None, high: float | None) -> str:
 def _verdict(contrast: Contrast) -> str:
     """Whether the entry is significantly better or worse.
 
-    The test covers examples only: the interval, which covers seeds too, must also exclude 0.
+    The corrected p-value covers seeds as the interval does, which must also exclude 0.
     """
     if contrast.p_holm >= ALPHA or contrast.low <= 0 <= contrast.high:
         return _NO_VERDICT
     return "better" if contrast.difference > 0 else "worse"
 
 
-_CONTRAST: tuple[Column[Contrast], ...] = (
+def verdict_sign(contrast: Contrast) -> str:
+    """▲ or ▼ where the entry is significantly better or worse."""
+    return _VERDICTS.get(_verdict(contrast), "")
+
+
+CONTRAST: tuple[Column[Contrast], ...] = (
     Column("difference", lambda contrast: contrast.difference, "mean over seeds minus the rival's"),
     Column("low", lambda contrast: contrast.low, "lower end of its 95 % interval"),
     Column("high", lambda contrast: contrast.high, "upper end of its 95 % interval"),
-    Column("p", lambda contrast: contrast.p, "two-sided p-value over examples"),
-    Column("p_holm", lambda contrast: contrast.p_holm, "p-value, Holm-corrected over the board"),
+    Column(
+        "p",
+        lambda contrast: contrast.p,
+        "two-sided p-value of the test over examples, uncorrected; says nothing about seeds",
+    ),
+    Column(
+        "p_holm",
+        lambda contrast: contrast.p_holm,
+        "p-value, Holm-corrected over the board, and below 0.05 only where the interval excludes 0",
+    ),
     Column("test", lambda contrast: contrast.test, "statistical test used"),
     Column("verdict", _verdict, "better, worse or not significant; displayed as ▲ or ▼"),
 )
+"""The columns of a comparison with a rival."""
 
 
 def _difference_columns(
@@ -145,7 +159,7 @@ def _difference_columns(
         text=lambda value: f"{100 * value:+.1f}",
         beside=beside,
     )
-    return [to, *(column.within(contrast, f"against_{rival}") for column in _CONTRAST)]
+    return [to, *(column.within(contrast, f"against_{rival}") for column in CONTRAST)]
 
 
 def places_column(rank: Callable[[Any], tuple[int, int] | None]) -> Column[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from zoo.board.table import Row, make_rows, minus
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
-from zoo.records.training import TrainingRecord, TransferRecord
+from zoo.records.training import TransferRecord
 from zoo.spec.study import TRAIN_AXIS, StudyJob, StudyVariant
 
 
@@ -17,7 +17,6 @@ class StudyRow(Row):
     variant: str
     values: dict[str, Any]
     """The value on every axis; null where the varied entry states none."""
-    train_examples: int | None
     scores: dict[int, float | None]
     """Scores by seed."""
     to_base: float | None
@@ -76,12 +75,10 @@ def _study_row(
         for record in records
         if isinstance(record, ScoreRecord) and (record.task, record.split) == (row.task, row.split)
     }
-    trained = [r for r in records if isinstance(r, TrainingRecord) and r.task == row.task]
     return StudyRow(
         **dict(row),
         variant=variant.name,
         values=variant.values,
-        train_examples=trained[0].examples if trained else None,
         scores=dict(sorted(scores.items())),
         to_base=minus(row.score, base),
     )

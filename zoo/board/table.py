@@ -62,6 +62,14 @@ class Row(Spec):
     """Training time on the task, mean over seeds."""
     transfer_seconds: float | None = None
     """Training time on the corpus, once for all tasks."""
+    corpus_steps: int | None = None
+    """Steps on the corpus, all phases together; None without a corpus stage of its own."""
+    corpus_epochs: float | None = None
+    """Passes over the corpus; None also where they were not recorded."""
+    task_epochs: float | None = None
+    """Passes over the task's training data, all phases together; mean over seeds."""
+    train_examples: int | None = None
+    """Training examples of the task, without augmented copies."""
     training_peak_memory_bytes: int | None = None
     """Peak memory of the training process on the task; maximum over seeds."""
     exports: dict[str, ExportRecord] = Field(default_factory=dict)
@@ -207,6 +215,10 @@ class _Facts:
             size=self.sizes.get(here),
             training_seconds=round(sum(seconds) / len(seconds), 1) if seconds else None,
             transfer_seconds=round(transfer.seconds, 1) if transfer else None,
+            corpus_steps=sum(phase.steps for phase in transfer.phases) if transfer else None,
+            corpus_epochs=_epochs(transfer) if transfer else None,
+            task_epochs=_mean([_epochs(record) for record in trainings]),
+            train_examples=max((record.examples for record in trainings), default=None),
             training_peak_memory_bytes=max(peaks, default=None),
             exports={
                 precision: record
@@ -246,6 +258,13 @@ def _certainty(standing: Standing | None, primary: str) -> dict[str, Any]:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, DECIMAL_PLACES)
+
+
+def _epochs(record: TransferRecord | TrainingRecord) -> float | None:
+    """The passes of all phases over their data; None if a phase does not tell."""
+    passes = [phase.passes for phase in record.phases]
+    known = [each for each in passes if each is not None]
+    return round(math.fsum(known), DECIMAL_PLACES) if known and len(known) == len(passes) else None
 
 
 def _marks(records: Iterable[TransferRecord | TrainingRecord]) -> tuple[str, ...]:

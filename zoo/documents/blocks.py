@@ -8,10 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from zoo.board.dictionary import CSV_COLUMNS, described
-from zoo.board.leaderboard import summary
 from zoo.board.numbers import numbers_text
+from zoo.board.overview import links, overview_text
 from zoo.board.publish import Board
-from zoo.board.render import as_markdown
 from zoo.board.table import Row
 from zoo.documents.table_of_runtimes import runtimes_text
 from zoo.documents.table_of_terms import entry_text
@@ -151,12 +150,11 @@ class _Sources:
         return [row for board in self.boards.values() for row in board.rows]
 
     def board(self, suite: str) -> str:
-        """The published board of a suite."""
+        """The published board of a suite at a glance; its links hold in the project's folder."""
         if suite not in self.suites:
             raise _UnknownError(f"there is no suite {suite!r}", suite, self.suites)
         board = self.boards.get(suite) or Board(suite, (), None)
-        text = as_markdown(summary(board.rows, suite, board.means))
-        return text.partition("\n\n")[2].strip()
+        return overview_text(suite, board.rows, board.statistics, [links(f"results/{suite}/")])
 
     def show(self, target: str) -> str:
         """The output of `zoo show` for an entry; `... on <task>`: for that task alone."""

@@ -23,7 +23,12 @@ UNSTATED = "unstated"
 HALVES = {"mnli-matched", "mnli-mismatched"}
 """MNLI's two sets, as members of an average."""
 AVERAGE = re.compile(r"average of (?P<tasks>.+)")
-AVERAGES = ("mean", "change of the mean", "percent of the teacher's mean")
+AVERAGES = (
+    "mean",
+    "change of the mean",
+    "percent of the teacher's mean",
+    "points above soft labels",
+)
 _SPLITS = ("dev", "test", UNSTATED)
 REPORTED_SPLITS = (
     *_SPLITS,
@@ -53,6 +58,8 @@ class Reported(Spec):
     """The paper that reports the number, itself or in its repository."""
     source: Text
     """The table, figure or file in the source."""
+    claim: bool = False
+    """Whether it is a claim that boards set beside what they measure of the method's entries."""
     note: str = ""
     """A caveat for comparisons; required where sources disagree."""
 
