@@ -12,10 +12,8 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = "*/README.md"
-PUBLISHED = (
-    *("docs/**/*.md", "*.md", FOLDERS, "benchmarks/*.md"),
-    *("results/*/leaderboard.md", "results/*/comparison.md", "results/reported.json"),
-)
+BOARDS = "results/*/*.md"
+PUBLISHED = ("docs/**/*.md", "*.md", FOLDERS, "benchmarks/*.md", BOARDS, "results/reported.json")
 """All of docs/, the documents at the root, what each top folder says of itself, linked results."""
 
 
@@ -24,7 +22,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     methods = ["docs/methods.md", *_below("docs/methods")]
     api = [{room: f"api/{room}.md"} for room in rooms()]
     folders = [_name(path) for path in sorted(ROOT.glob(FOLDERS))]
+    boards = [_name(path) for path in sorted(ROOT.glob(BOARDS))]
     sections = {
+        "Boards": boards,
         "Methods": methods,
         "Decisions": _below("docs/decisions"),
         "Folders": [*folders, "benchmarks/gpu.md"],

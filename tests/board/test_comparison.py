@@ -132,6 +132,9 @@ def test_budgets_are_shares_of_the_published_ones(records: Any) -> None:
     assert "not published: corpus_epochs_percent_of_published" in own["status"]
     text = files([*others, *more], budgets)["comparison.md"]
     assert "| kd | teacher (0.00123 M) |  | 200 (0.05 % of 400,000) | 0.5 | 2 (50 % of 4) |" in text
+    longer = trained(phase(30, 5.0)).model_copy(update=common("kd", "span", 1))
+    own = lines(files([*others, *more, scored("kd", 0.5, "span"), longer])["comparison.csv"])
+    assert own["kd", "mean"]["task_epochs"] == "5.0"
     unknown = [*others, transferred(phase(160, None), phase(40, 1.0))]
     own = lines(files(unknown, budgets)["comparison.csv"])["kd", "mean"]
     assert (own["corpus_steps"], own["corpus_epochs"]) == ("200", "")
@@ -198,6 +201,7 @@ def test_the_document_has_four_tables(records: Any) -> None:
         "| kd | 82.0 ± 2.0 | +12.0 [11.0, 13.0] | 0.01 | -8.0 [-9.0, -7.0] | 0.2 | 91.1 % |"
         " 0.00123 M (100 %) | 0.50 x |"
     ) in text
+    assert text.index("| kd | sentiment |") < text.index("| finetune | sentiment |")
     assert "No claims." in text
     assert "| teacher |" not in text.partition("## What the papers")[0]
 

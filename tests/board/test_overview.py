@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.board.conftest import scored, timed
-from tests.made import subject
+from tests.board.conftest import common, measured, scored, timed
+from tests.made import latency_record, subject
 from zoo.board.advice import advice
 from zoo.board.compared import MEAN, Compared, Costs, compared, means_of
 from zoo.board.fastest import Fastest
@@ -26,7 +26,7 @@ def contrast(rival: str, difference: float, p_holm: float = 0.01) -> Contrast:
         difference=difference,
         low=low,
         high=high,
-        p=p_holm,
+        p=p_holm / 2,
         p_holm=p_holm,
         test="paired permutation",
     )
@@ -134,7 +134,8 @@ def test_what_is_significantly_best_is_taken() -> None:
 def test_equal_sizes_and_times_are_decided_by_the_mean(parameters: int) -> None:
     """A pooler more or less, and a time within two per cent, make no difference."""
     near = student("near", 0.8, (1, 2), parameters=parameters - 5, ratio=(0.495, 0.49, 0.50))
-    other = student("first", 0.9, (1, 2), parameters=parameters)
+    ratio = 0.507, 0.505, 0.509
+    other = student("first", 0.9, (1, 2), parameters=parameters, ratio=ratio)
     told = advice([near, other])
     assert told.startswith("Take `first` (")
     assert told.endswith("it has the best mean, and none is smaller or faster.")
@@ -202,6 +203,54 @@ def test_entries_are_compared_on_one_device(records: Any) -> None:
     alone = means_of(compared(rows_of([scored("kd", 0.8), on_gpu]), None))
     assert alone[0].costs.fastest is not None
     assert alone[0].costs.fastest.runtime == "onnx-fp16@cuda"
+
+
+def on_tasks(*made: tuple[str, float, int]) -> list[Any]:
+    """Scores of `kd` on tasks, each with a median time and a scale of its sizes."""
+    found: list[Any] = []
+    for task, median, scale in made:
+        size, export, *_ = measured("kd")
+        here = common("kd", task, 1)
+        timing = latency_record(here | {"student": subject(median), "runtime": "onnx-fp32"})
+        more = here | {"parameters": 1234 * scale}
+        found += [
+            scored("kd", 0.8, task),
+            size.model_copy(update=more),
+            export.model_copy(update=here | {"bytes": 6_000_000 * scale}),
+            timing,
+        ]
+    return found
+
+
+def test_several_tasks_count_with_their_middle_time_and_largest_size() -> None:
+    rows = rows_of(on_tasks(("cola", 1.5, 1), ("mrpc", 9.0, 3), ("sst2", 2.0, 2)))
+    (line, *_) = compared(rows, None)
+    fastest = line.costs.fastest
+    assert fastest is not None
+    assert (fastest.latency_ms, fastest.file_bytes) == (2.0, 18_000_000)
+    assert line.costs.parameters == 3 * 1234
+
+
+def test_a_teacher_is_timed_beside_its_own_students(records: Any) -> None:
+    """Another teacher's students say nothing about it."""
+    other = [
+        scored("second", 0.9, method="teacher", teacher="second"),
+        scored("its", 0.8, method="kd", teacher="second"),
+        timed("its", student=subject(0.1), teacher=subject(0.2), runtime="onnx-fp32"),
+    ]
+    lines = {one.entry: one for one in compared(rows_of([*records, *other]), None)}
+    found = {name: lines[name].costs.fastest for name in ("teacher", "second")}
+    assert {name: one and one.latency_ms for name, one in found.items()} == {
+        "teacher": 3.0,
+        "second": 0.2,
+    }
+
+
+def test_the_interval_of_a_mean_covers_its_seeds(records: Any) -> None:
+    known = mean("kd", 0.82, (1, 1))
+    wide = known.summary.model_copy(update={"seeds_low": 0.7, "seeds_high": 0.9})
+    found = statistics(known.model_copy(update={"summary": wide}))
+    assert "| 82.0 ± 10.0 |" in overview_text("tiny", rows_of(records), found)
 
 
 def test_without_statistics_there_is_no_mean(records: Any) -> None:

@@ -82,9 +82,12 @@ def compared(rows: Sequence[Row], statistics: SuiteStatistics | None) -> list[Co
 
 
 def means_of(lines: Sequence[Compared]) -> list[Compared]:
-    """The lines of means: teachers first, then by descending mean, entries without one last."""
+    """The lines of means: teachers first, then by descending mean, entries without one last.
+
+    Among equals the given order is kept.
+    """
     own = [line for line in lines if line.task == MEAN]
-    return sorted(own, key=lambda line: (line.is_student, -(line.score or -1.0), line.entry))
+    return sorted(own, key=lambda line: (line.is_student, -(line.score or -1.0)))
 
 
 def _mean(own: Sequence[Row], means: Mapping[str, MeanStanding], costs: Costs) -> Compared:

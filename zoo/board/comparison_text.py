@@ -50,7 +50,7 @@ def comparison_text(
     """The document: means, tasks, claims and what differs from the papers."""
     means = [line for line in means_of(lines) if line.is_student]
     tasks = [line for line in lines if line.task != MEAN and line.is_student]
-    tasks.sort(key=lambda line: (line.task, line.split, -(line.score or -1.0), line.entry))
+    tasks.sort(key=lambda line: (line.task, line.split, -(line.score or -1.0)))
     over = ", ".join(map(place_name, statistics.mean_over)) if statistics else ""
     claims = claimed(lines, reported)
     parts = [
