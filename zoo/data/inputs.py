@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from zoo.data.absent import absent_inputs, known_input
 from zoo.data.sources import split_file
 from zoo.paths import Project, data_folder, file_sha256, write_file
+from zoo.records.inputs_file import ABSENT
 from zoo.spec.base import digest
 from zoo.spec.corpus import FolderCorpus, HubCorpus
 from zoo.spec.data import PinnedData
@@ -36,7 +38,7 @@ def look_at_inputs(project: Project, job: InputsJob) -> None:
     for name, text in _completed(project, job, found).items():
         write_file(project.inputs(job.suite) / f"{name}.txt", text)
         if found[name] is not None:
-            write_file(_known(project, job.suite, name), text)
+            write_file(known_input(project, job.suite, name), text)
 
 
 def changed_inputs(project: Project, job: InputsJob) -> list[str]:
@@ -60,23 +62,22 @@ def current_inputs(project: Project, job: InputsJob) -> dict[str, str]:
 
 def _completed(project: Project, job: InputsJob, found: Mapping[str, str | None]) -> dict[str, str]:
     """What was found, with something to say of what was not."""
-    gone = [name for name, text in found.items() if text is None]
-    known = {name: _read(_known(project, job.suite, name)) for name in gone}
+    absent = absent_inputs(project, job)
+    gone = [name for name, text in found.items() if text is None and name not in absent]
+    known = {name: _read(known_input(project, job.suite, name)) for name in gone}
     kept = [name for name in gone if known[name] is not None]
     if kept:
-        told = f"not reachable, taken as unchanged: {', '.join(kept)} (is ZOO_DATA set?)"
-        print(f"{job.suite}: {told}", file=sys.stderr)  # noqa: T201
-    return {
+        why = f"not reachable, taken as unchanged: {', '.join(kept)} (is ZOO_DATA set?)"
+        print(f"{job.suite}: {why}", file=sys.stderr)  # noqa: T201
+    told = {
         name: text or known[name] or pinned_text(job.inputs[name]) or UNKNOWN
         for name, text in found.items()
+        if name not in absent
     }
+    return {name: told.get(name, ABSENT) for name in found}
 
 
 UNKNOWN = "not to be reached\n"
-
-
-def _known(project: Project, suite: str, name: str) -> Path:
-    return project.scratch / "inputs" / suite / f"{name}.txt"
 
 
 def _read(path: Path) -> str | None:

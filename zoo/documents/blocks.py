@@ -155,7 +155,7 @@ class _Sources:
         if suite not in self.suites:
             raise _UnknownError(f"there is no suite {suite!r}", suite, self.suites)
         board = self.boards.get(suite) or Board(suite, (), None)
-        text = as_markdown(summary(board.rows, suite, board.means))
+        text = as_markdown(summary(board.rows, suite, board.means, left_out=board.left_out))
         return text.partition("\n\n")[2].strip()
 
     def show(self, target: str) -> str:

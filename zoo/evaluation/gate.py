@@ -23,7 +23,12 @@ def open_gate(project: Project, job: GateJob) -> None:
             value = record.metrics[record.primary]
             low = float("-inf") if value is None else value
             reached[record.task] = min(low, reached.get(record.task, float("inf")))
-    passed = {task: task not in job.gates or reached[task] >= job.gates[task] for task in job.tasks}
+    # Tasks that were skipped have no scores, and nothing is distilled on them.
+    passed = {
+        task: task not in job.gates or reached[task] >= job.gates[task]
+        for task in job.tasks
+        if task in reached
+    }
     write_gate(folder.gate, passed)
 
 

@@ -247,7 +247,12 @@ def _latency_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
 
 
 def _board_pipeline(suite: ResolvedSuite, pipelines: Iterable[Pipeline]) -> Pipeline:
-    job = BoardJob(suite=suite.name, entry=BOARD_PIPELINE, entries=tuple(suite.entries))
+    job = BoardJob(
+        suite=suite.name,
+        entry=BOARD_PIPELINE,
+        entries=tuple(suite.entries),
+        optional=suite.loaded.suite.optional_tasks,
+    )
     records = tuple(output for each in pipelines for output in record_outputs(each.stages))
     outputs = (Output(OutputKind.BOARD, suite.name, BOARD_PIPELINE),)
     stage = PipelineStage(kinds.BOARD, BOARD_PIPELINE, job, records, outputs)

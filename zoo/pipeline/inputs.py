@@ -24,6 +24,12 @@ def inputs_job(suite: ResolvedSuite) -> InputsJob:
         found |= dict(_of_corpus(entry.transfer.corpus)) if entry.transfer else {}
         for run in entry.runs:
             found |= dict((*_of_task(run), *_of_augmentation(run)))
+    for task in suite.loaded.suite.optional_tasks:
+        found |= {
+            name: given.model_copy(update={"optional": True})
+            for name, given in found.items()
+            if isinstance(given, TaskInput) and given.task == task
+        }
     return InputsJob(suite=suite.name, entry=INPUTS_PIPELINE, inputs=dict(sorted(found.items())))
 
 

@@ -248,11 +248,12 @@ def _runs(
 ) -> Iterator[RunRecipe]:
     for task, of_task in stages.items():
         remaining = _on(recipe, task, of_task)
-        for seed in loaded.suite.seeds:
+        settings = loaded.suite.tasks[task].settings
+        for seed in loaded.suite.seeds_of(task):
             yield RunRecipe(
                 recipe=remaining,
                 task=task,
-                settings=loaded.suite.tasks[task],
+                settings=settings,
                 data=loaded.data_of(task),
                 seed=seed,
                 teacher_seed=teacher_seed,

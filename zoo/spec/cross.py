@@ -9,7 +9,7 @@ from zoo.errors import suggestion
 from zoo.spec.bench import sizes
 from zoo.spec.bounds import MOST_BENCH_TOKENS, MOST_PARAMETERS, MOST_TRAINING_GIB
 from zoo.spec.cross_stages import stage_findings, use_findings
-from zoo.spec.cross_tasks import Tasks
+from zoo.spec.cross_tasks import Tasks, optional_findings, suite_task_findings
 from zoo.spec.entry import Entry, MethodSpec
 from zoo.spec.finding import Finding
 from zoo.spec.levels import uses_of
@@ -87,6 +87,7 @@ def suite_findings(
             yield Finding(("bench", "shapes", place), given, allowed, "time a smaller batch")
     for place, task in enumerate(suite.bench.tasks or ()):
         yield from _unknown_task(("bench", "tasks", place), task, suite)
+    yield from suite_task_findings(suite, tasks)
     for task, settings in suite.tasks.items():
         yield from _too_long(("tasks", task, "max_length"), settings.max_length, teachers)
         is_span = task in tasks and tasks[task].kind is TaskKind.SPAN
@@ -165,6 +166,7 @@ def entry_findings(
         yield from _unknown_task(("tasks", task), task, suite)
     for place, task in enumerate(entry.only or ()):
         yield from _unknown_task(("only", place), task, suite)
+    yield from optional_findings(("only",), "entry", entry.only or (), suite)
     yield from _corpus_findings(entry, suite, catalogue)
     if entry.twin is not None and entry.twin not in entries:
         yield _no_entry(entry.twin, entries)

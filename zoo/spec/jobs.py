@@ -7,7 +7,8 @@ A stage reads its own job and nothing else of the specs, so that DVC's look at t
 exactly when the stage must run again.
 """
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Collection
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -41,6 +42,21 @@ class Job(Spec):
         """The method whose file runs, if any."""
         return None
 
+    @property
+    def run_tasks(self) -> tuple[str, ...]:
+        """The tasks of its runs."""
+        runs = (run for name, value in self if name in self.run_fields for run in value)
+        return tuple(dict.fromkeys(run.task for run in runs))
+
+    def without(self, tasks: Collection[str]) -> Self:
+        """The job without its runs on some tasks."""
+        fields = {name: value for name, value in self if name in self.run_fields}
+        kept = {
+            name: tuple(run for run in runs if run.task not in tasks)
+            for name, runs in fields.items()
+        }
+        return self.model_copy(update=kept)
+
 
 class TaskInput(Spec):
     """The files of one split of a task."""
@@ -49,6 +65,8 @@ class TaskInput(Spec):
     task: str
     split: str
     data: DataSource
+    optional: bool = False
+    """Whether the task is skipped where its files are absent."""
 
     @property
     def definition(self) -> Task:

@@ -53,3 +53,5 @@ class BoardJob(Job):
 
     entries: tuple[str, ...]
     """Every entry that must have records, in an order in which they can be built."""
+    optional: tuple[str, ...] = ()
+    """The tasks on which none need have any."""
