@@ -23,12 +23,11 @@ def open_gate(project: Project, job: GateJob) -> None:
             value = record.metrics[record.primary]
             low = float("-inf") if value is None else value
             reached[record.task] = min(low, reached.get(record.task, float("inf")))
-    # Tasks that were skipped have no scores, and nothing is distilled on them.
-    passed = {
-        task: task not in job.gates or reached[task] >= job.gates[task]
-        for task in job.tasks
-        if task in reached
-    }
+    # A skipped task has no score, and nothing is distilled on it. Its gate stays open: all students
+    # read this file, and none need be trained again when the task's data come.
+    for task in job.tasks:
+        reached.setdefault(task, float("inf"))
+    passed = {task: task not in job.gates or reached[task] >= job.gates[task] for task in job.tasks}
     write_gate(folder.gate, passed)
 
 

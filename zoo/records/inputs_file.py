@@ -1,4 +1,4 @@
-"""What the files of a suite's looked-at inputs say of absent data; `zoo.data.inputs` writes them."""
+"""What the files of looked-at inputs say of absent data; `zoo.data.inputs` writes them."""
 
 from collections.abc import Iterable
 from pathlib import Path

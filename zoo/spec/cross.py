@@ -166,7 +166,9 @@ def entry_findings(
         yield from _unknown_task(("tasks", task), task, suite)
     for place, task in enumerate(entry.only or ()):
         yield from _unknown_task(("only", place), task, suite)
-    yield from optional_findings(("only",), "entry", entry.only or (), suite)
+    yield from optional_findings(("only",), "tasks of this entry", entry.only or (), suite)
+    timed = set(entry.only or ()) & set(suite.bench.tasks or ())
+    yield from optional_findings(("only",), "timed tasks of this entry", timed, suite)
     yield from _corpus_findings(entry, suite, catalogue)
     if entry.twin is not None and entry.twin not in entries:
         yield _no_entry(entry.twin, entries)

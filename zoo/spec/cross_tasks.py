@@ -42,18 +42,19 @@ def suite_task_findings(suite: Suite, known: Tasks) -> Iterator[Finding]:
         if name in known and known[name].reader is Reader.GENERATOR:
             given = "its examples are generated: they are never absent"
             yield Finding(("tasks", name, "optional"), given, remedy="remove it")
-    yield from optional_findings(("tasks",), "suite", suite.tasks, suite)
-    yield from optional_findings(("bench", "tasks"), "bench", suite.bench.tasks or (), suite)
+    yield from optional_findings(("tasks",), "tasks of this suite", suite.tasks, suite)
+    timed = suite.bench.tasks or ()
+    yield from optional_findings(("bench", "tasks"), "tasks of this bench", timed, suite)
 
 
 def optional_findings(
-    path: KeyPath, who: str, tasks: Collection[str], suite: Suite
+    path: KeyPath, which: str, tasks: Collection[str], suite: Suite
 ) -> Iterator[Finding]:
     """That something is left of a suite, an entry or the bench where optional tasks are skipped."""
     if tasks and set(tasks) <= set(suite.optional_tasks):
         yield Finding(
             path,
-            f"all tasks of this {who} are optional: nothing may be left of it",
+            f"all {which} are optional: nothing may be left of it",
             "at least one task that is not",
             "add a task, or remove `optional` from one",
         )
