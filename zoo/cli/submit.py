@@ -64,8 +64,10 @@ def _runs(entry: str, job: ScoreJob, task: str | None, seed: int | None) -> list
     found = [run for run in asked if run.seed == wanted]
     lacking = {run.task for run in asked} - {run.task for run in found}
     if lacking:
-        seeds = (run.seed for run in asked if run.task in lacking)
-        known = ", ".join(map(str, sorted(set(seeds))))
         given = f"no run with this seed on {', '.join(sorted(lacking))}"
-        raise UsageError(Problem(f"{entry}: --seed {seed}", given, known))
+        seeds = [{run.seed for run in asked if run.task == name} for name in tasks]
+        shared = sorted(set.intersection(*filter(None, seeds)))
+        remedy = "" if task else "name a task that has it, with --task"
+        known = ", ".join(map(str, shared))
+        raise UsageError(Problem(f"{entry}: --seed {seed}", given, known, remedy))
     return found

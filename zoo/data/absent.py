@@ -4,17 +4,13 @@ The stage that looks at a suite's inputs writes it down; later stages read that,
 (`zoo.records.inputs_file`).
 """
 
-import os
-from collections.abc import Collection
 from pathlib import Path
 
 from zoo.data.sources import load_train, split_file
 from zoo.errors import DataError
 from zoo.paths import Project, data_folder
-from zoo.spec.data import DataSource, FolderData, PinnedData, TaskSettings
+from zoo.spec.data import DataSource, PinnedData, TaskSettings
 from zoo.spec.jobs import InputsJob, TaskInput
-from zoo.spec.load import LoadedSuite
-from zoo.spec.own_task import OwnData
 from zoo.spec.task import Task
 
 
@@ -26,27 +22,8 @@ def absent_inputs(project: Project, job: InputsJob) -> list[str]:
         if isinstance(given, TaskInput) and given.optional
     }
     tasks = {given.task: (given.definition, given.data) for given in optional.values()}
-    absent = {name for name, task in tasks.items() if _is_absent(project, job.suite, *task)}
+    absent = {name for name, task in tasks.items() if is_absent(project, job.suite, *task)}
     return [name for name, given in optional.items() if given.task in absent]
-
-
-def absent_tasks(project: Project, loaded: LoadedSuite) -> list[str]:
-    """The optional tasks of a suite whose examples are nowhere now."""
-    return [
-        task
-        for task in loaded.suite.optional_tasks
-        if _is_absent(project, loaded.name, loaded.definition(task), loaded.data_of(task))
-    ]
-
-
-def absence_told(loaded: LoadedSuite, tasks: Collection[str]) -> str:
-    """Which tasks are skipped, why, and what to do: one line."""
-    where = "none of their files is below ZOO_DATA"
-    if not os.environ.get("ZOO_DATA"):
-        where = "ZOO_DATA is not set, and HF_HUB_OFFLINE keeps builds from the hub"
-    files = (_train_path(loaded.definition(task), loaded.data_of(task)) for task in tasks)
-    put = f"put {', '.join(files)} and the other splits below ZOO_DATA"
-    return f"{loaded.name}: skipped: {', '.join(tasks)} (optional): {where}; to build them, {put}"
 
 
 def known_input(project: Project, suite: str, name: str) -> Path:
@@ -54,7 +31,7 @@ def known_input(project: Project, suite: str, name: str) -> Path:
     return project.scratch / "inputs" / suite / f"{name}.txt"
 
 
-def _is_absent(project: Project, suite: str, task: Task, data: DataSource) -> bool:
+def is_absent(project: Project, suite: str, task: Task, data: DataSource) -> bool:
     """Whether no split of a task has a file below `$ZOO_DATA`, nor the hub has it.
 
     A task some of whose files are there is not absent but incomplete: its stages fail. Without
@@ -80,11 +57,3 @@ def _is_on_hub(task: Task, data: DataSource) -> bool:
     except DataError:
         return False
     return True
-
-
-def _train_path(task: Task, data: DataSource) -> str:
-    """The file of its training examples, relative to `$ZOO_DATA`."""
-    if isinstance(data, OwnData):
-        return data.files.train
-    path = task.path("train")
-    return f"{data.path}/{Path(path).name}" if isinstance(data, FolderData) else path
