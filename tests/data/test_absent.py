@@ -6,9 +6,9 @@ import pytest
 
 from zoo.data.absent import absent_inputs, is_absent, known_input
 from zoo.data.inputs import changed_inputs, current_inputs, look_at_inputs
+from zoo.data.inputs_file import ABSENT, skipped_tasks
 from zoo.errors import DataError
 from zoo.paths import Project, write_file
-from zoo.records.inputs_file import ABSENT, skipped_tasks
 from zoo.spec.data import FolderData, SuiteData
 from zoo.spec.jobs import InputsJob, TaskInput
 from zoo.spec.task import TASKS

@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 
+from zoo.data.inputs_file import skipped_tasks
 from zoo.evaluation.predictions import Predictions, read_predictions
 from zoo.paths import Project
-from zoo.records.inputs_file import skipped_tasks
 from zoo.records.measured import RECORD_SCHEMA
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord

@@ -1,7 +1,7 @@
 """Optional tasks whose examples are nowhere: builds skip them.
 
 The stage that looks at a suite's inputs writes it down; later stages read that, and nothing else
-(`zoo.records.inputs_file`).
+(`zoo.data.inputs_file`).
 """
 
 from pathlib import Path

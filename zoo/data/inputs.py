@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from zoo.data.absent import absent_inputs, known_input
+from zoo.data.inputs_file import ABSENT
 from zoo.data.sources import split_file
 from zoo.paths import Project, data_folder, file_sha256, write_file
-from zoo.records.inputs_file import ABSENT
 from zoo.spec.base import digest
 from zoo.spec.corpus import FolderCorpus, HubCorpus
 from zoo.spec.data import PinnedData

@@ -1,12 +1,10 @@
 """Stages without the tasks that builds skip, and what they leave in place of these."""
 
-from collections.abc import Collection
 from typing import TypeVar
 
+from zoo.data.inputs_file import skipped_tasks
 from zoo.paths import Project, write_file
 from zoo.pipeline.kinds import StageKind
-from zoo.processes import leads
-from zoo.records.inputs_file import skipped_tasks
 from zoo.spec.jobs import Job, TrainJob
 
 RunJob = TypeVar("RunJob", bound=Job)
@@ -22,8 +20,6 @@ def run_present(project: Project, kind: StageKind, job: Job) -> None:
     skipped = skipped_tasks(project, job.suite, job.run_tasks)
     if not skipped or skipped < set(job.run_tasks):
         kind.runner()(project, job.without(skipped))
-    if isinstance(job, TrainJob) and leads():
-        _leave_notes(project, job, skipped)
 
 
 def present_job(project: Project, job: RunJob) -> RunJob:
@@ -31,8 +27,11 @@ def present_job(project: Project, job: RunJob) -> RunJob:
     return job.without(skipped_tasks(project, job.suite, job.run_tasks))
 
 
-def _leave_notes(project: Project, job: TrainJob, skipped: Collection[str]) -> None:
+def leave_notes(project: Project, job: Job) -> None:
     """Put something at the outputs of skipped runs, which DVC and later stages expect."""
+    if not isinstance(job, TrainJob):
+        return
+    skipped = skipped_tasks(project, job.suite, job.run_tasks)
     folder = project.entry(job.suite, job.entry)
     for run in job.runs:
         if run.task in skipped:
