@@ -94,8 +94,7 @@ class Steady:
 def steady_sources(capture: Capture, batch: Batch) -> Captured:
     """The sources of a batch's taps, computed in a batch of a shape that does not change them."""
     rows = len(batch.input_ids)
-    # Whole: products of the first tokens alone would be of as many rows as the batch.
-    sources = capture.sources(_filled_up(batch), whole=True)
+    sources = capture.sources(_filled_up(batch))
     # Contiguous, as what is read from a file is: a sum may round by how its terms lie.
     return {tap: kept[:rows].contiguous() for tap, kept in sources.items()}
 
