@@ -102,7 +102,9 @@ class PhaseRun:
         with told(stage.name):
             self._surgery = stage.surgery.within(self._budget)
         self._work, self._phase, self._history = work, phase, history
-        self._is_last = len(history.finished) == len(work.phases) - 1
+        after = work.phases[len(history.finished) + 1 :]
+        self._is_last = not after
+        self._is_carried_on = any(each.stage.optimiser == "carry" for each in after[:1])
         self._trainee = opened(work, phase, start.student).train()
         freeze(self._trainee, stage)
         set_dropout(self._trainee, optimise.dropout)
@@ -136,7 +138,7 @@ class PhaseRun:
             Stopped: a signal came; the step under way is done, and the state is saved.
         """
         with ExitStack() as hooks:
-            hooks.callback(widen, self._trainee, self.optimiser)
+            hooks.callback(widen, self._trainee, self.optimiser if self._is_carried_on else None)
             if self._left is None:
                 student, teacher = self._captures(hooks, self._trainee)
                 # Nowhere else is anything lost by leaving at once.
