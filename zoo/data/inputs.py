@@ -88,7 +88,12 @@ def _read(path: Path) -> str | None:
 
 
 def files_text(given: Input) -> str | None:
-    """What the files of an input are now, a line each; None where they cannot be reached."""
+    """What the files of an input are now, a line each; None where they cannot be reached.
+
+    Files declared with their hashes are those, wherever they are.
+    """
+    if isinstance(given, ModelInput) and isinstance(given.source, HubSource) and given.source.files:
+        return "".join(f"{sha}  {name}\n" for name, sha in sorted(given.source.files.items()))
     files = sorted(set(_files(given)))
     if not files or not all(file.is_file() for file in files):
         return None
@@ -99,7 +104,12 @@ def files_text(given: Input) -> str | None:
 def model_sha256(folder: Path) -> str:
     """Identity of a third-party model: its weights, configuration and tokenizer."""
     files = sorted({file for pattern in MODEL_FILES for file in folder.glob(pattern)})
-    return digest({file.name: file_sha256(file) for file in files})
+    return files_sha256({file.name: file_sha256(file) for file in files})
+
+
+def files_sha256(hashes: Mapping[str, str]) -> str:
+    """Identity of a model whose files have these hashes, by name."""
+    return digest(dict(hashes))
 
 
 def pinned_text(given: Input) -> str | None:

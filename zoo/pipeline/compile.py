@@ -84,6 +84,7 @@ def _pretrain_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
         suite=entry.suite_name,
         entry=entry.name,
         source=source,
+        places=entry.places,
         origin=origin.name if origin else None,
         teacher=teacher.name if teacher else None,
         projections=bool(brought_to(entry)),

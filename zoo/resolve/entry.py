@@ -13,11 +13,18 @@ from zoo.spec.entry import Entry
 from zoo.spec.jobs import TransferJob
 from zoo.spec.lineage import build_order, origin_of
 from zoo.spec.load import LoadedSuite, load_suite, load_suites
-from zoo.spec.recipe import Recipe, RunRecipe, StudentRecipe, TeacherRecipe, TransferredSource
+from zoo.spec.recipe import (
+    Recipe,
+    ResolvedSource,
+    RunRecipe,
+    StudentRecipe,
+    TeacherRecipe,
+    TransferredSource,
+)
 from zoo.spec.shape import Shape
 from zoo.spec.suite import Suite
-from zoo.spec.teacher import TEACHER, DistilledSource, FolderSource, HubSource, Teacher
-from zoo.spec.weights import DistilledWeights, FolderWeights, HubWeights
+from zoo.spec.teacher import TEACHER, DistilledSource, FolderSource, HubSource, Source, Teacher
+from zoo.spec.weights import DistilledWeights, FolderWeights, HubWeights, Place
 
 StagesByTask = Mapping[str, tuple[Stage, ...]]
 
@@ -62,6 +69,13 @@ class ResolvedEntry:
     def method(self) -> str:
         """The name of its method; `teacher` for a teacher."""
         return self.spec.method.name if isinstance(self.spec, Entry) else TEACHER
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where the files of its first weights may be instead of the hub; no recipe knows."""
+        spec = self.spec
+        stated = spec.student.given if isinstance(spec, Entry) else spec.source
+        return stated.places if isinstance(stated, HubWeights) else ()
 
     @property
     def twin(self) -> str | None:
@@ -148,14 +162,20 @@ def _resolved_teacher(
     loaded: LoadedSuite, name: str, teacher: Teacher, made: Mapping[str, ResolvedEntry]
 ) -> ResolvedEntry:
     stated, origin = teacher.source, _origin(teacher, made)
-    distilled = isinstance(stated, DistilledSource)
-    source = _transferred(origin, stated.shape) if distilled else stated
     recipe = Recipe(
-        teacher=TeacherRecipe(source=source, optimise=teacher.optimise, tasks=teacher.tasks)
+        teacher=TeacherRecipe(
+            source=_source(stated, origin), optimise=teacher.optimise, tasks=teacher.tasks
+        )
     )
     stages: StagesByTask = dict.fromkeys(loaded.suite.tasks, ())
     runs = tuple(_runs(loaded, recipe, stages, loaded.suite.seeds[0]))
     return ResolvedEntry(loaded, name, teacher, recipe, stages, runs, None, None, origin)
+
+
+def _source(stated: Source, origin: ResolvedEntry | None) -> ResolvedSource:
+    if isinstance(stated, DistilledSource):
+        return _transferred(origin, stated.shape)
+    return stated.unplaced() if isinstance(stated, HubSource) else stated
 
 
 def resolved_student(
@@ -228,7 +248,9 @@ def _student(
         # Nothing is copied into it: its first stage derives it from the teacher.
         return StudentRecipe(shape=shape, start="fresh")
     if isinstance(start, HubWeights):
-        return StudentRecipe(shape=shape, start=HubSource(**start.model_dump(), shape=shape))
+        return StudentRecipe(
+            shape=shape, start=HubSource(**start.unplaced().model_dump(), shape=shape)
+        )
     if isinstance(start, FolderWeights):
         return StudentRecipe(shape=shape, start=FolderSource(**start.model_dump(), shape=shape))
     if isinstance(start, DistilledWeights):

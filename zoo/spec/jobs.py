@@ -26,6 +26,7 @@ from zoo.spec.recipe import (
 )
 from zoo.spec.task import Task
 from zoo.spec.teacher import FolderSource, HubSource
+from zoo.spec.weights import Place
 
 
 class Job(Spec):
@@ -115,6 +116,8 @@ class PretrainJob(Job):
     """The entry whose transferred weights these are, for a distilled source."""
     teacher: str | None = None
     """Whose tokenizer the weights must have, where a student starts from them."""
+    places: tuple[Place, ...] = ()
+    """Where the source's files may be instead of the hub."""
     projections: bool = False
     """Whether the origin learnt projections, which come with its weights."""
 

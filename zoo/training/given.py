@@ -5,7 +5,6 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from zoo.data.inputs import model_sha256
 from zoo.errors import CheckpointError, Problem, at
 from zoo.models.checkpoint import load_tokenizer
 from zoo.models.identity import Wanted, read_identity, verified
@@ -14,7 +13,7 @@ from zoo.spec.base import Inputs
 from zoo.spec.jobs import PretrainJob
 from zoo.spec.recipe import TransferredSource
 from zoo.spec.teacher import FolderSource, HubSource, PretrainedSource
-from zoo.training.fetch import Brought, fetch_source, load_declared, source_folder
+from zoo.training.fetch import Brought, fetch_source, load_declared, source_sha256
 
 _TOLD = 3
 """Pieces that a message names; it says how many there are."""
@@ -35,7 +34,7 @@ def given_weights(
         folder = _transferred(project, job, source)
         brought = load_declared(folder, source.shape, student=student)
     else:
-        brought = fetch_source(source, student=student)
+        brought = fetch_source(source, job.places, student=student)
     if job.teacher is None:
         return brought
     theirs = load_tokenizer(project.entry(job.suite, job.teacher).pretrained)
@@ -54,7 +53,7 @@ def given_inputs(project: Project, job: PretrainJob) -> Inputs:
     if isinstance(source, TransferredSource):
         found = {"transferred": read_identity(_transferred(project, job, source)).digest}
     else:
-        found = {"weights": model_sha256(source_folder(source))}
+        found = {"weights": source_sha256(source)}
     if job.teacher is not None:
         teacher = project.entry(job.suite, job.teacher).pretrained
         found["tokenizer of"] = read_identity(teacher).digest
