@@ -50,7 +50,7 @@ WORDS = {
     rf"^{_STEP}(/{_STEP})*$": "a path below $ZOO_DATA, no part of which begins with a dot",
     rf"^{_STEP}/{_STEP}$": "owner/name, as on the hub",
     PACKAGE_PATTERN: "the name of a package, as pip knows it",
-    VERSION_PATTERN: "the version of a package, as pip knows it, in quotes if it reads as a number",
+    VERSION_PATTERN: "the version of a package, as pip knows it",
     PACKAGE_PATH_PATTERN: "a path as the package lists it, no part of which begins with a dot",
     MODEL_FILE_PATTERN: "config.json, safetensors and their index, tokenizer and vocabulary files",
     LINE_PATTERN: "one line of text, without tabs or surrounding spaces",

@@ -20,9 +20,9 @@ from zoo.spec.base import (
 )
 
 _PARTS = {
-    "configuration": {"config.json"},
-    "weights": {"model.safetensors", "model.safetensors.index.json"},
-    "tokenizer": {"tokenizer.json", "vocab.txt", "vocab.json"},
+    "the configuration is": {"config.json"},
+    "the weights are": {"model.safetensors", "model.safetensors.index.json"},
+    "the tokenizer is": {"tokenizer.json", "vocab.txt", "vocab.json"},
 }
 """What a model consists of, and the files of which one holds it."""
 
@@ -82,7 +82,7 @@ class HubWeights(Addressed):
             raise misfit("places", given, "places of `files`, each with its sha256")
         for part, holders in _PARTS.items():
             if self.files and not holders & self.files.keys():
-                raise misfit("files", f"the {part} is missing", " or ".join(sorted(holders)))
+                raise misfit("files", f"{part} missing", " or ".join(sorted(holders)))
         return self
 
     def unplaced(self) -> Self:
