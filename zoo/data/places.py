@@ -53,7 +53,7 @@ def look_at_cache(source: HubWeights, names: Iterable[str]) -> Sight:
     }
     files = {name: Path(path) for name, path in found.items() if isinstance(path, str)}
     lacking = [name for name in found if name not in files]
-    return _sight(f"the cache of the hub, {source.id}", files, lacking, "go online")
+    return _sight(f"the cache of the hub, {source.id}", files, lacking, "")
 
 
 def require_declared(sight: Sight, declared: Mapping[str, str]) -> None:

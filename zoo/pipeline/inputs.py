@@ -20,7 +20,7 @@ def inputs_job(suite: ResolvedSuite) -> InputsJob:
     for entry in suite.entries.values():
         recipe = entry.recipe
         source = recipe.student.given if recipe.student else recipe.teacher.source
-        found |= dict(_of_source(entry.name, source))
+        found |= dict(_of_source(entry, source))
         found |= dict(_of_corpus(entry.transfer.corpus)) if entry.transfer else {}
         for run in entry.runs:
             found |= dict((*_of_task(run), *_of_augmentation(run)))
@@ -40,7 +40,7 @@ def looked_at(suite: str, name: str) -> Output:
 
 def of_source(entry: ResolvedEntry, source: ResolvedSource) -> Iterator[Output]:
     """The inputs of initial weights."""
-    return _looked_at(entry, _of_source(entry.name, source))
+    return _looked_at(entry, _of_source(entry, source))
 
 
 def of_corpus(entry: ResolvedEntry, corpus: Corpus) -> Iterator[Output]:
@@ -65,13 +65,13 @@ def _looked_at(entry: ResolvedEntry, named: Iterable[Named]) -> Iterator[Output]
     return (looked_at(entry.suite_name, name) for name, _ in named)
 
 
-def _of_source(entry: str, source: ResolvedSource | None) -> Iterator[Named]:
+def _of_source(entry: ResolvedEntry, source: ResolvedSource | None) -> Iterator[Named]:
     if isinstance(source, PretrainedSource):
-        yield from _of_corpus(source.corpus, f"corpus-of-{entry}")
+        yield from _of_corpus(source.corpus, f"corpus-of-{entry.name}")
         if source.vocabulary.path is not None:
-            yield f"vocabulary-of-{entry}", FileInput(path=source.vocabulary.path)
+            yield f"vocabulary-of-{entry.name}", FileInput(path=source.vocabulary.path)
     elif source is not None and not isinstance(source, TransferredSource):
-        yield f"weights-of-{entry}", ModelInput(source=source)
+        yield f"weights-of-{entry.name}", ModelInput(source=source, places=entry.places)
 
 
 def _of_corpus(corpus: Corpus, name: str = "corpus") -> Iterator[Named]:

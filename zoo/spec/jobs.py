@@ -87,6 +87,8 @@ class ModelInput(Spec):
 
     kind: Literal["model"] = "model"
     source: HubSource | FolderSource = Field(discriminator="kind")
+    places: tuple[Place, ...] = ()
+    """Where its files may be instead of the hub."""
 
 
 class FileInput(Spec):
