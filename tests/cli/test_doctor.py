@@ -24,7 +24,7 @@ TEACHER = """\
 source:
   kind: hub
   id: some/model
-  revision: 0000000000000000000000000000000000000000
+  revision: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
   files: {files}
   places:
     - {{kind: folder, path: models/it}}

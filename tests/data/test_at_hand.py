@@ -136,7 +136,7 @@ def test_declared_hashes_are_checked(data: Path) -> None:
         f"  allowed: {'a' * 64}\n"
         "  fix: download the declared file again, or declare this one"
     )
-    named = ModelInput(source=HUB.model_copy(update={"files": {"config.json": "a" * 64}}))
+    named = ModelInput(source=HUB.model_copy(update={"files": dict.fromkeys(DECLARED, "a" * 64)}))
     sight = Sight("somewhere", {"config.json": data / "m/config.json"})
     with pytest.raises(CheckpointError, match="found in somewhere"):
         require_intact(named, sight)
