@@ -119,7 +119,7 @@ def _gathered(name: str, files: Mapping[str, Path]) -> Iterator[Path]:
         folder = Path(above) / name
         folder.mkdir(parents=True)
         for file, path in files.items():
-            (folder / file).symlink_to(path)
+            (folder / file).symlink_to(path.absolute())
         try:
             yield folder
         except CheckpointError as error:
