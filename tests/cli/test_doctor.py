@@ -127,6 +127,12 @@ def test_what_the_hub_has_is_not_missing(data: Path, monkeypatch: pytest.MonkeyP
         "will be downloaded from the hub (the cache of datasets, nyu-mll/glue: not there)"
     )
 
+    monkeypatch.setenv("ZOO_DATA", str(data / "glue"))
+    found, code = told()
+    assert (code, found["s sst2/dev"]["state"]) == (1, "missing")
+    assert found["s sst2/dev"]["remedy"] == "put the file there"
+    monkeypatch.delenv("ZOO_DATA")
+
     def silence(*_: object, **__: object) -> None:
         message = "no route"
         raise OSError(message)

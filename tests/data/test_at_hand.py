@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests import tiny
-from zoo.data.at_hand import at_hand, is_on_hub, require_intact
-from zoo.data.places import Sight
+from zoo.data.at_hand import holdings, is_on_hub, require_intact
+from zoo.data.places import Holding
 from zoo.errors import CheckpointError
 from zoo.models.weights import weights_sha256
 from zoo.spec.corpus import FolderCorpus, HubCorpus
@@ -27,8 +27,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def only(given: Input) -> Sight:
-    (found,) = at_hand(given)
+def only(given: Input) -> Holding:
+    (found,) = holdings(given)
     return found
 
 
@@ -65,7 +65,7 @@ def test_without_a_folder_of_data_it_is_told(monkeypatch: pytest.MonkeyPatch) ->
         (ModelInput(source=FolderSource(path="m", sha256="a" * 64, shape=tiny.STUDENT)), "m"),
     ):
         remedy = f"set ZOO_DATA to a folder with {place}"
-        assert only(given) == Sight(
+        assert only(given) == Holding(
             f"$ZOO_DATA/{place}", lacking="ZOO_DATA is not set", remedy=remedy
         )
     own = only(TaskInput(task="sst2", split="dev", data=FolderData(path="my")))
@@ -82,7 +82,7 @@ def test_a_split_in_the_cache_of_datasets_is_found(
     assert is_on_hub(given)
     folder = tmp_path / "nyu-mll___glue/sst2/0.0.0" / SuiteData().glue
     put(folder / "glue-train.arrow")
-    assert only(given) == Sight(
+    assert only(given) == Holding(
         "the cache of datasets, nyu-mll/glue",
         lacking="not there",
         remedy="set ZOO_DATA to a folder that has the data",
@@ -94,7 +94,7 @@ def test_a_split_in_the_cache_of_datasets_is_found(
 def test_a_corpus_of_the_hub_is_nowhere_else() -> None:
     corpus = HubCorpus(id="some/text", revision="0" * 40, config="c")
     given = CorpusInput(corpus=corpus)
-    assert only(given) == Sight("the hub, some/text", lacking="it is streamed, never kept")
+    assert only(given) == Holding("the hub, some/text", lacking="it is streamed, never kept")
     assert is_on_hub(given)
 
 
@@ -116,7 +116,7 @@ def test_models_are_found_whole(data: Path, monkeypatch: pytest.MonkeyPatch) -> 
     put(snapshot / "model.safetensors")
     assert set(only(cached).files) == {"config.json", "model.safetensors"}
     whole = HUB.model_copy(update={"files": dict.fromkeys(DECLARED, "a" * 64)})
-    (declared,) = at_hand(ModelInput(source=whole))
+    (declared,) = holdings(ModelInput(source=whole))
     assert declared.lacking == "it lacks tokenizer.json"
 
 
@@ -137,6 +137,6 @@ def test_declared_hashes_are_checked(data: Path) -> None:
         "  fix: download the declared file again, or declare this one"
     )
     named = ModelInput(source=HUB.model_copy(update={"files": dict.fromkeys(DECLARED, "a" * 64)}))
-    sight = Sight("somewhere", {"config.json": data / "m/config.json"})
+    holding = Holding("somewhere", {"config.json": data / "m/config.json"})
     with pytest.raises(CheckpointError, match="found in somewhere"):
-        require_intact(named, sight)
+        require_intact(named, holding)

@@ -8,7 +8,7 @@ import pytest
 
 from tests import packaged
 from zoo.data.inputs import MODEL_FILES
-from zoo.data.places import Sight, look, look_at_cache, require_declared
+from zoo.data.places import Holding, look, look_at_cache, require_declared
 from zoo.errors import CheckpointError
 from zoo.spec.weights import FolderPlace, HubWeights, PackagePlace
 
@@ -19,7 +19,7 @@ PACKAGE = PackagePlace(name=packaged.NAME, version=packaged.VERSION, path=packag
 PIP = "`pip install --no-deps packed-model==1.2.0`"
 
 
-def sight(place: FolderPlace | PackagePlace) -> Sight:
+def holding(place: FolderPlace | PackagePlace) -> Holding:
     (found,) = look(FILES, [place])
     return found
 
@@ -28,7 +28,7 @@ def test_a_package_is_read_and_never_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = packaged.install(tmp_path / "site", FILES, monkeypatch)
-    found = sight(PACKAGE)
+    found = holding(PACKAGE)
     assert found.files == {name: folder / name for name in FILES}
     assert (found.place, found.lacking) == ("package packed-model 1.2.0", "")
     assert "packed_model" not in sys.modules
@@ -38,14 +38,14 @@ def test_a_package_that_is_not_there_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing of this name, another version, and one without a file."""
-    assert sight(PACKAGE) == Sight(str(PACKAGE), lacking="it is not installed", remedy=PIP)
+    assert holding(PACKAGE) == Holding(str(PACKAGE), lacking="it is not installed", remedy=PIP)
     folder = packaged.install(tmp_path / "site", FILES, monkeypatch)
     other = PACKAGE.model_copy(update={"version": "1.3.0"})
-    assert sight(other).lacking == "version 1.2.0 is installed"
-    assert sight(other).remedy == "`pip install --no-deps packed-model==1.3.0`"
+    assert holding(other).lacking == "version 1.2.0 is installed"
+    assert holding(other).remedy == "`pip install --no-deps packed-model==1.3.0`"
     (folder / "config.json").unlink()
     (folder / "vocab.txt").write_text("not listed")
-    assert sight(PACKAGE).lacking == "it lacks config.json"
+    assert holding(PACKAGE).lacking == "it lacks config.json"
     (unlisted,) = look(["vocab.txt"], [PACKAGE])
     assert unlisted.lacking == "it lacks vocab.txt"
 
@@ -56,7 +56,7 @@ def test_a_broken_package_is_told(
 ) -> None:
     packaged.install(tmp_path, FILES, monkeypatch)
     (tmp_path / "packed_model-1.2.0.dist-info" / "RECORD").write_bytes(content)
-    found = sight(PACKAGE)
+    found = holding(PACKAGE)
     assert found.lacking.startswith("its metadata cannot be read: ")
     assert found.remedy == f"`pip uninstall packed-model`, {PIP}"
 
@@ -68,12 +68,12 @@ def test_a_link_out_of_a_package_is_refused(
     packaged.install(tmp_path / "real", FILES, monkeypatch)
     (tmp_path / "site").symlink_to(tmp_path / "real")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
-    assert sight(PACKAGE).files
+    assert holding(PACKAGE).files
     inside = tmp_path / "real" / packaged.FOLDER
     (inside / "config.json").rename(tmp_path / "elsewhere.json")
     (inside / "config.json").symlink_to(tmp_path / "elsewhere.json")
     with pytest.raises(CheckpointError) as raised:
-        sight(PACKAGE)
+        holding(PACKAGE)
     assert str(raised.value) == (
         f"{tmp_path}/site/packed_model/model/config.json: this link of package packed-model 1.2.0"
         f" leads to {tmp_path}/elsewhere.json\n"
@@ -84,17 +84,17 @@ def test_a_link_out_of_a_package_is_refused(
 
 def test_a_folder_that_lacks_them_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ZOO_DATA", raising=False)
-    assert sight(FOLDER) == Sight(
+    assert holding(FOLDER) == Holding(
         "$ZOO_DATA/models/it",
         lacking="ZOO_DATA is not set",
         remedy="set ZOO_DATA to a folder with these files in models/it",
     )
     monkeypatch.setenv("ZOO_DATA", str(tmp_path))
     folder = tmp_path / "models/it"
-    assert sight(FOLDER).lacking == f"there is no folder {folder}"
+    assert holding(FOLDER).lacking == f"there is no folder {folder}"
     folder.mkdir(parents=True)
     (folder / "config.json").write_bytes(b"{}")
-    assert sight(FOLDER) == Sight(
+    assert holding(FOLDER) == Holding(
         "$ZOO_DATA/models/it",
         lacking="it lacks model.safetensors, tokenizer.json",
         remedy=f"put these files into {folder}",
@@ -106,10 +106,10 @@ def test_other_bytes_are_told_with_place_file_and_hashes(
 ) -> None:
     """Of every file at once."""
     folder = packaged.install(tmp_path, FILES, monkeypatch)
-    require_declared(sight(PACKAGE), HASHES)
+    require_declared(holding(PACKAGE), HASHES)
     declared = HASHES | {"config.json": "a" * 64, "tokenizer.json": "b" * 64}
     with pytest.raises(CheckpointError) as raised:
-        require_declared(sight(PACKAGE), declared)
+        require_declared(holding(PACKAGE), declared)
     config, tokenizer = raised.value.problems
     assert str(config) == (
         f"{folder}/config.json: its sha256 is {HASHES['config.json']};"

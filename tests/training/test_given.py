@@ -153,9 +153,10 @@ def test_what_a_tokenizer_file_cuts_and_pads_is_not_taken_over(project: Project)
     assert len(backend.encode(text).ids) == len(backend.encode("a").ids) == 6
     stage(project, "big/pretrain")
     pretrained = project.entry("small", "big").pretrained
-    for tokenizer in (load_tokenizer(folder), load_tokenizer(pretrained)):
-        assert next(piece_ids([text], tokenizer)) == whole
-        assert len(next(iter(located_pieces(["a"], tokenizer))).ids) < 6
+    for place in (folder, pretrained):
+        assert next(piece_ids([text], load_tokenizer(place))) == whole
+        assert next(located_pieces([text], load_tokenizer(place))).ids == whole
+        assert len(next(located_pieces(["a"], load_tokenizer(place))).ids) < 6
     taken = AutoTokenizer.from_pretrained(pretrained)
     assert taken(text)["input_ids"][1:-1] == whole
     assert taken(text, truncation=True)["input_ids"][1:-1] == whole

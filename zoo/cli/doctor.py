@@ -17,8 +17,8 @@ from dvc.config import Config, ConfigError
 from huggingface_hub import constants
 
 from zoo.cli.target import require_known
-from zoo.data.at_hand import at_hand, is_on_hub, require_intact
-from zoo.data.places import Sight
+from zoo.data.at_hand import holdings, is_on_hub, require_intact
+from zoo.data.places import Holding
 from zoo.errors import ZooError
 from zoo.files import read_file
 from zoo.paths import Project, data_folder, find_project
@@ -210,24 +210,24 @@ def _suite(project: Project, name: str, hub: Diagnosis, *, verify: bool) -> Iter
 
 def _input(suite: str, name: str, given: Input, hub: Diagnosis, *, verify: bool) -> Diagnosis:
     """What every place has of an input; only if none has it, it is missing."""
-    sights = [*at_hand(given)]
-    first = next((sight for sight in sights if sight.files), None)
+    places = [*holdings(given)]
+    first = next((holding for holding in places if holding.files), None)
     if first is not None and verify:
         require_intact(given, first)
-    told, on_hub = "; ".join(map(_told, sights)), is_on_hub(given)
+    told, on_hub = "; ".join(map(_told, places)), is_on_hub(given)
     if first is not None:
         return Diagnosis(suite, name, told)
     if on_hub and hub.state == "fine":
         return Diagnosis(suite, name, f"will be downloaded from the hub ({told})")
-    remedies = [*(sight.remedy for sight in sights), hub.remedy if on_hub else ""]
+    remedies = [*(holding.remedy for holding in places), hub.remedy if on_hub else ""]
     return Diagnosis(suite, name, told, "missing", ", or ".join(filter(None, remedies)))
 
 
-def _told(sight: Sight) -> str:
-    if not sight.files:
-        return f"{sight.place}: {sight.lacking}"
-    size = sum(path.stat().st_size for path in sight.files.values())
-    return f"{sight.place}: {size / 1e6:,.1f} MB"
+def _told(holding: Holding) -> str:
+    if not holding.files:
+        return f"{holding.place}: {holding.lacking}"
+    size = sum(path.stat().st_size for path in holding.files.values())
+    return f"{holding.place}: {size / 1e6:,.1f} MB"
 
 
 def _gib(size: int) -> str:

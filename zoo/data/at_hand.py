@@ -7,7 +7,7 @@ from huggingface_hub import try_to_load_from_cache
 
 from zoo.data.hub import split_of
 from zoo.data.inputs import MODEL_FILES, corpus_files
-from zoo.data.places import Sight, look, look_at_cache, require_declared
+from zoo.data.places import Holding, look, look_at_cache, require_declared
 from zoo.data.sources import split_file
 from zoo.errors import CheckpointError, Problem, ZooError, at
 from zoo.models.weights import weights_files, weights_sha256
@@ -18,7 +18,7 @@ from zoo.spec.jobs import CorpusInput, FileInput, Input, ModelInput, TaskInput
 from zoo.spec.teacher import FolderSource, HubSource
 
 
-def at_hand(given: Input) -> Iterator[Sight]:
+def holdings(given: Input) -> Iterator[Holding]:
     """What each place of an input has of its files, in the order in which they are asked.
 
     Raises:
@@ -48,7 +48,7 @@ def is_on_hub(given: Input) -> bool:
     return isinstance(given, ModelInput) and isinstance(given.source, HubSource)
 
 
-def require_intact(given: Input, sight: Sight) -> None:
+def require_intact(given: Input, holding: Holding) -> None:
     """Check the files of a place against the hashes that the specs declare, if they declare any.
 
     Raises:
@@ -58,9 +58,9 @@ def require_intact(given: Input, sight: Sight) -> None:
         return
     source = given.source
     if isinstance(source, HubSource) and source.files:
-        require_declared(sight, source.files)
+        require_declared(holding, source.files)
     elif isinstance(source, FolderSource):
-        folder = next(iter(sight.files.values())).parent
+        folder = next(iter(holding.files.values())).parent
         found = weights_sha256(folder)
         if found != source.sha256:
             remedy = "download the declared file again, or declare this one"
@@ -68,7 +68,7 @@ def require_intact(given: Input, sight: Sight) -> None:
             raise CheckpointError(Problem(at(folder), given_hash, source.sha256, remedy))
 
 
-def _task(given: TaskInput) -> Sight:
+def _task(given: TaskInput) -> Holding:
     try:
         file = split_file(given.definition, given.split, given.data)
     except ZooError as error:
@@ -79,7 +79,7 @@ def _task(given: TaskInput) -> Sight:
     return _cached_split(given, given.data.revision)
 
 
-def _cached_split(given: TaskInput, revision: str) -> Sight:
+def _cached_split(given: TaskInput, revision: str) -> Holding:
     """A prepared split in the cache of `datasets`, as that library lays it out."""
     import datasets  # noqa: PLC0415  (it takes a second)
 
@@ -90,51 +90,51 @@ def _cached_split(given: TaskInput, revision: str) -> Sight:
     return _found(place, found, "set ZOO_DATA to a folder that has the data")
 
 
-def _corpus(corpus: FolderCorpus | HubCorpus) -> Sight:
+def _corpus(corpus: FolderCorpus | HubCorpus) -> Holding:
     if isinstance(corpus, HubCorpus):
-        return Sight(f"the hub, {corpus.id}", lacking="it is streamed, never kept")
+        return Holding(f"the hub, {corpus.id}", lacking="it is streamed, never kept")
     return _below_data(corpus.path)
 
 
-def _below_data(path: str) -> Sight:
+def _below_data(path: str) -> Holding:
     root = data_folder()
     if root is None:
         remedy = f"set ZOO_DATA to a folder with {path}"
-        return Sight(f"$ZOO_DATA/{path}", lacking="ZOO_DATA is not set", remedy=remedy)
+        return Holding(f"$ZOO_DATA/{path}", lacking="ZOO_DATA is not set", remedy=remedy)
     whole = root / path
     files = corpus_files(whole) if whole.is_dir() else [whole]
     return _found(str(whole), files, f"put it at {whole}")
 
 
-def _model_folder(source: FolderSource) -> Sight:
+def _model_folder(source: FolderSource) -> Holding:
     root = data_folder()
     if root is None:
         return _below_data(source.path)
     return _model(root / source.path, f"copy the model to {root / source.path}")
 
 
-def _whole_model(source: HubSource) -> Sight:
+def _whole_model(source: HubSource) -> Holding:
     place = f"the cache of the hub, {source.id}"
     found = try_to_load_from_cache(source.id, "config.json", revision=source.revision)
     if not isinstance(found, str):
-        return Sight(place, lacking="it lacks config.json")
+        return Holding(place, lacking="it lacks config.json")
     return _model(Path(found).parent, "")
 
 
-def _model(folder: Path, remedy: str) -> Sight:
+def _model(folder: Path, remedy: str) -> Holding:
     try:
         weights_files(folder)
     except ZooError as error:
-        return Sight(str(folder), lacking=error.problems[0].given, remedy=remedy)
+        return Holding(str(folder), lacking=error.problems[0].given, remedy=remedy)
     files = {file for pattern in MODEL_FILES for file in folder.glob(pattern)}
     return _found(str(folder), files, remedy)
 
 
-def _found(place: str, files: Iterable[Path], remedy: str) -> Sight:
+def _found(place: str, files: Iterable[Path], remedy: str) -> Holding:
     there = {file.name: file for file in sorted(files) if file.is_file()}
-    return Sight(place, there) if there else Sight(place, lacking="not there", remedy=remedy)
+    return Holding(place, there) if there else Holding(place, lacking="not there", remedy=remedy)
 
 
-def _refused(place: str, error: ZooError) -> Sight:
+def _refused(place: str, error: ZooError) -> Holding:
     problem = error.problems[0]
-    return Sight(place, lacking=problem.given, remedy=problem.remedy)
+    return Holding(place, lacking=problem.given, remedy=problem.remedy)

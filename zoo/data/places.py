@@ -14,11 +14,11 @@ from huggingface_hub import try_to_load_from_cache
 
 from zoo.errors import CheckpointError, Problem, at
 from zoo.paths import data_folder, file_sha256
-from zoo.spec.weights import FolderPlace, HubWeights, PackagePlace, Place
+from zoo.spec.weights import FolderPlace, HubWeights, ModelPlace, PackagePlace
 
 
 @dataclass(frozen=True)
-class Sight:
+class Holding:
     """What one place has of a model's files: all, or none and why."""
 
     place: str
@@ -31,7 +31,7 @@ class Sight:
     """How to get them there."""
 
 
-def look(names: Iterable[str], places: Iterable[Place]) -> Iterator[Sight]:
+def look(names: Iterable[str], places: Iterable[ModelPlace]) -> Iterator[Holding]:
     """What each place has of the files with these names, one after the other.
 
     Raises:
@@ -45,7 +45,7 @@ def look(names: Iterable[str], places: Iterable[Place]) -> Iterator[Sight]:
             yield _in_package(place, wanted)
 
 
-def look_at_cache(source: HubWeights, names: Iterable[str]) -> Sight:
+def look_at_cache(source: HubWeights, names: Iterable[str]) -> Holding:
     """What the hub's cache on this machine has of a model; nobody is asked."""
     found = {
         name: try_to_load_from_cache(source.id, name, revision=source.revision)
@@ -53,20 +53,20 @@ def look_at_cache(source: HubWeights, names: Iterable[str]) -> Sight:
     }
     files = {name: Path(path) for name, path in found.items() if isinstance(path, str)}
     lacking = [name for name in found if name not in files]
-    return _sight(f"the cache of the hub, {source.id}", files, lacking, "")
+    return _holding(f"the cache of the hub, {source.id}", files, lacking, "")
 
 
-def require_declared(sight: Sight, declared: Mapping[str, str]) -> None:
+def require_declared(holding: Holding, declared: Mapping[str, str]) -> None:
     """Check the bytes of the files that a place has.
 
     Raises:
         CheckpointError: some are not the declared ones; all of them are named.
     """
-    found = {name: file_sha256(path) for name, path in sight.files.items()}
+    found = {name: file_sha256(path) for name, path in holding.files.items()}
     others = [
         Problem(
-            at(sight.files[name]),
-            f"its sha256 is {found[name]}; found in {sight.place}",
+            at(holding.files[name]),
+            f"its sha256 is {found[name]}; found in {holding.place}",
             f"{declared[name]}, as declared for {name}",
             "put the declared file there, or remove it from there so that the next place is asked",
         )
@@ -77,33 +77,33 @@ def require_declared(sight: Sight, declared: Mapping[str, str]) -> None:
         raise CheckpointError(*others)
 
 
-def _in_data(place: FolderPlace, names: list[str]) -> Sight:
+def _in_data(place: FolderPlace, names: list[str]) -> Holding:
     root = data_folder()
     if root is None:
         remedy = f"set ZOO_DATA to a folder with these files in {place.path}"
-        return Sight(str(place), lacking="ZOO_DATA is not set", remedy=remedy)
+        return Holding(str(place), lacking="ZOO_DATA is not set", remedy=remedy)
     folder = root / place.path
     remedy = f"put these files into {folder}"
     if not folder.is_dir():
-        return Sight(str(place), lacking=f"there is no folder {folder}", remedy=remedy)
+        return Holding(str(place), lacking=f"there is no folder {folder}", remedy=remedy)
     files = {name: folder / name for name in names if (folder / name).is_file()}
-    return _sight(str(place), files, [name for name in names if name not in files], remedy)
+    return _holding(str(place), files, [name for name in names if name not in files], remedy)
 
 
-def _in_package(place: PackagePlace, names: list[str]) -> Sight:
+def _in_package(place: PackagePlace, names: list[str]) -> Holding:
     # Its dependencies are those of its code.
     remedy = f"`pip install --no-deps {place.name}=={place.version}`"
     try:
         found = distribution(place.name)
         if found.version != place.version:
             given = f"version {found.version} is installed"
-            return Sight(str(place), lacking=given, remedy=remedy)
+            return Holding(str(place), lacking=given, remedy=remedy)
         listed = {file.as_posix() for file in found.files or ()}
     except PackageNotFoundError:
-        return Sight(str(place), lacking="it is not installed", remedy=remedy)
+        return Holding(str(place), lacking="it is not installed", remedy=remedy)
     except (OSError, ValueError, TypeError, csv.Error) as error:
         given = f"its metadata cannot be read: {error}"
-        return Sight(str(place), lacking=given, remedy=f"`pip uninstall {place.name}`, {remedy}")
+        return Holding(str(place), lacking=given, remedy=f"`pip uninstall {place.name}`, {remedy}")
     steps = {name: f"{place.path}/{name}" for name in names}
     files = {
         name: path
@@ -111,7 +111,7 @@ def _in_package(place: PackagePlace, names: list[str]) -> Sight:
         if step in listed and (path := Path(str(found.locate_file(step)))).is_file()
     }
     _refuse_links_out(place, found, files.values())
-    return _sight(str(place), files, [name for name in names if name not in files], remedy)
+    return _holding(str(place), files, [name for name in names if name not in files], remedy)
 
 
 def _refuse_links_out(place: PackagePlace, found: Distribution, files: Iterable[Path]) -> None:
@@ -135,8 +135,8 @@ def _is_below(file: Path, folder: Path) -> bool:
     return Path(os.path.realpath(file)).is_relative_to(folder)
 
 
-def _sight(place: str, files: Mapping[str, Path], lacking: list[str], remedy: str) -> Sight:
+def _holding(place: str, files: Mapping[str, Path], lacking: list[str], remedy: str) -> Holding:
     """All files or none."""
     if lacking:
-        return Sight(place, lacking=f"it lacks {', '.join(lacking)}", remedy=remedy)
-    return Sight(place, files)
+        return Holding(place, lacking=f"it lacks {', '.join(lacking)}", remedy=remedy)
+    return Holding(place, files)

@@ -24,7 +24,7 @@ from zoo.spec.recipe import (
 from zoo.spec.shape import Shape
 from zoo.spec.suite import Suite
 from zoo.spec.teacher import TEACHER, DistilledSource, FolderSource, HubSource, Source, Teacher
-from zoo.spec.weights import DistilledWeights, FolderWeights, HubWeights, Place
+from zoo.spec.weights import DistilledWeights, FolderWeights, HubWeights, ModelPlace
 
 StagesByTask = Mapping[str, tuple[Stage, ...]]
 
@@ -71,7 +71,7 @@ class ResolvedEntry:
         return self.spec.method.name if isinstance(self.spec, Entry) else TEACHER
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[ModelPlace, ...]:
         """Where the files of its first weights may be instead of the hub; no recipe knows."""
         spec = self.spec
         stated = spec.student.given if isinstance(spec, Entry) else spec.source

@@ -26,7 +26,7 @@ from zoo.spec.recipe import (
 )
 from zoo.spec.task import Task
 from zoo.spec.teacher import FolderSource, HubSource
-from zoo.spec.weights import Place
+from zoo.spec.weights import ModelPlace
 
 
 class Job(Spec):
@@ -87,7 +87,7 @@ class ModelInput(Spec):
 
     kind: Literal["model"] = "model"
     source: HubSource | FolderSource = Field(discriminator="kind")
-    places: tuple[Place, ...] = ()
+    places: tuple[ModelPlace, ...] = ()
     """Where its files may be instead of the hub."""
 
 
@@ -118,7 +118,7 @@ class PretrainJob(Job):
     """The entry whose transferred weights these are, for a distilled source."""
     teacher: str | None = None
     """Whose tokenizer the weights must have, where a student starts from them."""
-    places: tuple[Place, ...] = ()
+    places: tuple[ModelPlace, ...] = ()
     """Where the source's files may be instead of the hub."""
     projections: bool = False
     """Whether the origin learnt projections, which come with its weights."""

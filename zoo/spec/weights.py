@@ -53,7 +53,7 @@ class PackagePlace(Spec):
         return f"package {self.name} {self.version}"
 
 
-Place = Annotated[FolderPlace | PackagePlace, Field(discriminator="kind")]
+ModelPlace = Annotated[FolderPlace | PackagePlace, Field(discriminator="kind")]
 
 
 class HubWeights(Addressed):
@@ -71,7 +71,7 @@ class HubWeights(Addressed):
         default_factory=dict
     )
     """The files of the model, no other is read, each with its sha256: `sha256sum` prints it."""
-    places: tuple[Place, ...] = ()
+    places: tuple[ModelPlace, ...] = ()
     """Where the files may be instead of the hub, in the order to look. They decide nothing: a run
     is the same wherever its bytes came from."""
 

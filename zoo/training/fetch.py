@@ -11,7 +11,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Offl
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.data.inputs import files_sha256, model_sha256
-from zoo.data.places import Sight, look, require_declared
+from zoo.data.places import Holding, look, require_declared
 from zoo.disk import cannot_write, no_room
 from zoo.errors import CheckpointError, Problem, at
 from zoo.models.anatomy import word_head
@@ -22,7 +22,7 @@ from zoo.models.weights import INDEX_FILE, WEIGHTS_FILE, stored_names, weights_s
 from zoo.paths import data_folder
 from zoo.spec.shape import Shape
 from zoo.spec.teacher import FolderSource, HubSource
-from zoo.spec.weights import Place
+from zoo.spec.weights import ModelPlace
 from zoo.training.brought import number_problems, shape_problems, tokenizer_problems
 
 _WANTED = [
@@ -44,7 +44,7 @@ class Brought:
 
 
 def fetch_source(
-    source: HubSource | FolderSource, places: Collection[Place] = (), *, student: bool = False
+    source: HubSource | FolderSource, places: Collection[ModelPlace] = (), *, student: bool = False
 ) -> Brought:
     """What a source of a teacher or for a student holds, after every check.
 
@@ -69,44 +69,44 @@ def source_sha256(source: HubSource | FolderSource) -> str:
     return model_sha256(_source_folder(source))
 
 
-def declared_files(source: HubSource, places: Collection[Place]) -> Mapping[str, Path]:
+def declared_files(source: HubSource, places: Collection[ModelPlace]) -> Mapping[str, Path]:
     """The declared files of a source by name, from the first place that has them, or the hub.
 
     Raises:
         CheckpointError: no place has them, or the first that does has other bytes.
     """
     passed = []
-    for sight in look(source.files, places):
-        if sight.files:
-            require_declared(sight, source.files)
-            return sight.files
-        passed.append(sight)
-    sight = _on_hub(source)
-    if not sight.files:
-        raise CheckpointError(_nowhere(source, [*passed, sight]))
-    require_declared(sight, source.files)
-    return sight.files
+    for holding in look(source.files, places):
+        if holding.files:
+            require_declared(holding, source.files)
+            return holding.files
+        passed.append(holding)
+    holding = _on_hub(source)
+    if not holding.files:
+        raise CheckpointError(_nowhere(source, [*passed, holding]))
+    require_declared(holding, source.files)
+    return holding.files
 
 
-def _on_hub(source: HubSource) -> Sight:
+def _on_hub(source: HubSource) -> Holding:
     """What the hub has of the declared files, once they are downloaded."""
     place = f"the hub, {source.id}"
     try:
         folder = _downloaded(source, source.files)
     except _UnreachableError as error:
-        return Sight(place, lacking=str(error), remedy="go online")
+        return Holding(place, lacking=str(error), remedy="go online")
     lacking = [name for name in sorted(source.files) if not (folder / name).is_file()]
     if lacking:
         given = f"there is no {', '.join(lacking)} at {source.revision}"
-        return Sight(place, lacking=given, remedy="correct `files`, or go online")
-    return Sight(place, {name: folder / name for name in source.files})
+        return Holding(place, lacking=given, remedy="correct `files`, or go online")
+    return Holding(place, {name: folder / name for name in source.files})
 
 
-def _nowhere(source: HubSource, passed: list[Sight]) -> Problem:
-    remedies = [sight.remedy for sight in passed]
+def _nowhere(source: HubSource, passed: list[Holding]) -> Problem:
+    remedies = [holding.remedy for holding in passed]
     return Problem(
         f"{source.id} at {source.revision}",
-        "; ".join(f"{sight.place}: {sight.lacking}" for sight in passed),
+        "; ".join(f"{holding.place}: {holding.lacking}" for holding in passed),
         f"{', '.join(sorted(source.files))}, as declared, in one of these places",
         ", or ".join(remedies),
     )
