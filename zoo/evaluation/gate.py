@@ -1,12 +1,13 @@
-"""The gate stage: the tasks on which a teacher is good enough to distil from."""
+"""The gate stages: the tasks on which a teacher is good enough to distil from, and its words."""
 
 from zoo.evaluation.labels import refuse_label_order
 from zoo.evaluation.predictions import read_predictions
 from zoo.paths import EntryFolder, Project
-from zoo.records.gate_file import write_gate
+from zoo.records.gate_file import WORDS, write_gate
 from zoo.records.score import ScoreRecord
-from zoo.records.store import read_records
-from zoo.spec.measuring import GateJob
+from zoo.records.store import read_record, read_records
+from zoo.records.training import TransferRecord
+from zoo.spec.measuring import GateJob, WordGateJob
 
 
 def open_gate(project: Project, job: GateJob) -> None:
@@ -29,6 +30,19 @@ def open_gate(project: Project, job: GateJob) -> None:
         reached.setdefault(task, float("inf"))
     passed = {task: task not in job.gates or reached[task] >= job.gates[task] for task in job.tasks}
     write_gate(folder.gate, passed)
+
+
+def open_word_gate(project: Project, job: WordGateJob) -> None:
+    """Compare a teacher's masked-language-model loss on held-out text with the required one.
+
+    Raises:
+        ZooError: the record of its training is missing or damaged.
+    """
+    folder = project.entry(job.suite, job.entry)
+    record = read_record(folder.transfer_record(job.seed))
+    assert isinstance(record, TransferRecord)
+    assert record.held_out is not None
+    write_gate(folder.word_gate, {WORDS: job.gate is None or record.held_out.loss <= job.gate})
 
 
 def _check_labels(folder: EntryFolder, record: ScoreRecord) -> None:

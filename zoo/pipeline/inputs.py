@@ -8,7 +8,7 @@ from zoo.spec.corpus import Corpus, PocketCorpus
 from zoo.spec.data import PocketData
 from zoo.spec.jobs import CorpusInput, FileInput, Input, InputsJob, ModelInput, TaskInput
 from zoo.spec.load import INPUTS_PIPELINE
-from zoo.spec.recipe import ResolvedSource, RunRecipe, TransferredSource
+from zoo.spec.recipe import AdaptedSource, ResolvedSource, RunRecipe, TransferredSource
 from zoo.spec.teacher import PretrainedSource
 
 Named = tuple[str, Input]
@@ -70,6 +70,9 @@ def _of_source(entry: ResolvedEntry, source: ResolvedSource | None) -> Iterator[
         yield from _of_corpus(source.corpus, f"corpus-of-{entry.name}")
         if source.vocabulary.path is not None:
             yield f"vocabulary-of-{entry.name}", FileInput(path=source.vocabulary.path)
+    elif isinstance(source, AdaptedSource):
+        yield from _of_source(entry, source.base)
+        yield from _of_corpus(source.words.corpus, f"corpus-of-{entry.name}")
     elif source is not None and not isinstance(source, TransferredSource):
         yield f"weights-of-{entry.name}", ModelInput(source=source, places=entry.places)
 

@@ -14,6 +14,8 @@ from zoo.spec.jobs import TransferJob
 from zoo.spec.lineage import build_order, origin_of
 from zoo.spec.load import LoadedSuite, load_suite, load_suites
 from zoo.spec.recipe import (
+    AdaptedSource,
+    Given,
     Recipe,
     ResolvedSource,
     RunRecipe,
@@ -23,8 +25,17 @@ from zoo.spec.recipe import (
 )
 from zoo.spec.shape import Shape
 from zoo.spec.suite import Suite
-from zoo.spec.teacher import TEACHER, DistilledSource, FolderSource, HubSource, Source, Teacher
+from zoo.spec.teacher import (
+    TEACHER,
+    DistilledSource,
+    FolderSource,
+    HubSource,
+    PretrainedSource,
+    Source,
+    Teacher,
+)
 from zoo.spec.weights import DistilledWeights, FolderWeights, HubWeights, ModelPlace
+from zoo.spec.words import WordTraining
 
 StagesByTask = Mapping[str, tuple[Stage, ...]]
 
@@ -96,6 +107,12 @@ class ResolvedEntry:
         """Whether a stage on this task uses the teacher fine-tuned on it."""
         return _is_taught(self.stages[task])
 
+    @property
+    def reads_teachers_words(self) -> bool:
+        """Whether a stage on the corpus needs what its teacher predicts for masked tokens."""
+        stages = (stage for stages in self.stages.values() for stage in stages)
+        return any(stage.data == "corpus" and stage.reads_teachers_words for stage in stages)
+
     def plan(self, task: str) -> tuple[Phase, ...]:
         """All stages of a student up to a task, for display."""
         recipe, stages = self.recipe, self.stages[task]
@@ -162,20 +179,28 @@ def _resolved_teacher(
     loaded: LoadedSuite, name: str, teacher: Teacher, made: Mapping[str, ResolvedEntry]
 ) -> ResolvedEntry:
     stated, origin = teacher.source, _origin(teacher, made)
+    source = _with_words(teacher, _source(stated, origin))
     recipe = Recipe(
-        teacher=TeacherRecipe(
-            source=_source(stated, origin), optimise=teacher.optimise, tasks=teacher.tasks
-        )
+        teacher=TeacherRecipe(source=source, optimise=teacher.optimise, tasks=teacher.tasks)
     )
     stages: StagesByTask = dict.fromkeys(loaded.suite.tasks, ())
     runs = tuple(_runs(loaded, recipe, stages, loaded.suite.seeds[0]))
     return ResolvedEntry(loaded, name, teacher, recipe, stages, runs, None, None, origin)
 
 
-def _source(stated: Source, origin: ResolvedEntry | None) -> ResolvedSource:
+def _source(stated: Source, origin: ResolvedEntry | None) -> PretrainedSource | Given:
     if isinstance(stated, DistilledSource):
         return _transferred(origin, stated.shape)
     return stated.unplaced() if isinstance(stated, HubSource) else stated
+
+
+def _with_words(teacher: Teacher, source: PretrainedSource | Given) -> ResolvedSource:
+    """The source of a teacher, with the training of its masked-language-model head."""
+    if teacher.words is None:
+        return source
+    assert not isinstance(source, PretrainedSource)  # cross.py refuses it
+    stated = teacher.words.model_dump(exclude={"gate"})
+    return AdaptedSource(base=source, words=WordTraining.model_validate(stated))
 
 
 def resolved_student(

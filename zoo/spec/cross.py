@@ -19,7 +19,8 @@ from zoo.spec.shape import Shape
 from zoo.spec.student import Student, copied_layers
 from zoo.spec.suite import Suite
 from zoo.spec.task import Task, TaskKind
-from zoo.spec.teacher import PretrainedSource, Teacher
+from zoo.spec.teacher import PretrainedSource, Source, Teacher
+from zoo.spec.words import Words
 
 
 class Catalogue(Protocol):
@@ -114,6 +115,8 @@ def teacher_findings(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
         for task in named:
             yield from _unknown_task((key, task), task, suite)
     source = teacher.source
+    if teacher.words is not None:
+        yield from _words_findings(teacher.words, source)
     yield from _too_large(("source", "shape"), source.shape)
     if isinstance(source, PretrainedSource):
         positions = source.shape.positions
@@ -131,6 +134,23 @@ def teacher_findings(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
             )
         if (source.vocabulary.kind == "file") != (source.vocabulary.path is not None):
             yield _vocabulary_path(source.vocabulary.path)
+
+
+def _words_findings(words: Words, source: Source) -> Iterator[Finding]:
+    if isinstance(source, PretrainedSource):
+        yield Finding(
+            ("words",),
+            "this source is pretrained together with its masked-language-model head",
+            "a source of given weights: hub, folder or distilled",
+            "remove `words`, or pretrain the source longer",
+        )
+    positions = source.shape.positions
+    if words.optimise.max_length > positions:
+        yield Finding(
+            ("words", "optimise", "max_length"),
+            f"{words.optimise.max_length} tokens exceed the shape's {positions} positions",
+            f"up to {positions}",
+        )
 
 
 def _too_large(path: tuple[str, ...], shape: Shape) -> Iterator[Finding]:

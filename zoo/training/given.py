@@ -11,8 +11,7 @@ from zoo.models.identity import Wanted, read_identity, verified
 from zoo.paths import Project
 from zoo.spec.base import Inputs
 from zoo.spec.jobs import PretrainJob
-from zoo.spec.recipe import TransferredSource
-from zoo.spec.teacher import FolderSource, HubSource, PretrainedSource
+from zoo.spec.recipe import Given, TransferredSource
 from zoo.training.fetch import Brought, fetch_source, load_declared, source_sha256
 
 _TOLD = 3
@@ -20,9 +19,7 @@ _TOLD = 3
 _ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 
 
-def given_weights(
-    project: Project, job: PretrainJob, source: HubSource | FolderSource | TransferredSource
-) -> Brought:
+def given_weights(project: Project, job: PretrainJob, source: Given) -> Brought:
     """What a source holds; a student's tokenizer is its teacher's.
 
     Raises:
@@ -42,14 +39,12 @@ def given_weights(
     return replace(brought, tokenizer=theirs)
 
 
-def given_inputs(project: Project, job: PretrainJob) -> Inputs:
+def given_inputs(project: Project, job: PretrainJob, source: Given) -> Inputs:
     """What weights are brought from, by content; and the teacher whose tokenizer they must have.
 
     Raises:
         CheckpointError: as `given_weights`.
     """
-    source = job.source
-    assert not isinstance(source, PretrainedSource)
     if isinstance(source, TransferredSource):
         found = {"transferred": read_identity(_transferred(project, job, source)).digest}
     else:

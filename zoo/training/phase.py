@@ -34,7 +34,7 @@ from zoo.training.optimiser import carry_moments, clip_gradients, make_optimiser
 from zoo.training.read_rows import carried, follow, narrow, read_pieces, widen
 from zoo.training.resume import Saved, Scratch
 from zoo.training.targets import Targets, TargetSource, live
-from zoo.training.trainee import draw_cheaply, freeze, set_dropout
+from zoo.training.trainee import draw_cheaply, freeze, part_paces, set_dropout
 from zoo.training.words import WordModel, reads_words, tap_on, word_value
 
 LOOKS_PER_PHASE = 50
@@ -319,8 +319,9 @@ class PhaseRun:
 
     def _trained(self) -> Iterator[tuple[nn.Parameter, float]]:
         """Every parameter of this phase, with the pace of its learning rate."""
+        paces = part_paces(self._trainee, self._phase.stage)
         for name, parameter in self._trainee.named_parameters():
-            yield parameter, self._surgery.pace(name)
+            yield parameter, self._surgery.pace(name) * paces.get(id(parameter), 1.0)
         for name in sorted({term.project for term in self._phase.stage.terms if term.project}):
             yield from ((parameter, 1.0) for parameter in self._projections[name].parameters())
 
