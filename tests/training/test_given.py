@@ -117,8 +117,8 @@ def test_a_teacher_without_a_word_head_is_asked_for_no_words(project: Project) -
         f"{pretrained}: these weights have no masked-language-model head: missing"
         " cls.predictions.transform.dense.weight\n"
         "  allowed: a model with its masked-language-model head\n"
-        "  fix: use another teacher (for ELECTRA, the generator), or a method that compares "
-        "no logits on text"
+        "  fix: declare `words` in the teacher's spec to train one, use another teacher (for "
+        "ELECTRA, the generator), or a method that compares no logits on text"
     )
     assert not project.entry("small", "words").transferred.exists()
 

@@ -3,7 +3,7 @@
 from zoo.evaluation.labels import refuse_label_order
 from zoo.evaluation.predictions import read_predictions
 from zoo.paths import EntryFolder, Project
-from zoo.records.gate_file import WORDS, write_gate
+from zoo.records.gate_file import WORDS_KEY, write_gate
 from zoo.records.score import ScoreRecord
 from zoo.records.store import read_record, read_records
 from zoo.records.training import TransferRecord
@@ -42,7 +42,7 @@ def open_word_gate(project: Project, job: WordGateJob) -> None:
     record = read_record(folder.transfer_record(job.seed))
     assert isinstance(record, TransferRecord)
     assert record.held_out is not None
-    write_gate(folder.word_gate, {WORDS: job.gate is None or record.held_out.loss <= job.gate})
+    write_gate(folder.word_gate, {WORDS_KEY: job.gate is None or record.held_out.loss <= job.gate})
 
 
 def _check_labels(folder: EntryFolder, record: ScoreRecord) -> None:

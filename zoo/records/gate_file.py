@@ -17,7 +17,7 @@ def write_gate(path: Path, passed: dict[str, bool]) -> None:
     write_file(path, json.dumps(passed, indent=1, sort_keys=True) + "\n")
 
 
-WORDS = "words"
+WORDS_KEY = "words"
 """What a teacher's masked-language-model head teaches, in its gate file."""
 
 
@@ -44,7 +44,7 @@ def refuse_ungated_words(path: Path, teacher: str) -> None:
     Raises:
         TrainingError: the gate is closed, or its file is missing or damaged.
     """
-    if not _passed(path, WORDS):
+    if not _passed(path, WORDS_KEY):
         raise TrainingError(
             Problem(
                 f"teacher {teacher} on masked tokens",

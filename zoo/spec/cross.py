@@ -20,7 +20,7 @@ from zoo.spec.student import Student, copied_layers
 from zoo.spec.suite import Suite
 from zoo.spec.task import Task, TaskKind
 from zoo.spec.teacher import PretrainedSource, Source, Teacher
-from zoo.spec.words import Words
+from zoo.spec.words import WordHead
 
 
 class Catalogue(Protocol):
@@ -136,7 +136,7 @@ def teacher_findings(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
             yield _vocabulary_path(source.vocabulary.path)
 
 
-def _words_findings(words: Words, source: Source) -> Iterator[Finding]:
+def _words_findings(words: WordHead, source: Source) -> Iterator[Finding]:
     if isinstance(source, PretrainedSource):
         yield Finding(
             ("words",),

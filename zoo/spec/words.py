@@ -23,7 +23,7 @@ class WordTraining(Spec):
     """Seed of masking and data order."""
 
 
-class Words(WordTraining):
+class WordHead(WordTraining):
     """The same with the loss that it must reach."""
 
     gate: WordLoss | None = None
