@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from tests import tiny
 from tests.training.stages import declared, stage, write
+from zoo.documents.table_of_terms import entry_text
 from zoo.errors import TrainingError
 from zoo.models.anatomy import encoder_of, part_parameters, word_head
 from zoo.models.build import MASKED_LM, load_weights
@@ -19,6 +20,7 @@ from zoo.models.word_head import start_word_head
 from zoo.paths import Project
 from zoo.records.store import read_record
 from zoo.records.training import HeldOutRecord, TransferRecord
+from zoo.resolve.entry import read_suite
 from zoo.training import word_head as module
 from zoo.training.corpus import Fold
 from zoo.training.phase import PhaseRun
@@ -234,6 +236,25 @@ def test_stages_that_read_words_wait_for_the_gate(project: Project) -> None:
     assert record in {output.path for output in found["adapted/pretrain"].outputs}
     assert [output.path for output in found["adapted/word-gate"].dependencies] == [record]
     assert "given/word-gate" not in found
+
+
+def test_the_training_is_shown(project: Project) -> None:
+    """Its budget, what it does not train, and what it is not trained on."""
+    shown = entry_text(read_suite(project, "small").entries["adapted"])
+    assert shown.split("\n\n")[-1] == (
+        "stage 'masked-language-model head' on the corpus, body frozen\n"
+        "  40 steps, batch size 16, learning rate 0.003, linear after 10% warm-up\n"
+        "  1 of 10 documents held out\n"
+        "  term  loss         student  teacher  weight\n"
+        "  mlm   hard_labels  logits   labels   1"
+    )
+    path = project.specs / "small" / "teachers" / "adapted.yaml"
+    path.write_text(
+        path.read_text().replace("  held_out_every", "  encoder: 0.1\n  held_out_every")
+    )
+    shown = entry_text(read_suite(project, "small").entries["adapted"])
+    assert "on the corpus\n" in shown
+    assert "\n  all but the head at 0.1 of the learning rate, 1 of 10 documents held out\n" in shown
 
 
 def test_a_killed_training_goes_on_to_the_same_bits(
