@@ -39,9 +39,9 @@ class Stage:
     """One phase of training.
 
     `share` is its part of the budget of its kind of data. `frozen` are the parts of the student
-    that this stage does not train, `paces` what learning rates of parts are multiplied with.
-    `optimiser` says whether the moments of the stage before are
-    carried on. `note` is what a reader of the table must know beside it.
+    that this stage does not train, `paces` what the learning rates of parts are multiplied with.
+    `optimiser` says whether the moments of the stage before are carried on. `note` is what a reader
+    of the table must know beside it.
     """
 
     name: str

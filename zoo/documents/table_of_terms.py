@@ -98,6 +98,8 @@ def _head(stage: Stage) -> str:
     head = f"stage {stage.name!r} on {data[stage.data]}"
     if stage.frozen:
         head += f", {', '.join(stage.frozen)} frozen"
+    for part, pace in stage.paces.items():
+        head += f", {part} at {pace:g} of the learning rate"
     if stage.leave is not None:
         head += f", stopped when {stage.leave.term} is below {stage.leave.threshold:g}"
     return head

@@ -1,5 +1,6 @@
 """The gate stages: the tasks on which a teacher is good enough to distil from, and its words."""
 
+from zoo.errors import MeasurementError, Problem, at
 from zoo.evaluation.labels import refuse_label_order
 from zoo.evaluation.predictions import read_predictions
 from zoo.paths import EntryFolder, Project
@@ -37,11 +38,15 @@ def open_word_gate(project: Project, job: WordGateJob) -> None:
 
     Raises:
         ZooError: the record of its training is missing or damaged.
+        MeasurementError: it is that of another training.
     """
     folder = project.entry(job.suite, job.entry)
-    record = read_record(folder.transfer_record(job.seed))
-    assert isinstance(record, TransferRecord)
-    assert record.held_out is not None
+    path = folder.transfer_record(job.seed)
+    record = read_record(path)
+    if not isinstance(record, TransferRecord) or record.held_out is None:
+        given, allowed = "states no loss on held-out text", "the record of a teacher with `words`"
+        remedy = "build the teacher again with `zoo run`"
+        raise MeasurementError(Problem(at(path), given, allowed, remedy))
     write_gate(folder.word_gate, {WORDS_KEY: job.gate is None or record.held_out.loss <= job.gate})
 
 

@@ -66,7 +66,7 @@ _BERT = Anatomy(
     head_dense="cls.predictions.transform.dense",
     head_norm="cls.predictions.transform.LayerNorm",
     decoder="cls.predictions.decoder",
-    decoding=("cls",),
+    decoding=("cls.predictions",),
     token_types=True,
 )
 _ROBERTA = replace(

@@ -43,7 +43,6 @@ MLM = Term("mlm", hard_labels, LOGITS)
 def words_plan(words: WordTraining) -> tuple[Phase, ...]:
     """Training of a masked-language-model head, the rest of the model frozen or slower."""
     moves = words.encoder > 0.0
-    rest = f"all but the head at {words.encoder:g} of the learning rate, " if moves else ""
     stage = Stage(
         "masked-language-model head",
         "corpus",
@@ -51,7 +50,7 @@ def words_plan(words: WordTraining) -> tuple[Phase, ...]:
         frozen=() if moves else ("body",),
         paces={"body": words.encoder} if moves else {},
         masking=Masking(words.mask_fraction),
-        note=f"{rest}1 of {words.held_out_every} documents held out",
+        note=f"1 of {words.held_out_every} documents held out",
     )
     return (Phase(stage, words.optimise),)
 
