@@ -75,7 +75,7 @@ method: {name: tinybert}
 
 @pytest.fixture(scope="module")
 def headless(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of data with a trained model that has a pooler, and no masked-language-model head any more."""
+    """A folder of data with a trained model: with a pooler, without its masked-LM head."""
     root = tmp_path_factory.mktemp("headless")
     project = Project(root / "project")
     write(project, {"suite.yaml": SUITE, "teachers/whole.yaml": PRETRAINED})
