@@ -77,6 +77,19 @@ def test_a_suite_that_has_all_is_fine(data: Path) -> None:
     )
 
 
+def test_an_optional_task_that_is_absent_is_no_fault(data: Path) -> None:
+    """Builds skip it; what to do about it is told all the same."""
+    Path("specs/s/suite.yaml").write_text(
+        SUITE.replace("bench:", "  rte: {max_length: 32, optional: true}\nbench:")
+    )
+    found, code = told()
+    assert code == 0
+    assert found["s rte/train"]["state"] == "note"
+    assert found["s rte/train"]["found"].endswith("; optional: builds skip it")
+    assert str(data / "glue/RTE/train.tsv") in found["s rte/train"]["found"]
+    assert found["s rte/train"]["remedy"] == "put the file there"
+
+
 def test_what_a_suite_lacks_is_told_with_its_remedy(data: Path, tmp_path: Path) -> None:
     """The exit code is 1 where one suite was asked about."""
     (data / "glue/SST-2/dev.tsv").unlink()

@@ -25,7 +25,7 @@ from zoo.paths import Project, data_folder, find_project
 from zoo.pipeline.inputs import inputs_job
 from zoo.records.environment import cpu_lines, instruction_sets, processor
 from zoo.resolve.entry import read_suite
-from zoo.spec.jobs import Input
+from zoo.spec.jobs import Input, TaskInput
 from zoo.spec.load import suite_names
 
 HUB_SECONDS = 5.0
@@ -220,7 +220,10 @@ def _input(suite: str, name: str, given: Input, hub: Diagnosis, *, verify: bool)
     if on_hub and hub.state == "fine":
         return Diagnosis(suite, name, f"will be downloaded from the hub ({told})")
     remedies = [*(holding.remedy for holding in places), hub.remedy if on_hub else ""]
-    return Diagnosis(suite, name, told, "missing", ", or ".join(filter(None, remedies)))
+    remedy = ", or ".join(filter(None, remedies))
+    if isinstance(given, TaskInput) and given.optional:
+        return Diagnosis(suite, name, f"{told}; optional: builds skip it", "note", remedy)
+    return Diagnosis(suite, name, told, "missing", remedy)
 
 
 def _told(holding: Holding) -> str:
