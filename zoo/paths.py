@@ -149,6 +149,11 @@ class EntryFolder:
         return self.root / "gate.json"
 
     @property
+    def word_gate(self) -> Path:
+        """Whether what a teacher predicts for masked tokens may be read."""
+        return self.root / "word-gate.json"
+
+    @property
     def runs(self) -> Path:
         """The models of its runs, by task and seed."""
         return self.root / "runs"

@@ -164,7 +164,7 @@ significantly the best of 2.
 | kd | kd | 82.0 ± 2.0 | -8.0 ± 1.0 | +12.0 ± 1.0 ▲ | 0.00123 M (100 %) | 0.00500 fp32 | 1.50 (0.50 x) |
 | finetune | finetune | 70.0 ± 2.0 | -20.0 ± 1.0 ▼ |  | 0.00123 M (100 %) | 0.00500 fp32 | 1.50 (0.50 x) |
 
-- mean: over sentiment, x 100; ± is half the 95 % interval over examples and seeds.
+- mean: over sentiment, x 100; ± is half the 95 % interval over examples. Seeds: 1, 2.
 - to teacher, to twin: difference of the means; the twin is the same student trained on labels alone.
 - MB, ms: of the fastest runtime, torch-fp32, at batch x length 1x8; x: relative to the teacher. \
 Scores are those of the PyTorch model.
@@ -250,7 +250,9 @@ def test_the_interval_of_a_mean_covers_its_seeds(records: Any) -> None:
     known = mean("kd", 0.82, (1, 1))
     wide = known.summary.model_copy(update={"seeds_low": 0.7, "seeds_high": 0.9})
     found = statistics(known.model_copy(update={"summary": wide}))
-    assert "| 82.0 ± 10.0 |" in overview_text("tiny", rows_of(records), found)
+    text = overview_text("tiny", rows_of(records), found)
+    assert "| 82.0 ± 10.0 |" in text
+    assert "half the 95 % interval over examples and seeds. Seeds: 1, 2." in text
 
 
 def test_without_statistics_there_is_no_mean(records: Any) -> None:

@@ -97,7 +97,7 @@ def test_the_checkout_answers(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None
         assert out
 
 
-@pytest.mark.parametrize("verb", ["check", "list", "show pocket/kd-2l", "board"])
+@pytest.mark.parametrize("verb", ["check", "list", "show pocket/kd-2l", "board", "doctor pocket"])
 def test_json_is_json(zoo: Zoo, project: Project, verb: str) -> None:
     """On standard output, alone."""
     publish_score(project, "kd-2l", 0.8)
@@ -239,6 +239,8 @@ def test_regression_fails_where_something_is_missing(zoo: Zoo, project: Project)
         ("run poket", 2, "poket: not a suite or an entry"),
         ("run pocket/kd-3l", 2, "fix: did you mean 'kd-2l'?"),
         ("run pocket --jobs 0", 2, "--jobs"),
+        ("doctor poket", 2, "poket: there is no suite 'poket'\n  allowed: pocket"),
+        ("doctor pocket --verified", 2, "No such option"),
         ("board --suite poket", 2, "--suite poket: there is no such suite"),
         ("board --format xml", 2, "allowed: table, csv, json, md"),
         ("board", 2, "nothing is published\n  fix: build it with `zoo run pocket`"),

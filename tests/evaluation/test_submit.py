@@ -140,8 +140,14 @@ def test_the_first_seed_answers_unless_another_is_asked_for(project: Project) ->
             "--split tset: there is no such split\n  allowed: test, dev\n  fix: did",
         ),
         ({"task": "sentiment"}, "small/e: --task sentiment: not one of its official tasks\n"),
-        ({"seed": 3}, "small/e: --seed 3: no run with this seed\n  allowed: 1, 2"),
-        ({"seed": 2, "task": "squad-v2.0"}, "small/e: --seed 2: no run with this seed"),
+        (
+            {"seed": 3, "task": "sst2"},
+            "small/e: --seed 3: no run with this seed on sst2\n  allowed: 1, 2",
+        ),
+        (
+            {"seed": 2},
+            "small/e: --seed 2: no run with this seed on squad-v2.0\n  allowed: 1\n  fix: ",
+        ),
         ({"out": Path("specs")}, "--out specs: already exists\n  allowed: a new folder"),
     ],
 )

@@ -172,8 +172,8 @@ def test_weights_without_a_word_head_are_told(tmp_path: Path) -> None:
         f"{tmp_path / 'it'}: these weights have no masked-language-model head: missing"
         " generator_predictions.dense.weight\n"
         "  allowed: a model with its masked-language-model head\n"
-        "  fix: use another teacher (for ELECTRA, the generator), or a method that compares "
-        "no logits on text"
+        "  fix: declare `words` in the teacher's spec to train one, use another teacher (for "
+        "ELECTRA, the generator), or a method that compares no logits on text"
     )
 
 

@@ -15,6 +15,8 @@ from zoo.pipeline.sync import pipeline_files
 from zoo.resolve.entry import read_suites
 from zoo.spec.jobs import FileInput, InputsJob, ModelInput, TaskInput
 from zoo.spec.load import BOARD_PIPELINE
+from zoo.spec.shape import Shape
+from zoo.spec.teacher import HubSource
 
 CHECKOUT = Project(Path(__file__).parents[2])
 SUITE = """\
@@ -221,3 +223,13 @@ def test_a_dry_run_follows_a_changed_input(
     measuring = {f"s/{e} {name}" for e in ("t", "tiny") for name in ("score", "export")}
     assert measuring | {"s/t gate", "s/tiny latency", "s/board board"} <= set(found)
     assert not {"s/t pretrain", "s/t train-sst2-1", "s/tiny transfer"} & set(found)
+
+
+def test_declared_files_are_what_they_are_wherever_they_lie(project: Project) -> None:
+    """Nothing is looked at: neither a folder nor the hub can change them."""
+    files = {"tokenizer.json": "b" * 64, "config.json": "a" * 64, "model.safetensors": "c" * 64}
+    shape = Shape(layers=2, hidden=32, heads=2, intermediate=64, vocabulary=92)
+    source = HubSource(id="some/model", revision="d" * 40, files=files, shape=shape)
+    job = InputsJob(suite="s", entry="inputs", inputs={"it": ModelInput(source=source)})
+    told = "".join(f"{files[name]}  {name}\n" for name in sorted(files))
+    assert current_inputs(project, job) == {"it": told}

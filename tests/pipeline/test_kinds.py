@@ -16,6 +16,14 @@ from zoo.pipeline.kinds import STAGE_KINDS, StageKind, code_roots
 from zoo.pipeline.params import SYNC
 from zoo.pipeline.sync import pipeline_files, write_pipelines
 
+WORDED = (
+    ASSISTED["teachers__assistant"]
+    + """\
+words:
+  corpus: {kind: pocket, documents: 40}
+  optimise: {steps: 4, max_length: 16}
+"""
+)
 CHECKOUT = Project(Path(__file__).parents[2])
 KINDS = [pytest.param(kind, id=kind.name) for kind in STAGE_KINDS.values()]
 
@@ -44,7 +52,8 @@ def test_its_code_has_a_fingerprint(kind: StageKind) -> None:
 @pytest.fixture
 def project(load: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A synced project that has stages of all kinds, as the working folder."""
-    suite = load(**ASSISTED, studies__s="entry: kd\naxes:\n  method.temperature: [1]\n")
+    study = "entry: kd\naxes:\n  method.temperature: [1]\n"
+    suite = load(**ASSISTED, teachers__worded=WORDED, studies__s=study)
     project = Project(tmp_path)
     write_pipelines(project, pipeline_files({"tiny": suite}))
     monkeypatch.chdir(tmp_path)

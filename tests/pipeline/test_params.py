@@ -206,19 +206,39 @@ def test_equal_texts_are_equal_jobs(load: Any, files: dict[str, str], tmp_path: 
         written(tmp_path, compile_suite(load())[0]).text("trian")
 
 
-def test_runs_of_a_stage_are_every_task_with_every_seed(load: Any) -> None:
+def test_runs_of_a_task_stand_together(load: Any) -> None:
     """What a grid cannot say is never written."""
     suite = load(suite=SUITE.replace("[1]", "[1, 2]"))
     pipeline = next(one for one in compile_suite(suite) if one.entry == "kd")
     stage = pipeline.stages[0]
-    fewer = two_tasks_without_one(stage)
-    with pytest.raises(AssertionError, match="every task with every seed"):
-        params_text(Pipeline("tiny", "kd", (fewer,)))
-
-
-def two_tasks_without_one(stage: PipelineStage) -> PipelineStage:
-    """The stage with one seed of a second task only."""
     ours = runs(stage.job)
     other = ours[0].model_copy(update={"task": "inference"})
-    job = stage.job.model_copy(update={"runs": (*ours, other)})
-    return PipelineStage(stage.kind, stage.name, job, (), ())
+    job = stage.job.model_copy(update={"runs": (ours[0], other, ours[1])})
+    mixed = PipelineStage(stage.kind, stage.name, job, (), ())
+    with pytest.raises(AssertionError, match="runs of a task stand together"):
+        params_text(Pipeline("tiny", "kd", (mixed,)))
+
+
+def test_seeds_of_tasks_come_back(load: Any, tmp_path: Path) -> None:
+    """Written once for all tasks that have those of the first, and for each that has others."""
+    tasks = "  sentiment: {train: 48, dev: 32, max_length: 16}\n"
+    more = "  inference: {max_length: 16, seeds: [3, 1]}\n  paraphrase: {max_length: 16}\n"
+    suite = load(suite=SUITE.replace(tasks, tasks + more).replace("[1]", "[1, 2]"))
+    pipeline = next(one for one in compile_suite(suite) if one.entry == "kd")
+    file = written(tmp_path, pipeline)
+    score = next(stage for stage in pipeline.stages if stage.name == "score")
+    grid = file.stages["score"]["runs"]
+    assert grid["seeds"] == [1, 2]
+    assert list(grid["other_seeds"].values()) == [[3, 1]]
+    assert file.job("score", ScoreJob) == score.job
+    seeds = [(run.task, run.seed) for run in score.job.runs]
+    assert seeds == [
+        ("sentiment", 1),
+        ("sentiment", 2),
+        ("inference", 3),
+        ("inference", 1),
+        ("paraphrase", 1),
+        ("paraphrase", 2),
+    ]
+    export = next(stage for stage in pipeline.stages if stage.name == "export")
+    assert {run.seed for run in export.job.runs} == {1}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.pipeline.conftest import SUITE
 from tests.pipeline.test_compile import leaves, needs, refuse_orphans
 from zoo.errors import SpecError
 from zoo.paths import Project, write_file
@@ -61,6 +62,15 @@ def test_a_base_with_other_seeds_is_built(studied: Any) -> None:
         "build/tiny/teacher/gate.json",
         "build/tiny/teacher/runs/sentiment/1",
     )
+
+
+def test_seeds_of_a_task_are_the_studys_unless_it_states_its_own(studied: Any) -> None:
+    tasks = SUITE.replace("max_length: 16}\n", "max_length: 16, seeds: [4, 1]}\n", 1)
+    base, *others = expand(studied(KD, suite=tasks), "s")
+    assert base.entry.name == "kd"
+    assert {tuple(one.runs) for one in others} == {("sentiment-4", "sentiment-1")}
+    base, *_ = expand(studied(KD + "seeds: [2, 3]\n", suite=tasks), "s")
+    assert list(base.runs) == ["sentiment-2", "sentiment-3"]
 
 
 def test_a_timed_base_is_the_entry_only_with_its_first_seed(

@@ -18,6 +18,7 @@ from zoo.spec.recipe import Recipe, StudentRecipe, TeacherRecipe
 from zoo.spec.shape import Shape
 from zoo.spec.student import Student
 from zoo.spec.teacher import HubSource, PretrainedSource
+from zoo.spec.words import WordHead, WordTraining
 
 Digests = dict[tuple[str, str], str]
 Edit = Callable[[str, str, str], LoadedSuite]
@@ -113,6 +114,14 @@ def _below(part: str) -> dict[str, str]:
     return {key.removeprefix(f"{part}."): SOURCE[key] for key in SOURCE if key.startswith(part)}
 
 
+WORDS = {
+    "corpus": "{kind: pocket, documents: 77}",
+    "held_out_every": "20",
+    "optimise": "{steps: 5, max_length: 48}",
+    "encoder": "0.1",
+    "mask_fraction": "0.2",
+    "seed": "3",
+}
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 DATA = {
     "pocket_seed": "5",
@@ -136,6 +145,8 @@ DATA = {
         (METHODS.classes["distilbert"], {"name": "", **DISTIL}),
         (PocketCorpus, {"kind": "", **_below("corpus")}),
         (Shape, {"family": "", **_below("shape")}),
+        (WordTraining, WORDS),
+        (WordHead, {"gate": "", **WORDS}),
         (PretrainedSource, {"kind": "", **{key.partition(".")[0]: "" for key in SOURCE}}),
     ],
 )
@@ -280,6 +291,22 @@ def test_the_teachers_source_decides(
     kept = re.sub(rf"^{indent}{key}: .*\n", "", tail, count=1, flags=re.MULTILINE)
     changes = {"teachers/t.yaml": f"{head}{place}{indent}{key}: {SOURCE[field]}\n{kept}"}
     assert touched(digests(load({})), digests(load(changes))) == of(*EVERYONE)
+
+
+@pytest.mark.parametrize("field", [*WORDS, "gate"])
+def test_the_training_of_a_word_head_decides(
+    load: Load, digests: Look, lineage: dict[str, str], field: str
+) -> None:
+    """It changes the teacher that it adapts and all below; its gate changes nothing."""
+
+    def adapted(stated: dict[str, str]) -> Digests:
+        words = f"words: {flow(stated)}\n"
+        return digests(load(lineage | {"teachers/a.yaml": lineage["teachers/a.yaml"] + words}))
+
+    base = {"corpus": "{kind: pocket}", "optimise": "{steps: 4, max_length: 48}"}
+    before, after = adapted(base), adapted(base | {field: (WORDS | {"gate": "4.5"})[field]})
+    assert touched(before, after) == (set() if field == "gate" else of("a", "helped"))
+    assert touched(digests(load(lineage)), before) == of("a", "helped")
 
 
 def test_the_generated_datas_seed_decides(load: Load, edit: Edit, digests: Look) -> None:

@@ -6,16 +6,20 @@ from typing import Any
 
 import pytest
 
+from zoo.data.inputs import files_text
 from zoo.paths import Project
+from zoo.pipeline.compile import compile_suite
+from zoo.pipeline.inputs import inputs_job
 from zoo.resolve.entry import read_suites, resolve_suite
-from zoo.spec.base import digest
+from zoo.spec.base import content, digest
 from zoo.spec.corpus import FolderCorpus, HubCorpus, PocketCorpus
 from zoo.spec.data import FolderData, GlueData, PocketData, SquadData, SuiteData
 from zoo.spec.jobs import PretrainJob
-from zoo.spec.recipe import RunRecipe
+from zoo.spec.recipe import RunRecipe, weights_declared
 from zoo.spec.shape import Shape
 from zoo.spec.task import GLUE, TASKS
 from zoo.spec.teacher import FolderSource, HubSource
+from zoo.spec.weights import FolderPlace
 
 CHECKOUT = Project(Path(__file__).parents[2])
 INPUTS = {"train": "1" * 64, "start": "2" * 64, "teacher": "3" * 64}
@@ -92,6 +96,55 @@ def test_the_same_bytes_are_the_same_weights_wherever_they_lie() -> None:
     assert len({job.declared for job in jobs}) == 3
     assert len({job.digest({"weights": "1" * 64}) for job in jobs}) == 1
     assert len({job.digest({"weights": str(n) * 64}) for n, job in enumerate(jobs)}) == 3
+
+
+def placed(load: Any, places: str) -> Any:
+    """The small suite with a teacher and a student's start that name places of their files."""
+    files = ", ".join(f"{name}: {'c' * 64}" for name in ("config.json", "vocab.txt"))
+    hub = (
+        f"{{kind: hub, id: a/b, revision: {REVISION},"
+        f" files: {{{files}, model.safetensors: {'d' * 64}}}, {places} "
+    )
+    shape = "shape: {layers: 4, hidden: 48, heads: 4, intermediate: 96, vocabulary: 512}"
+    student = f"teacher: t\nstudent: {{layers: 2, start: {hub}}}}}\nmethod: {{name: finetune}}\n"
+    teacher = f"source: {hub}{shape}}}\noptimise: {{epochs: 2}}\n"
+    return load({"teachers/t.yaml": teacher, "finetune.yaml": student})
+
+
+def test_places_decide_nothing(load: Any) -> None:
+    """No recipe, run or input knows of them; the stage that takes the weights alone does."""
+    near, far = "places: [{kind: folder, path: models/m}],", ""
+    here, there = (resolve_suite(placed(load, places)) for places in (near, far))
+    for name in ("t", "finetune", "kd", "distil"):
+        one, other = here.entries[name], there.entries[name]
+        assert one.recipe == other.recipe
+        assert one.declared_runs == other.declared_runs
+    looked_at = [
+        {name: files_text(given) for name, given in inputs_job(suite).inputs.items()}
+        for suite in (here, there)
+    ]
+    assert looked_at[0] == looked_at[1]
+    jobs = {
+        each.entry: stage.job
+        for each in compile_suite(here)
+        for stage in each.stages
+        if isinstance(stage.job, PretrainJob)
+    }
+    assert {name: job.places for name, job in jobs.items()} == dict.fromkeys(
+        ("t", "finetune"), (FolderPlace(path="models/m"),)
+    )
+    for job in jobs.values():
+        bare = job.model_copy(update={"places": ()})
+        assert (job.declared, job.digest(INPUTS)) == (bare.declared, bare.digest(INPUTS))
+
+
+def test_a_source_without_files_is_written_as_before_there_were_any() -> None:
+    """So that what is declared of it, and every hash of that, stays."""
+    source = HubSource(id="someone/model", revision=REVISION, shape=SHAPE)
+    assert not {"files", "places"} & source.model_dump().keys()
+    named = source.model_copy(update={"files": {"config.json": "c" * 64}})
+    assert weights_declared(named) != weights_declared(source)
+    assert content(named) == content(source)
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_a_corpus_method_without_a_budget(load: Load, files: dict[str, str]) -> 
             "- source\n",
             (
                 "specs/small/teachers/t.yaml:1: this is not a mapping\n"
-                "  allowed: the keys note, source, optimise, tasks, gates"
+                "  allowed: the keys note, source, words, optimise, tasks, gates"
             ),
         ),
         (

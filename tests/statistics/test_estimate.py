@@ -1,5 +1,7 @@
 """Estimates and their uncertainty over examples and seeds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm, t
@@ -9,6 +11,7 @@ from zoo.statistics.estimate import (
     Draws,
     Estimate,
     SeedPart,
+    _of_unequal_seeds,
     difference,
     mean_of,
     over_examples,
@@ -146,8 +149,65 @@ def test_means_over_independent_splits_are_as_certain_as_they_should_be() -> Non
     assert over_examples(mean_of(splits)).variance == pytest.approx(expected, rel=0.1)
 
 
-def test_means_of_splits_with_other_seeds_know_no_spread() -> None:
-    one, other = several(1), several(2, seeds=2)
+def test_a_mean_over_splits_one_of_which_has_a_single_seed_knows_no_spread() -> None:
+    one, other = several(1), several(2, seeds=1)
     mean = mean_of([one, other])
     assert mean.observed == pytest.approx([(one.observed.mean() + other.observed.mean()) / 2])
     assert over_seeds(mean).seed_parts == ()
+
+
+def test_splits_count_the_same_in_a_mean_however_many_seeds_they_have() -> None:
+    splits = [several(1, seeds=2), several(2, seeds=5), several(3)]
+    mean = over_seeds(mean_of(splits))
+    assert mean.value == pytest.approx(np.mean([one.observed.mean() for one in splits]))
+    resampled = np.mean([one.resampled.mean(0) for one in splits], axis=0)
+    assert mean.resampled == pytest.approx(resampled)
+
+
+def test_the_spread_of_a_mean_over_unequal_seeds_loop_by_loop() -> None:
+    """Deviations of splits that share a seed add up; those of other seeds are independent."""
+    splits = [several(1, deviation=0.3), several(2, seeds=5, deviation=0.3)]
+    variance = 0.0
+    for seed in range(5):
+        moved = 0.0
+        for one in splits:
+            count = len(one.seeds)
+            if seed < count:
+                deviation = one.observed[seed] - one.observed.mean()
+                moved += deviation / np.sqrt(count * (count - 1)) / 2
+        variance += moved**2
+    (part,) = over_seeds(mean_of(splits)).seed_parts
+    assert part.raw == pytest.approx(variance)
+    assert 0 < part.variance < part.raw
+
+
+def test_splits_of_no_common_seed_add_their_variances() -> None:
+    one, other = several(1, seeds=2), several(2, seeds=3)
+    other = replace(other, seeds=(7, 8, 9))
+    (part,) = over_seeds(mean_of([one, other])).seed_parts
+    own = [over_seeds(draws).seed_parts[0] for draws in (one, other)]
+    assert part.raw == pytest.approx(sum(each.raw for each in own) / 4)
+    spread = sum((each.raw / 4) ** 2 / each.degrees for each in own)
+    assert part.degrees == pytest.approx(max(part.raw**2 / spread, 1))
+
+
+def test_equal_seeds_are_unequal_ones_that_happen_to_agree() -> None:
+    """What is done for unequal seeds leaves equal ones as they are."""
+    splits = [several(1), several(2)]
+    expected, found = mean_of(splits), _of_unequal_seeds(splits)
+    assert found.seeds == expected.seeds
+    assert found.observed == pytest.approx(expected.observed)
+    assert found.resampled == pytest.approx(expected.resampled)
+    assert found.degrees == pytest.approx(2)
+
+
+def test_what_is_undefined_on_one_split_is_undefined_in_the_mean() -> None:
+    one, other = several(1), several(2, seeds=2)
+    other = replace(other, observed=np.array([0.5, np.nan]))
+    assert not over_seeds(mean_of([one, other])).is_usable
+
+
+def test_seeds_that_are_all_alike_leave_the_least_degrees_of_freedom() -> None:
+    splits = [replace(several(1), observed=np.full(3, 0.5)), several(2, seeds=2)]
+    splits[1] = replace(splits[1], observed=np.full(2, 0.5))
+    assert mean_of(splits).degrees == 1

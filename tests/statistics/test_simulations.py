@@ -10,7 +10,14 @@ from scipy.stats import binom
 
 from tests.statistics.boards import DIGEST, World, classified, scored
 from zoo.records.statistics import SuiteStatistics
-from zoo.statistics.estimate import Draws, Estimate, difference, over_examples, over_seeds
+from zoo.statistics.estimate import (
+    Draws,
+    Estimate,
+    difference,
+    mean_of,
+    over_examples,
+    over_seeds,
+)
 from zoo.statistics.resample import bootstrap_weights
 from zoo.statistics.standing import ScoredRuns, suite_statistics
 from zoo.statistics.sums import FloatArray
@@ -201,3 +208,21 @@ def test_intervals_of_differences_cover_nineteen_times_in_twenty(
         estimate = difference(*(draws_of(runs, weights) for runs in right))
         covered += covers(estimate, 0.05)
     assert least(boards, 0.935) <= covered <= most(boards, 0.985)
+
+
+@pytest.mark.parametrize("boards", SIZES)
+@pytest.mark.parametrize(
+    ("seeds", "luck"), [((3, 5), 0.1), ((3, 5), 0.5), ((2, 5), 0.1), ((5, 3, 3), 0.1)]
+)
+def test_intervals_of_means_over_unequal_seeds_cover_nineteen_times_in_twenty(
+    seeds: tuple[int, ...], luck: float, boards: int
+) -> None:
+    random = np.random.default_rng(9)
+    world, examples, accuracy = World(luck=luck), 300, 0.75
+    weights = [few_weights(examples)[np.random.default_rng(n).permutation(400)] for n in seeds]
+    covered = 0
+    for _ in range(boards):
+        right = [world.right(random, [world.skill(accuracy)], n, examples)[0][0] for n in seeds]
+        draws = [draws_of(one, other) for one, other in zip(right, weights, strict=True)]
+        covered += covers(over_seeds(mean_of(draws)), accuracy)
+    assert least(boards, 0.91) <= covered <= most(boards, 0.99)

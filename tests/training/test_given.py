@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import PreTrainedModel
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, PreTrainedModel
 
 from tests import tiny
 from tests.training.stages import stage
+from zoo.data.pieces import located_pieces, piece_ids
 from zoo.errors import CheckpointError
 from zoo.models.anatomy import encoder_of, word_head
 from zoo.models.build import MASKED_LM, Head, build, load_weights
@@ -115,8 +117,8 @@ def test_a_teacher_without_a_word_head_is_asked_for_no_words(project: Project) -
         f"{pretrained}: these weights have no masked-language-model head: missing"
         " cls.predictions.transform.dense.weight\n"
         "  allowed: a model with its masked-language-model head\n"
-        "  fix: use another teacher (for ELECTRA, the generator), or a method that compares "
-        "no logits on text"
+        "  fix: declare `words` in the teacher's spec to train one, use another teacher (for "
+        "ELECTRA, the generator), or a method that compares no logits on text"
     )
     assert not project.entry("small", "words").transferred.exists()
 
@@ -135,6 +137,29 @@ def test_methods_that_need_no_words_take_such_a_teacher(project: Project) -> Non
     trained = project.entry("small", "plain").checkpoint("sentiment", 1)
     ours = load_weights(trained, SENTIMENT, seed=0)
     torch.testing.assert_close(encoded(ours), encoded(source), rtol=0, atol=1e-5)
+
+
+def test_what_a_tokenizer_file_cuts_and_pads_is_not_taken_over(project: Project) -> None:
+    """Files of models that embed sentences say to cut at 128 pieces and fill up to them."""
+    folder = bring(project, tiny.model())
+    backend = tiny.tokenizer().backend_tokenizer
+    backend = Tokenizer.from_str(backend.to_str())
+    backend.enable_truncation(6)
+    backend.enable_padding(length=6)
+    backend.save(str(folder / "tokenizer.json"))
+    text = " ".join(tiny.tokenizer().convert_ids_to_tokens(list(range(10, 40))))
+    (whole,) = piece_ids([text], tiny.tokenizer())
+    assert len(whole) > 6
+    assert len(backend.encode(text).ids) == len(backend.encode("a").ids) == 6
+    stage(project, "big/pretrain")
+    pretrained = project.entry("small", "big").pretrained
+    for place in (folder, pretrained):
+        assert next(piece_ids([text], load_tokenizer(place))) == whole
+        assert next(located_pieces([text], load_tokenizer(place))).ids == whole
+        assert len(next(located_pieces(["a"], load_tokenizer(place))).ids) < 6
+    taken = AutoTokenizer.from_pretrained(pretrained)
+    assert taken(text)["input_ids"][1:-1] == whole
+    assert taken(text, truncation=True)["input_ids"][1:-1] == whole
 
 
 def test_a_student_whose_words_were_trained_keeps_its_head(project: Project) -> None:

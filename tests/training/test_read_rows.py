@@ -21,7 +21,7 @@ from zoo.distil.surgery import Continue, StageProgress
 from zoo.errors import TrainingError
 from zoo.models.build import MASKED_LM, Head, build
 from zoo.spec.task import TASKS
-from zoo.training import read_rows
+from zoo.training import phase, read_rows
 from zoo.training.group import ProcessGroup
 from zoo.training.loop import Outcome, train
 from zoo.training.read_rows import ReadRows, follow, narrow, read_pieces, widen
@@ -184,6 +184,29 @@ def test_carried_moments_are_those_of_all_rows(tmp_path: Path, narrowed: list[fl
     whole, ours = trained_whole(setup), train(setup.work())
     assert len(narrowed) == 4
     assert tiny.same_weights(ours.model, whole.model)
+
+
+def test_moments_of_all_rows_are_made_only_where_a_stage_carries_them_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take as much memory as the embedding twice."""
+    handed: list[bool] = []
+
+    def noted(model: PreTrainedModel, carried_on: AdamW | None) -> None:
+        handed.append(carried_on is not None)
+        widen(model, carried_on)
+
+    monkeypatch.setattr(phase, "widen", noted)
+    stages = tuple(
+        task_stage(LABELS, name=name, share=share, optimiser=optimiser)
+        for name, share, optimiser in (
+            ("a", 0.5, "fresh"),
+            ("b", 0.25, "carry"),
+            ("c", 0.25, "fresh"),
+        )
+    )
+    train(tiny.Setup(tmp_path, stages, optimise=plain(steps=4)).work())
+    assert handed == [True, False, False]
 
 
 @pytest.mark.parametrize("killed_at", [2, 5, 6, 7, 12])

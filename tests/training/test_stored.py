@@ -154,6 +154,15 @@ def test_one_store_serves_methods_that_read_different_places(tmp_path: Path) -> 
     assert len(files(tmp_path)) > len(before)
 
 
+def test_a_last_layer_that_is_read_whole_has_a_store_of_its_own(tmp_path: Path) -> None:
+    """Its products have other numbers of rows, by which a processor may round."""
+    kd, mlkd = setup(tmp_path, "kd"), setup(tmp_path, "mlkd")
+    trained(kd, source(kd, tmp_path))
+
+    assert same(trained(mlkd, source(mlkd, tmp_path)), trained(mlkd, live_steady))
+    assert len({path.parent for path in files(tmp_path)}) == 2
+
+
 def _stores(setting: Setup, made: StoredTargets, folder: Path) -> set[Path]:
     trained(setting, made)
     return {path.parent for path in files(folder)}

@@ -18,6 +18,7 @@ from zoo.board.scores import (
     signs_of,
     standing_columns,
 )
+from zoo.board.seeds import seeds_remark
 from zoo.board.summary import Line, TaskSplit, line_of, place_name, summed_up, task_columns
 from zoo.board.table import Row
 from zoo.records.statistics import MeanStanding
@@ -27,10 +28,10 @@ Means = Mapping[str, MeanStanding]
 """The mean of each entry, by name."""
 
 
-def leaderboard(rows: Sequence[Row], suite: str) -> Table[Row]:
-    """The table of all rows and columns."""
+def leaderboard(rows: Sequence[Row], suite: str, left_out: Sequence[str] = ()) -> Table[Row]:
+    """The table of all rows and columns; a remark names the tasks `left_out`."""
     columns = board_columns(Parts.of(rows), _score_column(rows))
-    return Table(suite, rows, columns, _remarks(rows), SIGNS)
+    return Table(suite, rows, columns, _remarks(rows, left_out), SIGNS)
 
 
 def board_columns(parts: Parts = ANY, score: Column[Row] = SCORE_COLUMN) -> list[Column[Row]]:
@@ -45,12 +46,18 @@ def board_columns(parts: Parts = ANY, score: Column[Row] = SCORE_COLUMN) -> list
 
 
 def summary(
-    rows: Sequence[Row], suite: str, means: Means | None = None, *, ranked: bool = True
+    rows: Sequence[Row],
+    suite: str,
+    means: Means | None = None,
+    *,
+    ranked: bool = True,
+    left_out: Sequence[str] = (),
 ) -> Table[Line[Row]]:
     """One line per entry, one column per task; the best student of each column is bold.
 
     Teachers come first, then students by mean; if not `ranked`, entries keep the order of the rows.
-    `means` gives the uncertainty of the mean; it is known for whole boards only.
+    `means` gives the uncertainty of the mean; it is known for whole boards only. A remark names the
+    tasks `left_out`.
     """
     places = sorted({(row.task, row.split) for row in rows})
     shared = _shared(rows, places)
@@ -68,8 +75,13 @@ def summary(
         *task_columns(rows, places, score),
         *summed_up(cost_columns(Parts.of(rows))),
     ]
-    told = [*_remarks(rows), *(f"{line.name}: {line.shown.note}." for line in yardsticks)]
+    told = [*_remarks(rows, left_out), *(f"{line.name}: {line.shown.note}." for line in yardsticks)]
     return Table(suite, [*yardsticks, *lines], columns, told, SIGNS)
+
+
+def absence_remarks(left_out: Sequence[str]) -> list[str]:
+    """The remark that names the tasks `left_out`; none if there are none."""
+    return [f"Not built, as their data were absent: {', '.join(left_out)}."] if left_out else []
 
 
 def _line_columns(shared: Sequence[TaskSplit], means: Means) -> list[Column[Line[Row]]]:
@@ -150,17 +162,16 @@ def _shared(rows: Sequence[Row], places: Sequence[TaskSplit]) -> list[TaskSplit]
     return [place for place in places if all(place in own for own in filled)]
 
 
-def _remarks(rows: Sequence[Row]) -> list[str]:
-    seeds = sorted({seed for row in rows for seed in row.seeds})
-    only = ", so the spread over seeds is unknown" if len(seeds) == 1 else ""
+def _remarks(rows: Sequence[Row], left_out: Sequence[str]) -> list[str]:
     examples = {(row.task, row.split): row.examples for row in rows}
     sizes = ", ".join(f"{place_name(place)} {examples[place]:,}" for place in sorted(examples))
     cells = ", ".join(sorted({one.cell for row in rows for one in row.runtimes.values()}))
     timed = f"Time at batch x length {cells}; percentiles, bounds and other shapes: latency.csv."
     noted = dict.fromkeys((row.entry, mark) for row in rows for mark in row.marks)
     return [
-        f"Seeds: {', '.join(map(str, seeds))}{only}.",
+        seeds_remark(rows),
         f"Scored examples: {sizes}.",
+        *absence_remarks(left_out),
         *([timed] if cells else []),
         *(f"§ {entry}: {mark}." for entry, mark in noted),
     ]

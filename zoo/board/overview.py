@@ -20,6 +20,7 @@ from zoo.board.columns import Column, Table
 from zoo.board.compared import Compared, compared, means_of
 from zoo.board.render import as_markdown, markdown_table
 from zoo.board.scores import EARLIER, NOTED, SIGNS
+from zoo.board.seeds import seeds_remark
 from zoo.board.summary import Line, place_name
 from zoo.board.table import Row
 from zoo.records.statistics import SuiteStatistics
@@ -82,11 +83,13 @@ def links(folder: str) -> str:
 
 
 def _remarks(lines: Sequence[Compared], statistics: SuiteStatistics | None) -> list[str]:
-    seeds = sorted({seed for line in lines for row in line.rows for seed in row.seeds})
     over = ", ".join(map(place_name, statistics.mean_over)) if statistics else ""
-    spread = "examples and seeds" if len(seeds) > 1 else "examples"
+    means = statistics.means if statistics else ()
+    has_seeds = any(one.summary.seeds_low is not None for one in means)
+    spread = "examples and seeds" if has_seeds else "examples"
+    seeds = seeds_remark(row for line in lines for row in line.rows)
     mean = (
-        f"mean: over {over}, x 100; ± is half the 95 % interval over {spread}."
+        f"mean: over {over}, x 100; ± is half the 95 % interval over {spread}. {seeds}"
         if over
         else "No mean: no task is shared by all entries."
     )

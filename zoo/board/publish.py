@@ -51,11 +51,19 @@ class Board:
     statistics: SuiteStatistics | None
     declared: Declared | None = None
     """What the specs declare now; None where irrelevant."""
+    optional: Sequence[str] = ()
+    """The tasks that are left out where their data are absent."""
 
     @cached_property
     def rows(self) -> list[Row]:
         """The scored answers, one per entry and split."""
         return make_rows(self.records, self.statistics, self.declared)
+
+    @property
+    def left_out(self) -> list[str]:
+        """The optional tasks on which nothing was built."""
+        shown = {row.task for row in self.rows}
+        return [task for task in self.optional if task not in shown]
 
     @property
     def means(self) -> dict[str, MeanStanding]:
@@ -96,11 +104,13 @@ def built_board(project: Project, job: BoardJob, declared: Declared | None = Non
         f"rebuild it with `zoo run {job.suite}`",
     )
     statistics = statistics_of(job.suite, records, stored, project.statistics)
-    return Board(job.suite, records, statistics, declared)
+    return Board(job.suite, records, statistics, declared, job.optional)
 
 
-def published_board(project: Project, suite: str, declared: Declared | None = None) -> Board:
-    """The published board of a suite.
+def published_board(
+    project: Project, suite: str, declared: Declared | None = None, optional: Sequence[str] = ()
+) -> Board:
+    """The published board of a suite, whose specs declare these tasks `optional`.
 
     Raises:
         ZooError: a record contradicts its predictions, or is in the wrong place.
@@ -115,13 +125,13 @@ def published_board(project: Project, suite: str, declared: Declared | None = No
     entries = {record.entry for record in records}
     refuse_unsound(records, entries, stored, project.audited(suite, "published"))
     statistics = statistics_of(suite, records, stored, project.statistics)
-    return Board(suite, records, statistics, declared)
+    return Board(suite, records, statistics, declared, optional)
 
 
 def tables(board: Board, studies: Sequence[Table[Any]] = ()) -> dict[str, str]:
     """The tables by file name; deterministic."""
-    whole = leaderboard(board.rows, board.suite)
-    lines = summary(board.rows, board.suite, board.means)
+    whole = leaderboard(board.rows, board.suite, board.left_out)
+    lines = summary(board.rows, board.suite, board.means, left_out=board.left_out)
     files = {
         PAGE_NAME: as_page(whole, studies),
         "leaderboard.csv": as_csv(whole),

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from zoo.data.inputs_file import skipped_tasks
 from zoo.evaluation.predictions import Predictions, read_predictions
 from zoo.paths import Project
 from zoo.records.measured import RECORD_SCHEMA
@@ -27,7 +28,7 @@ MARGIN = 0.02
 CONFIDENCE = 0.99
 REGRESSION_RESAMPLES = 400
 
-Verdict = Literal["same", "within noise", "improved", "regressed", "missing", "differs"]
+Verdict = Literal["same", "within noise", "improved", "regressed", "missing", "differs", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,21 @@ class Comparison:
 
 
 def compare_suite(project: Project, suite: str) -> Iterator[Comparison]:
-    """Compare every published score and size of a suite with this machine's build."""
+    """Compare every published score and size of a suite with this machine's build.
+
+    Optional tasks that the build skipped are left out.
+    """
     built = {_key(r): r for r in read_records(project.build / suite)}
-    for record in read_records(project.results / suite / "records"):
-        ours = built.get(_key(record))
-        if isinstance(record, ScoreRecord | SizeRecord):
-            yield from _compared(project, record, ours)
+    published = list(read_records(project.results / suite / "records"))
+    skipped = skipped_tasks(project, suite, {record.task for record in published})
+    for record in published:
+        if not isinstance(record, ScoreRecord | SizeRecord):
+            continue
+        if record.task in skipped:
+            fact = f"{record.entry} {record.name}"
+            yield Comparison(fact, "skipped", record.digest[:12], "its data were absent")
+        else:
+            yield from _compared(project, record, built.get(_key(record)))
 
 
 def _key(record: Record) -> tuple[str, str]:

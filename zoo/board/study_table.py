@@ -7,6 +7,7 @@ from typing import Any
 from zoo.board.columns import Absent, Cell, Column, Table, total
 from zoo.board.costs import TRAINING_SECONDS, Parts, cost_columns
 from zoo.board.scores import SCORE_COLUMN, percent, score_columns
+from zoo.board.seeds import seeds_remark
 from zoo.board.study import StudyRow, value_text
 from zoo.board.summary import Line, line_of, place_name, summed_up, task_columns
 from zoo.spec.study import StudyJob
@@ -95,12 +96,10 @@ def _remarks(job: StudyJob, rows: Sequence[StudyRow]) -> list[str]:
         f"{axis} {'as declared' if values[axis] is None else value_text(values[axis])}"
         for axis in job.axes
     )
-    seeds = sorted({seed for row in rows for seed in row.seeds})
-    only = ", so the spread over seeds is unknown" if len(seeds) == 1 else ""
     examples = {(row.task, row.split): row.examples for row in rows}
     sizes = ", ".join(f"{place_name(place)} {count:,}" for place, count in examples.items())
     return [
         f"The base is {job.varied} with {stated}.",
-        f"Seeds: {', '.join(map(str, seeds))}{only}.",
+        seeds_remark(rows),
         f"Scored examples: {sizes}.",
     ]

@@ -90,6 +90,22 @@ def sync(
     _print(verb.check_synced() if check_only else verb.write())
 
 
+@app.command()
+def doctor(
+    suite: Annotated[
+        str | None, typer.Argument(help="Only this suite; exit code 1 if it lacks something.")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Also check the hashes that specs declare.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what this machine is, and what it has of the suites' data and weights."""
+    from zoo.cli import doctor as verb  # noqa: PLC0415
+
+    _end(*verb.doctor(suite, verify=verify, as_json=as_json))
+
+
 @app.command("list")
 def list_entries(as_json: Json = False) -> None:
     """List suites, teachers, entries and studies."""

@@ -12,6 +12,7 @@ from zoo.latency.quantiles import floor
 from zoo.latency.time_runs import measure_runs
 from zoo.paths import Project, find_project, new_folder
 from zoo.pipeline.params import read_job
+from zoo.pipeline.skipped import present_job
 from zoo.records.latency import NOT_AVAILABLE, LatencyRecord, Memory, ModelTiming, Timing
 from zoo.records.text import record_text
 from zoo.spec.base import SHAPE_PATTERN
@@ -82,7 +83,7 @@ def bench(  # noqa: PLR0913  (each is an option of the command)
 
 def _job(project: Project, suite: str, name: str) -> LatencyJob:
     try:
-        return read_job(project, suite, name, "latency", LatencyJob)
+        return present_job(project, read_job(project, suite, name, "latency", LatencyJob))
     except UsageError as error:
         if not name or not (project.pipelines / suite / name / "params.json").is_file():
             raise

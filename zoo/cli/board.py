@@ -7,7 +7,7 @@ from zoo.board.leaderboard import leaderboard, summary
 from zoo.board.page import PAGE_NAME
 from zoo.board.publish import Board, built_board, publish_suite, published_board, would_publish
 from zoo.board.render import as_csv, as_json, as_markdown
-from zoo.board.table import Declared, Row
+from zoo.board.table import Row
 from zoo.board.terminal import as_terminal
 from zoo.cli.target import require_option
 from zoo.errors import Problem, UsageError
@@ -48,10 +48,11 @@ def board(query: Query, form: str) -> str:
     if query.sort is not None:
         rows = _sorted(rows, query)
     if form in DATA:
-        return DATA[form](leaderboard(rows, query.suite))
+        return DATA[form](leaderboard(rows, query.suite, whole.left_out))
     # The statistics of a mean are those of the mean over all tasks.
     means = whole.means if query.task is None else None
-    table = summary(rows, query.suite, means, ranked=query.sort is None)
+    ranked, left_out = query.sort is None, whole.left_out
+    table = summary(rows, query.suite, means, ranked=ranked, left_out=left_out)
     if form == "md":
         return as_markdown(table)
     return f"{as_terminal(table)}\npage: {_page(project, query)}\n"
@@ -75,10 +76,12 @@ def publish(suite: str, *, dry_run: bool) -> str:
 
 
 def _board(project: Project, query: Query) -> Board:
+    suite = read_suite(project, query.suite)
+    declared, optional = suite.declared_runs, suite.loaded.suite.optional_tasks
     if query.built:
-        board = built_board(project, board_job(project, query.suite), _declared(project, query))
+        board = built_board(project, board_job(project, query.suite), declared)
     else:
-        board = published_board(project, query.suite, _declared(project, query))
+        board = published_board(project, query.suite, declared, optional)
     if not board.rows:
         where = "built on this machine" if query.built else "published"
         raise UsageError(
@@ -89,10 +92,6 @@ def _board(project: Project, query: Query) -> Board:
             )
         )
     return board
-
-
-def _declared(project: Project, query: Query) -> Declared:
-    return read_suite(project, query.suite).declared_runs
 
 
 def _page(project: Project, query: Query) -> str:

@@ -2,6 +2,7 @@
 
 import json
 
+from zoo.cli.absence import absence_lines
 from zoo.errors import SpecError
 from zoo.methods import METHODS
 from zoo.paths import find_project
@@ -14,8 +15,9 @@ def check(*, as_json: bool) -> tuple[str, int]:
     Raises:
         SpecError: all problems, unless requested as JSON.
     """
+    project = find_project()
     try:
-        suites = load_suites(find_project(), METHODS)
+        suites = load_suites(project, METHODS)
     except SpecError as error:
         if not as_json:
             raise
@@ -36,4 +38,9 @@ def check(*, as_json: bool) -> tuple[str, int]:
         f"{name}: {', '.join(f'{number} {what}' for what, number in count.items())}: all valid"
         for name, count in counts.items()
     ]
-    return "\n".join(lines), 0
+    skipped = (
+        line
+        for loaded in suites.values()
+        for line in absence_lines(project, loaded, loaded.suite.tasks)
+    )
+    return "\n".join([*lines, *skipped]), 0

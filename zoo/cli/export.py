@@ -14,6 +14,7 @@ from zoo.export.manifest import EXPORT_MANIFEST, write_manifest
 from zoo.export.routes import DEFAULT_ROUTE, ROUTES, Route
 from zoo.paths import Project, find_project, onnx_name
 from zoo.pipeline.params import read_job
+from zoo.pipeline.skipped import present_job
 from zoo.records.environment import capture_environment
 from zoo.records.export import ExportRecord
 from zoo.spec.bench import Precision
@@ -66,7 +67,7 @@ def export(
 
 def _job(project: Project, entry: str) -> ExportJob:
     target = entry_target(project, entry)
-    return read_job(project, target.suite, target.entry, "export", ExportJob)
+    return present_job(project, read_job(project, target.suite, target.entry, "export", ExportJob))
 
 
 def _narrowed(job: ExportJob, task: str | None, precisions: Sequence[str]) -> ExportJob:

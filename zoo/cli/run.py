@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from zoo.cli.absence import absence_lines
 from zoo.cli.build import run_stages
 from zoo.cli.streams import watched_output
 from zoo.cli.target import suite_or_entry
@@ -13,7 +14,7 @@ from zoo.pipeline.locks import building_alone
 from zoo.pipeline.pending import pending
 from zoo.pipeline.sync import drift, pipeline_files
 from zoo.processes import process_count
-from zoo.resolve.entry import read_suites
+from zoo.resolve.entry import ResolvedSuite, read_suites
 from zoo.spec.load import BOARD_PIPELINE
 
 
@@ -35,6 +36,8 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
     stale = list(drift(project, pipeline_files(suites)))
     if stale:
         raise ZooError(*stale)
+    for line in absence_lines(project, suites[suite].loaded, _tasks(suites[suite], entry)):
+        _say(line)
     if dry_run:
         stages = list(pending(project, suites[suite], entry or BOARD_PIPELINE))
         _say("\n".join(["would be built:", *map(str, stages)]) if stages else UP_TO_DATE)
@@ -46,6 +49,13 @@ def run(target: str, *, jobs: int, dry_run: bool) -> int:
             return 0
         _find_scripts()
         return run_stages(project, stages, jobs, build)
+
+
+def _tasks(suite: ResolvedSuite, entry: str | None) -> tuple[str, ...]:
+    """The tasks of an entry, or of a whole suite; a study has none that may be absent."""
+    if entry is None:
+        return tuple(suite.loaded.suite.tasks)
+    return suite.entries[entry].tasks if entry in suite.entries else ()
 
 
 UP_TO_DATE = "up to date"

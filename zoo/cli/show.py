@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from zoo.cli import study
+from zoo.cli.absence import absence_lines
 from zoo.cli.target import entry_target
 from zoo.documents.table_of_terms import entry_text
 from zoo.paths import find_project
@@ -38,7 +39,8 @@ def show(target: str, *, as_json: bool) -> str:
         return study.show_study(resolved, name, as_json=as_json)
     entry = resolved.entries[name]
     if not as_json:
-        return entry_text(entry)
+        skipped = absence_lines(project, resolved.loaded, entry.tasks)
+        return "\n".join([entry_text(entry), *(f"\n{line}" for line in skipped)])
     facts: dict[str, Any] = {
         "entry": str(asked),
         "recipe": digest(entry.recipe),

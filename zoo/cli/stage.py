@@ -9,6 +9,7 @@ from zoo.paths import Project, find_project
 from zoo.pipeline.kinds import INPUTS, STUDY
 from zoo.pipeline.params import ParamsFile
 from zoo.pipeline.progress import BuildProgress
+from zoo.pipeline.skipped import leave_notes, run_present
 from zoo.pipeline.sync import code_text
 from zoo.processes import leads
 from zoo.signals import interruptible, leaving_politely
@@ -58,7 +59,9 @@ def _stage(entry: str, name: str) -> None:
         progress.announce(target.entry, name)
     began = time.monotonic()
     code = code_text(project, kind, job)
-    kind.runner()(project, job)
+    run_present(project, kind, job)
+    if leads():
+        leave_notes(project, job)
     _refuse_other_job(project, target, name, job_text)
     if code_text(project, kind, job) != code:
         raise ZooError(_other_code(f"{target} {name}"))

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from zoo.board.render import as_markdown
+from zoo.board.seeds import seeds_text
 from zoo.board.studies import built_records, published_jobs, published_records, variants_table
 from zoo.board.study import study_rows
 from zoo.board.study_table import study_table
@@ -54,7 +55,8 @@ def show_study(suite: ResolvedSuite, name: str, *, as_json: bool) -> str:
         }
         return json.dumps(facts, indent=1, sort_keys=True)
     tasks = ", ".join(variants[0].entry.tasks)
-    seeds = ", ".join(map(str, study.seeds or suite.loaded.suite.seeds))
+    varied = variants[0].entry
+    seeds = seeds_text({task: varied.suite.seeds_of(task) for task in varied.tasks})
     head = f"{suite.name}/{name}  varies {study.entry} on {tasks}; seeds {seeds}"
     axes = [f"  {axis}: {_listed(values)}" for axis, values in study.axes.items()]
     width = max(len(variant.name) for variant in variants)

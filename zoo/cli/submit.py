@@ -6,6 +6,7 @@ from zoo.cli.target import entry_target
 from zoo.errors import Problem, UsageError, suggestion
 from zoo.paths import find_project
 from zoo.pipeline.params import read_job
+from zoo.pipeline.skipped import present_job
 from zoo.spec.measuring import ScoreJob
 from zoo.spec.recipe import RunRecipe
 
@@ -32,7 +33,7 @@ def submit(entry: str, *, split: str, task: str | None, seed: int | None, out: P
         raise UsageError(Problem(f"--out {out}", "already exists", "a new folder"))
     project = find_project()
     target = entry_target(project, entry)
-    job = read_job(project, target.suite, target.entry, "score", ScoreJob)
+    job = present_job(project, read_job(project, target.suite, target.entry, "score", ScoreJob))
     runs = _runs(str(target), job, task, seed)
     with_test_set = [run for run in runs if run.definition.hidden]
     # SQuAD's test set is not public, which must not block an entry's other tasks.
@@ -58,8 +59,15 @@ def _runs(entry: str, job: ScoreJob, task: str | None, seed: int | None) -> list
         given, near = "not one of its official tasks", suggestion(task, tasks)
         raise UsageError(Problem(f"{entry}: --task {task}", given, ", ".join(sorted(tasks)), near))
     asked = [run for run in official if task in (None, run.task)]
-    wanted, seeds = (asked[0].seed if seed is None else seed, {run.seed for run in asked})
-    if wanted not in seeds:
-        known = ", ".join(map(str, sorted(seeds)))
-        raise UsageError(Problem(f"{entry}: --seed {seed}", "no run with this seed", known))
-    return [run for run in asked if run.seed == wanted]
+    # The seed of the distilled teacher is that of a run on every task.
+    wanted = asked[0].teacher_seed if seed is None else seed
+    found = [run for run in asked if run.seed == wanted]
+    lacking = {run.task for run in asked} - {run.task for run in found}
+    if lacking:
+        given = f"no run with this seed on {', '.join(sorted(lacking))}"
+        seeds = [{run.seed for run in asked if run.task == name} for name in tasks]
+        shared = sorted(set.intersection(*filter(None, seeds)))
+        remedy = "" if task else "name a task that has it, with --task"
+        known = ", ".join(map(str, shared))
+        raise UsageError(Problem(f"{entry}: --seed {seed}", given, known, remedy))
+    return found

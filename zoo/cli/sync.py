@@ -49,7 +49,7 @@ def check_synced() -> str:
 def published_boards(project: Project, suites: dict[str, ResolvedSuite]) -> dict[str, Board]:
     """The published boards by suite, each read once for all that is made from it."""
     return {
-        name: published_board(project, name, suite.declared_runs)
+        name: published_board(project, name, suite.declared_runs, suite.loaded.suite.optional_tasks)
         for name, suite in sorted(suites.items())
         if (project.results / name / "records").is_dir()
     }

@@ -203,7 +203,7 @@ class CorpusFeed:
         self._seed = seed
         self._fraction, smoothing = masking
         special = sorted(int(piece) for piece in tokenizer.all_special_ids)
-        counts = _piece_counts(blocks, len(tokenizer)) if smoothing else torch.ones(len(tokenizer))
+        counts = piece_counts(blocks, len(tokenizer)) if smoothing else torch.ones(len(tokenizer))
         self._weights = draw_weights(counts, special, smoothing)
         self._mask_id = special_id(tokenizer, "mask_token")
         self._pad_id = special_id(tokenizer, "pad_token")
@@ -243,7 +243,8 @@ class CorpusFeed:
         )
 
 
-def _piece_counts(blocks: Blocks | Documents, vocabulary: int) -> Tensor:
+def piece_counts(blocks: Blocks | Documents, vocabulary: int) -> Tensor:
+    """How often each piece occurs in the text that sequences are cut from; (V,) int64."""
     counts = np.zeros(vocabulary, dtype=np.int64)
     shards = blocks.shards
     for start in range(0, shards.tokens, COUNTED_TOKENS):

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from zoo.data.absent import absent_inputs, known_input
+from zoo.data.inputs_file import ABSENT
 from zoo.data.sources import split_file
 from zoo.paths import Project, data_folder, file_sha256, write_file
 from zoo.spec.base import digest
@@ -36,7 +38,7 @@ def look_at_inputs(project: Project, job: InputsJob) -> None:
     for name, text in _completed(project, job, found).items():
         write_file(project.inputs(job.suite) / f"{name}.txt", text)
         if found[name] is not None:
-            write_file(_known(project, job.suite, name), text)
+            write_file(known_input(project, job.suite, name), text)
 
 
 def changed_inputs(project: Project, job: InputsJob) -> list[str]:
@@ -60,23 +62,22 @@ def current_inputs(project: Project, job: InputsJob) -> dict[str, str]:
 
 def _completed(project: Project, job: InputsJob, found: Mapping[str, str | None]) -> dict[str, str]:
     """What was found, with something to say of what was not."""
-    gone = [name for name, text in found.items() if text is None]
-    known = {name: _read(_known(project, job.suite, name)) for name in gone}
+    absent = absent_inputs(project, job)
+    gone = [name for name, text in found.items() if text is None and name not in absent]
+    known = {name: _read(known_input(project, job.suite, name)) for name in gone}
     kept = [name for name in gone if known[name] is not None]
     if kept:
-        told = f"not reachable, taken as unchanged: {', '.join(kept)} (is ZOO_DATA set?)"
-        print(f"{job.suite}: {told}", file=sys.stderr)  # noqa: T201
-    return {
+        why = f"not reachable, taken as unchanged: {', '.join(kept)} (is ZOO_DATA set?)"
+        print(f"{job.suite}: {why}", file=sys.stderr)  # noqa: T201
+    told = {
         name: text or known[name] or pinned_text(job.inputs[name]) or UNKNOWN
         for name, text in found.items()
+        if name not in absent
     }
+    return {name: told.get(name, ABSENT) for name in found}
 
 
 UNKNOWN = "not to be reached\n"
-
-
-def _known(project: Project, suite: str, name: str) -> Path:
-    return project.scratch / "inputs" / suite / f"{name}.txt"
 
 
 def _read(path: Path) -> str | None:
@@ -87,7 +88,12 @@ def _read(path: Path) -> str | None:
 
 
 def files_text(given: Input) -> str | None:
-    """What the files of an input are now, a line each; None where they cannot be reached."""
+    """What the files of an input are now, a line each; None where they cannot be reached.
+
+    Files declared with their hashes are those, wherever they are.
+    """
+    if isinstance(given, ModelInput) and isinstance(given.source, HubSource) and given.source.files:
+        return "".join(f"{sha}  {name}\n" for name, sha in sorted(given.source.files.items()))
     files = sorted(set(_files(given)))
     if not files or not all(file.is_file() for file in files):
         return None
@@ -98,7 +104,12 @@ def files_text(given: Input) -> str | None:
 def model_sha256(folder: Path) -> str:
     """Identity of a third-party model: its weights, configuration and tokenizer."""
     files = sorted({file for pattern in MODEL_FILES for file in folder.glob(pattern)})
-    return digest({file.name: file_sha256(file) for file in files})
+    return files_sha256({file.name: file_sha256(file) for file in files})
+
+
+def files_sha256(hashes: Mapping[str, str]) -> str:
+    """Identity of a model whose files have these hashes, by name."""
+    return digest(dict(hashes))
 
 
 def pinned_text(given: Input) -> str | None:

@@ -1,6 +1,6 @@
 """A stage: one phase of a method, as a table of terms on one kind of data."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -10,7 +10,8 @@ from zoo.models.tap import LOGITS
 
 Data = Literal["corpus", "task", "augmented"]
 """`augmented`: the task's training examples with the copies that its data augmentation makes."""
-Part = Literal["positions", "embeddings", "encoder", "head"]
+Part = Literal["positions", "embeddings", "encoder", "head", "body"]
+"""`encoder`: the layers alone; `body`: all that a task's head is put on."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,9 @@ class Stage:
     """One phase of training.
 
     `share` is its part of the budget of its kind of data. `frozen` are the parts of the student
-    that this stage does not train. `optimiser` says whether the moments of the stage before are
-    carried on. `note` is what a reader of the table must know beside it.
+    that this stage does not train, `paces` what the learning rates of parts are multiplied with.
+    `optimiser` says whether the moments of the stage before are carried on. `note` is what a reader
+    of the table must know beside it.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Stage:
     leave: Below | None = None
     optimiser: Literal["fresh", "carry"] = "fresh"
     frozen: tuple[Part, ...] = ()
+    paces: Mapping[Part, float] = field(default_factory=dict)
     masking: Masking = Masking()
     note: str = ""
 

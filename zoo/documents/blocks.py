@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from zoo.board.dictionary import CSV_COLUMNS, described
+from zoo.board.leaderboard import absence_remarks
 from zoo.board.numbers import numbers_text
 from zoo.board.overview import links, overview_text
 from zoo.board.publish import Board
@@ -154,7 +155,8 @@ class _Sources:
         if suite not in self.suites:
             raise _UnknownError(f"there is no suite {suite!r}", suite, self.suites)
         board = self.boards.get(suite) or Board(suite, (), None)
-        return overview_text(suite, board.rows, board.statistics, [links(f"results/{suite}/")])
+        more = [*absence_remarks(board.left_out), links(f"results/{suite}/")]
+        return overview_text(suite, board.rows, board.statistics, more)
 
     def show(self, target: str) -> str:
         """The output of `zoo show` for an entry; `... on <task>`: for that task alone."""

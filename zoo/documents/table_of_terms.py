@@ -1,15 +1,16 @@
 """An entry as text: its shapes, and its stages as tables of loss terms."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from zoo.distil.stage import Stage
 from zoo.distil.surgery import Continue
 from zoo.distil.term import Ramp, Term
 from zoo.resolve.entry import ResolvedEntry
-from zoo.resolve.plan import Phase
+from zoo.resolve.plan import Phase, words_plan
 from zoo.spec.base import digest
 from zoo.spec.entry import Entry
-from zoo.spec.recipe import Recipe
+from zoo.spec.recipe import AdaptedSource, Recipe
 from zoo.spec.shape import Shape
 from zoo.spec.student import copied_layers
 from zoo.spec.weights import DistilledWeights, HubWeights
@@ -23,6 +24,9 @@ def entry_text(entry: ResolvedEntry, tasks: Sequence[str] = ()) -> str:
     if isinstance(entry.spec, Entry):
         lines.append(f"start: {_start(entry, entry.spec)}")
         lines += ["", *_plan(entry, tasks or entry.tasks)]
+    source = recipe.teacher.source
+    if not isinstance(entry.spec, Entry) and isinstance(source, AdaptedSource):
+        lines += ["", *chain.from_iterable(map(_phase_lines, words_plan(source.words)))]
     return "\n".join(lines)
 
 
@@ -94,6 +98,8 @@ def _head(stage: Stage) -> str:
     head = f"stage {stage.name!r} on {data[stage.data]}"
     if stage.frozen:
         head += f", {', '.join(stage.frozen)} frozen"
+    for part, pace in stage.paces.items():
+        head += f", {part} at {pace:g} of the learning rate"
     if stage.leave is not None:
         head += f", stopped when {stage.leave.term} is below {stage.leave.threshold:g}"
     return head

@@ -66,7 +66,7 @@ _BERT = Anatomy(
     head_dense="cls.predictions.transform.dense",
     head_norm="cls.predictions.transform.LayerNorm",
     decoder="cls.predictions.decoder",
-    decoding=("cls",),
+    decoding=("cls.predictions",),
     token_types=True,
 )
 _ROBERTA = replace(
@@ -174,12 +174,14 @@ def word_head(model: PreTrainedModel) -> frozenset[str]:
 def part_parameters(model: PreTrainedModel, part: str) -> Iterator[nn.Parameter]:
     """The parameters of a part: positions, embeddings, encoder (all layers), or head (the rest).
 
-    A decoder tied to the word embeddings belongs to them, a pooler to the head.
+    A decoder tied to the word embeddings belongs to them, a pooler to the head. The `body` is the
+    base model: embeddings, layers, and the pooler where there is one.
     """
     parts = {
         "positions": encoder_of(model).get_submodule(anatomy_of(model).positions).parameters,
         "embeddings": embeddings_of(model).parameters,
         "encoder": layers_of(model).parameters,
+        "body": encoder_of(model).parameters,
     }
     if part in parts:
         yield from parts[part]()

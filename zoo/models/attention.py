@@ -6,7 +6,7 @@ round a row alike whatever the batch.
 B batch, A heads, S length, D width of a head.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -34,31 +34,43 @@ def attend(
     multiple: int = 1,
     **given: Any,
 ) -> tuple[Tensor, Tensor]:
-    """The context (B, S, A, D) and the probabilities (B, A, S, S).
+    """The context (B, Q, A, D) and the probabilities (B, A, Q, S).
 
-    Queries, keys and values are (B, A, S, D); the mask is added to the scores. S is padded to a
-    `multiple` for as long as they are computed. `given` may have a `scaling` of the scores and the
-    rate of `dropout`.
+    Queries are (B, A, Q, D), keys and values (B, A, S, D); the mask is added to the scores. Q and S
+    are padded to a `multiple` for as long as they are computed. `given` may have a `scaling` of the
+    scores and the rate of `dropout`.
     """
-    pieces = query.shape[2]
-    if more := -pieces % multiple:
-        query, key, value = (nn.functional.pad(x, (0, 0, 0, more)) for x in (query, key, value))
+    asked, pieces = query.shape[2], key.shape[2]
+    below, more = -asked % multiple, -pieces % multiple
+    if below:
+        query = nn.functional.pad(query, (0, 0, 0, below))
+    if more:
+        key, value = (nn.functional.pad(x, (0, 0, 0, more)) for x in (key, value))
+    if below or more:
         mask = query.new_zeros(1, 1, 1, pieces) if attention_mask is None else attention_mask
         # Rows of padding read what they like; nobody reads them.
-        below = more if mask.shape[2] > 1 else 0
+        rows = below if mask.shape[2] > 1 else 0
         least = torch.finfo(mask.dtype).min
-        attention_mask = nn.functional.pad(mask, (0, more, 0, below), value=least)
+        attention_mask = nn.functional.pad(mask, (0, more, 0, rows), value=least)
     scaling = given.get("scaling")
     scores = query @ key.mT * (query.shape[-1] ** -0.5 if scaling is None else scaling)
     if attention_mask is not None:
         scores = scores + attention_mask
     rate = given.get("dropout", 0.0) if module.training else 0.0
     probabilities = dropped(scores.softmax(dim=-1), rate)
-    context = (probabilities @ value)[:, :, :pieces].transpose(1, 2).contiguous()
-    return context, probabilities[..., :pieces, :pieces]
+    context = (probabilities @ value)[:, :, :asked].transpose(1, 2).contiguous()
+    return context, probabilities[..., :asked, :pieces]
 
 
 steady = partial(attend, multiple=STEADY_PIECES)
+
+
+def attention_of_few(model: PreTrainedModel) -> Callable[..., tuple[Tensor, Any]]:
+    """The function for few queries: `steady` where the model's own is, else torch's fused one."""
+    is_steady = model.config._attn_implementation == _STEADY  # noqa: SLF001  (no public name)
+    found: Callable[..., tuple[Tensor, Any]]
+    found = AttentionInterface()[_STEADY if is_steady else "sdpa"]
+    return found
 
 
 def attend_cheaply(model: PreTrainedModel) -> None:

@@ -67,23 +67,21 @@ class Capture:
         """The model's attention heads, which queries, keys and values are cut into."""
         return int(self.model.config.num_attention_heads)
 
-    def sources(self, batch: Batch, *, whole: bool = False) -> Captured:
+    def sources(self, batch: Batch) -> Captured:
         """Run the model on a batch: what the wanted taps are read from, states as (B, S, H).
-
-        `whole`: every layer is computed at every position, also where nobody reads it.
 
         Raises:
             TrainingError: a wanted tap stayed empty.
         """
         self._held.clear()
-        output = self._run(batch, whole=whole)
+        output = self._run(batch)
         sources = {tap: self._kept(tap) for tap in sources_of(self.taps) - {LOGITS}}
         if self._reads_logits:
             sources[LOGITS] = logits_of(output, batch.layout)
         self._held.clear()
         return sources
 
-    def _run(self, batch: Batch, *, whole: bool) -> Any:
+    def _run(self, batch: Batch) -> Any:
         """Run the model as far as anything is read; its output, where that is."""
         inputs = model_inputs(self.model, batch)
         if not self._reads_logits:
@@ -91,15 +89,9 @@ class Capture:
             with suppress(_EverythingReadError):
                 self._base(**inputs)
             return None
-        spares = self._reads_first(batch) and not whole
+        spares = reads_first(self.taps, batch.layout, len(layers_of(self.model)))
         with first_token_only(self.model) if spares else nullcontext():
             return self.model(**inputs)
-
-    def _reads_first(self, batch: Batch) -> bool:
-        """Whether the last layer's output is read at the first token alone, by a head."""
-        last = len(layers_of(self.model)) - 1
-        tapped = any(tap.site not in LAYERLESS and last in tap.layers for tap in self.taps)
-        return batch.layout in FROM_FIRST and not tapped
 
     def _keep(self, tap: Tap, state: Tensor) -> None:
         self._held[tap] = state
@@ -141,6 +133,12 @@ class Capture:
                 )
             )
         return held
+
+
+def reads_first(taps: Collection[Tap], layout: Layout, layers: int) -> bool:
+    """Whether the last layer's output is read at the first token alone, by a head."""
+    tapped = any(tap.site not in LAYERLESS and layers - 1 in tap.layers for tap in taps)
+    return LOGITS in taps and layout in FROM_FIRST and not tapped
 
 
 def sources_of(taps: Collection[Tap]) -> set[Tap]:

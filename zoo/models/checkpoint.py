@@ -117,8 +117,8 @@ def require_word_head(folder: Path, model: PreTrainedModel) -> None:
                 str(folder),
                 f"these weights have no masked-language-model head: missing {needed}",
                 "a model with its masked-language-model head",
-                "use another teacher (for ELECTRA, the generator), or a method that compares "
-                "no logits on text",
+                "declare `words` in the teacher's spec to train one, use another teacher (for "
+                "ELECTRA, the generator), or a method that compares no logits on text",
             )
         )
 

@@ -1,6 +1,6 @@
 """What a forward pass need not compute, because nobody reads it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from zoo.models.anatomy import Anatomy, anatomy_of, layers_of
+from zoo.models.attention import attention_of_few
 
 
 class StandIn(nn.Module):
@@ -28,11 +29,11 @@ def first_token_only(model: PreTrainedModel) -> Iterator[None]:
     layer of other parts than its family's runs as it is.
     """
     layer, anatomy = layers_of(model)[-1], anatomy_of(model)
-    heads = int(model.config.num_attention_heads)
+    heads, attention = int(model.config.num_attention_heads), attention_of_few(model)
     ends = layer.ends if isinstance(layer, StandIn) else (layer,)
     spared = [end for end in ends if _is_whole(end, anatomy)]
     for end in spared:
-        end.forward = partial(_first_token, end, anatomy, heads)
+        end.forward = partial(_first_token, end, anatomy, heads, attention)
     try:
         yield
     finally:
@@ -61,6 +62,7 @@ def _first_token(
     layer: nn.Module,
     anatomy: Anatomy,
     heads: int,
+    attention: Callable[..., tuple[Tensor, Any]],
     hidden: Tensor,
     mask: Tensor | None = None,
     *_: Any,
@@ -79,14 +81,15 @@ def _first_token(
     first = hidden[:, :1]
     dropout = layer.get_submodule(anatomy.attention_dropout)
     assert isinstance(dropout, nn.Dropout)
-    context = nn.functional.scaled_dot_product_attention(
+    context, _ = attention(
+        dropout,
         by_head(anatomy.query, first),
         by_head(anatomy.key, hidden),
         by_head(anatomy.value, hidden),
-        attn_mask=mask if mask is None else mask[:, :, :1],
-        dropout_p=dropout.p if dropout.training else 0.0,
+        mask if mask is None else mask[:, :, :1],
+        dropout=dropout.p if dropout.training else 0.0,
     )
-    attended = part(anatomy.attention_output, context.transpose(1, 2).flatten(2))
+    attended = part(anatomy.attention_output, context.flatten(2))
     attended = part(anatomy.attention_output_dropout, attended)
     attended = part(anatomy.attention_norm, attended + first)
     inner = part(anatomy.activation, part(anatomy.inner, attended))

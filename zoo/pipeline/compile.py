@@ -15,8 +15,15 @@ from zoo.resolve.projections import (
 )
 from zoo.spec.jobs import Job, PretrainJob, TrainJob
 from zoo.spec.load import BOARD_PIPELINE, INPUTS_PIPELINE
-from zoo.spec.measuring import BoardJob, ExportJob, GateJob, LatencyJob, ScoreJob
-from zoo.spec.recipe import RunRecipe
+from zoo.spec.measuring import (
+    BoardJob,
+    ExportJob,
+    GateJob,
+    LatencyJob,
+    ScoreJob,
+    WordGateJob,
+)
+from zoo.spec.recipe import AdaptedSource, RunRecipe
 from zoo.spec.teacher import Teacher
 
 
@@ -50,6 +57,7 @@ def entry_pipeline(entry: ResolvedEntry) -> Pipeline:
     """The pipeline of one teacher or student."""
     stages = [
         *_pretrain_stages(entry),
+        *_word_gate_stages(entry),
         *_transfer_stages(entry),
         *_train_stages(entry),
         _score_stage(entry),
@@ -84,12 +92,15 @@ def _pretrain_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
         suite=entry.suite_name,
         entry=entry.name,
         source=source,
+        places=entry.places,
         origin=origin.name if origin else None,
         teacher=teacher.name if teacher else None,
         projections=bool(brought_to(entry)),
     )
     dependencies = [*inputs.of_source(entry, source)]
     outputs = [_output(entry, OutputKind.PRETRAINED)]
+    if isinstance(source, AdaptedSource):
+        outputs.append(_output(entry, OutputKind.TRANSFER))
     if origin:
         dependencies.append(_output(origin, OutputKind.TRANSFERRED))
     if origin and job.projections:
@@ -100,14 +111,33 @@ def _pretrain_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
     yield PipelineStage(kinds.PRETRAIN, "pretrain", job, tuple(dependencies), tuple(outputs))
 
 
+def _word_gate_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
+    if isinstance(entry.spec, Teacher) and entry.spec.words is not None:
+        words = entry.spec.words
+        job = WordGateJob(
+            suite=entry.suite_name, entry=entry.name, gate=words.gate, seed=words.seed
+        )
+        record = (_output(entry, OutputKind.TRANSFER),)
+        outputs = (_output(entry, OutputKind.WORD_GATE),)
+        yield PipelineStage(kinds.WORD_GATE, "word-gate", job, record, outputs)
+
+
+def _words_of(teacher: ResolvedEntry) -> Iterator[Output]:
+    """What a stage depends on that reads what a teacher predicts for masked tokens."""
+    yield _output(teacher, OutputKind.PRETRAINED)
+    if isinstance(teacher.recipe.teacher.source, AdaptedSource):
+        yield _output(teacher, OutputKind.WORD_GATE)
+
+
 def _transfer_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
     if entry.transfer is None or entry.teacher is None:
         return
     job = entry.transfer.model_copy(update={"projections": taken_up_on_corpus(entry)})
-    dependencies = [
-        *inputs.of_corpus(entry, job.corpus),
-        _output(entry.teacher, OutputKind.PRETRAINED),
-    ]
+    dependencies = [*inputs.of_corpus(entry, job.corpus)]
+    if entry.reads_teachers_words:
+        dependencies += _words_of(entry.teacher)
+    else:
+        dependencies.append(_output(entry.teacher, OutputKind.PRETRAINED))
     if job.student.given is not None:
         dependencies.append(_output(entry, OutputKind.PRETRAINED))
     if job.projections:
@@ -169,7 +199,7 @@ def _start(entry: ResolvedEntry, job: TrainJob) -> Iterator[Output]:
     else:
         yield _output(teacher, OutputKind.PRETRAINED)
     if teacher and any(run.recipe.augment is not None for run in job.runs):
-        yield _output(teacher, OutputKind.PRETRAINED)
+        yield from _words_of(teacher)
     if job.projections and recipe.corpus is None:
         yield _output(entry, OutputKind.PRETRAINED_PROJECTIONS)
     elif job.projections:
@@ -247,7 +277,12 @@ def _latency_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
 
 
 def _board_pipeline(suite: ResolvedSuite, pipelines: Iterable[Pipeline]) -> Pipeline:
-    job = BoardJob(suite=suite.name, entry=BOARD_PIPELINE, entries=tuple(suite.entries))
+    job = BoardJob(
+        suite=suite.name,
+        entry=BOARD_PIPELINE,
+        entries=tuple(suite.entries),
+        optional=suite.loaded.suite.optional_tasks,
+    )
     records = tuple(output for each in pipelines for output in record_outputs(each.stages))
     outputs = (Output(OutputKind.BOARD, suite.name, BOARD_PIPELINE),)
     stage = PipelineStage(kinds.BOARD, BOARD_PIPELINE, job, records, outputs)

@@ -8,7 +8,7 @@ from zoo.spec.corpus import Corpus, PocketCorpus
 from zoo.spec.data import PocketData
 from zoo.spec.jobs import CorpusInput, FileInput, Input, InputsJob, ModelInput, TaskInput
 from zoo.spec.load import INPUTS_PIPELINE
-from zoo.spec.recipe import ResolvedSource, RunRecipe, TransferredSource
+from zoo.spec.recipe import AdaptedSource, ResolvedSource, RunRecipe, TransferredSource
 from zoo.spec.teacher import PretrainedSource
 
 Named = tuple[str, Input]
@@ -20,10 +20,16 @@ def inputs_job(suite: ResolvedSuite) -> InputsJob:
     for entry in suite.entries.values():
         recipe = entry.recipe
         source = recipe.student.given if recipe.student else recipe.teacher.source
-        found |= dict(_of_source(entry.name, source))
+        found |= dict(_of_source(entry, source))
         found |= dict(_of_corpus(entry.transfer.corpus)) if entry.transfer else {}
         for run in entry.runs:
             found |= dict((*_of_task(run), *_of_augmentation(run)))
+    for task in suite.loaded.suite.optional_tasks:
+        found |= {
+            name: given.model_copy(update={"optional": True})
+            for name, given in found.items()
+            if isinstance(given, TaskInput) and given.task == task
+        }
     return InputsJob(suite=suite.name, entry=INPUTS_PIPELINE, inputs=dict(sorted(found.items())))
 
 
@@ -34,7 +40,7 @@ def looked_at(suite: str, name: str) -> Output:
 
 def of_source(entry: ResolvedEntry, source: ResolvedSource) -> Iterator[Output]:
     """The inputs of initial weights."""
-    return _looked_at(entry, _of_source(entry.name, source))
+    return _looked_at(entry, _of_source(entry, source))
 
 
 def of_corpus(entry: ResolvedEntry, corpus: Corpus) -> Iterator[Output]:
@@ -59,13 +65,16 @@ def _looked_at(entry: ResolvedEntry, named: Iterable[Named]) -> Iterator[Output]
     return (looked_at(entry.suite_name, name) for name, _ in named)
 
 
-def _of_source(entry: str, source: ResolvedSource | None) -> Iterator[Named]:
+def _of_source(entry: ResolvedEntry, source: ResolvedSource | None) -> Iterator[Named]:
     if isinstance(source, PretrainedSource):
-        yield from _of_corpus(source.corpus, f"corpus-of-{entry}")
+        yield from _of_corpus(source.corpus, f"corpus-of-{entry.name}")
         if source.vocabulary.path is not None:
-            yield f"vocabulary-of-{entry}", FileInput(path=source.vocabulary.path)
+            yield f"vocabulary-of-{entry.name}", FileInput(path=source.vocabulary.path)
+    elif isinstance(source, AdaptedSource):
+        yield from _of_source(entry, source.base)
+        yield from _of_corpus(source.words.corpus, f"corpus-of-{entry.name}")
     elif source is not None and not isinstance(source, TransferredSource):
-        yield f"weights-of-{entry}", ModelInput(source=source)
+        yield f"weights-of-{entry.name}", ModelInput(source=source, places=entry.places)
 
 
 def _of_corpus(corpus: Corpus, name: str = "corpus") -> Iterator[Named]:

@@ -8,7 +8,14 @@ from typing import Any
 from zoo.paths import Project
 from zoo.spec.bench import ENGINES
 from zoo.spec.jobs import InputsJob, Job, PretrainJob, TrainJob, TransferJob
-from zoo.spec.measuring import BoardJob, ExportJob, GateJob, LatencyJob, ScoreJob
+from zoo.spec.measuring import (
+    BoardJob,
+    ExportJob,
+    GateJob,
+    LatencyJob,
+    ScoreJob,
+    WordGateJob,
+)
 from zoo.spec.study import StudyJob
 
 StageRunner = Callable[[Project, Any], None]
@@ -46,6 +53,7 @@ TRANSFER = StageKind(
 TRAIN = StageKind("train", TrainJob, "zoo.training.run", "train_runs", "training", together=True)
 SCORE = StageKind("score", ScoreJob, "zoo.evaluation.score_runs", "score_runs", "score")
 GATE = StageKind("gate", GateJob, "zoo.evaluation.gate", "open_gate", "gate")
+WORD_GATE = StageKind("word-gate", WordGateJob, "zoo.evaluation.gate", "open_word_gate", "gate")
 EXPORT = StageKind("export", ExportJob, "zoo.export.export_runs", "export_runs", "export")
 LATENCY = StageKind(
     "latency",
@@ -60,7 +68,10 @@ STUDY = StageKind("study", StudyJob, "zoo.board.studies", "build_study", "study"
 
 STAGE_KINDS = {
     kind.name: kind
-    for kind in (INPUTS, PRETRAIN, TRANSFER, TRAIN, SCORE, GATE, EXPORT, LATENCY, BOARD, STUDY)
+    for kind in (
+        *(INPUTS, PRETRAIN, WORD_GATE, TRANSFER, TRAIN, SCORE, GATE),
+        *(EXPORT, LATENCY, BOARD, STUDY),
+    )
 }
 
 

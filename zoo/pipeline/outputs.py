@@ -22,6 +22,7 @@ class OutputKind(Enum):
     TRAINING = "the training records of runs"
     SCORE = "scores and sizes"
     GATE = "what a teacher may teach"
+    WORD_GATE = "whether a teacher's words may be read"
     EXPORT = "ONNX files and their records"
     LATENCY = "latency records"
     STUDY = "the tables of a study"
@@ -93,6 +94,7 @@ _PATHS: dict[OutputKind, Callable[[Output], Path]] = {
     OutputKind.TRAINING: lambda one: _folder(one).training_records.joinpath(*one.place),
     OutputKind.SCORE: lambda one: _folder(one).score,
     OutputKind.GATE: lambda one: _folder(one).gate,
+    OutputKind.WORD_GATE: lambda one: _folder(one).word_gate,
     OutputKind.EXPORT: lambda one: _folder(one).export,
     OutputKind.LATENCY: lambda one: _folder(one).latency,
     OutputKind.STUDY: lambda one: Project(Path()).study(one.suite, one.entry),

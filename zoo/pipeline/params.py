@@ -15,10 +15,12 @@ the fingerprints of the code.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, product
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
+
+from pydantic import Field
 
 from zoo.errors import Problem, UsageError, ZooError, at, suggestion
 from zoo.json_files import fitting, read_json
@@ -53,17 +55,28 @@ class _SuiteTask(Spec):
 
 
 class _Grid(Spec):
-    """Runs as a job refers to them: recipes on their tasks, with every seed."""
+    """Runs as a job refers to them: recipes on their tasks, with every seed of the task."""
 
     of: tuple[tuple[str, tuple[str, ...]], ...]
     """The name of a recipe, and of the consecutive tasks that use it."""
     seeds: tuple[int, ...]
+    other_seeds: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    """The seeds of tasks that have others than `seeds`."""
     teacher_seed: int
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Pairs of recipe and task names, in order."""
         return [(recipe, task) for recipe, tasks in self.of for task in tasks]
+
+    @property
+    def triples(self) -> list[tuple[str, str, int]]:
+        """Names of recipe and task with a seed, one for each run, in order."""
+        return [
+            (recipe, task, seed)
+            for recipe, task in self.pairs
+            for seed in self.other_seeds.get(task, self.seeds)
+        ]
 
 
 def _name(part: Spec) -> str:
@@ -90,17 +103,25 @@ class _Writer:
                 del plain[name]
         for name, runs in stage.job:
             if name in stage.job.run_fields:
-                plain[name] = self._grid(runs).model_dump(mode="json")
+                plain[name] = stated(self._grid(runs))
         return plain
 
     def _grid(self, runs: Sequence[RunRecipe]) -> _Grid:
-        pairs = dict.fromkeys((self._recipe(run.recipe), self._task(run)) for run in runs)
-        seeds = tuple(dict.fromkeys(run.seed for run in runs))
+        named = [(self._recipe(run.recipe), self._task(run), run.seed) for run in runs]
+        pairs = {
+            pair: tuple(seed for *_, seed in own) for pair, own in groupby(named, itemgetter(0, 1))
+        }
+        seeds, *_ = pairs.values()
         (teacher_seed,) = {run.teacher_seed for run in runs}
-        assert len(pairs) * len(seeds) == len(runs), "a stage has every task with every seed"
         groups = groupby(pairs, key=itemgetter(0))
-        of = tuple((recipe, tuple(task for _, task in tasks)) for recipe, tasks in groups)
-        return _Grid(of=of, seeds=seeds, teacher_seed=teacher_seed)
+        grid = _Grid(
+            of=tuple((recipe, tuple(task for _, task in tasks)) for recipe, tasks in groups),
+            seeds=seeds,
+            other_seeds={task: own for (_, task), own in pairs.items() if own != seeds},
+            teacher_seed=teacher_seed,
+        )
+        assert grid.triples == named, "the runs of a task stand together"
+        return grid
 
     def _recipe(self, recipe: Recipe) -> str:
         held = (id(recipe),)
@@ -222,7 +243,7 @@ class ParamsFile:
                 teacher_seed=grid.teacher_seed,
                 **dict(tasks[task]),
             )
-            for (recipe, task), seed in product(grid.pairs, grid.seeds)
+            for recipe, task, seed in grid.triples
         )
 
     def _part(self, section: str, name: str, model: type[_Part]) -> _Part:

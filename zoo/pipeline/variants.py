@@ -88,8 +88,10 @@ def _variant(suite: ResolvedSuite, study_name: str, point: Point, base: Base) ->
 
 def _varied_suite(suite: Suite, study: Study, point: Point, base: Base) -> Suite:
     sizes = train_sizes(study, point, base)
+    # Seeds that the study states are those of all its tasks.
+    seeds = {"seeds": None} if study.seeds else {}
     tasks = {
-        task: settings.model_copy(update={"train": sizes[task]}) if task in sizes else settings
+        task: settings.model_copy(update={"train": sizes.get(task, settings.train), **seeds})
         for task, settings in suite.tasks.items()
     }
     update = {"tasks": tasks, "seeds": study.seeds or suite.seeds, "train_stage_per": "entry"}

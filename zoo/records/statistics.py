@@ -16,7 +16,8 @@ class Summary(Spec):
 
     mean: float | None
     sd: float | None
-    """Standard deviation over seeds; None for a single one."""
+    """Standard deviation over seeds; None for a single one. Of a mean over tasks with unequal
+    seeds: that of the mean itself, times the root of the number of seeds."""
     low: float | None
     high: float | None
     """95 % confidence interval over examples: these models on other examples of the same kind."""

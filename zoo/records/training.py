@@ -46,10 +46,22 @@ class PhaseRecord(Spec):
     """The cost of closing the surgery; None if it changes nothing."""
 
 
+class HeldOutRecord(Spec):
+    """Masked language modelling on documents that were not trained on."""
+
+    positions: Count
+    """Masked positions; the mask is fixed."""
+    loss: Measure
+    """Mean cross-entropy of the pieces at these positions, in nats, computed in fp32."""
+    unigram_loss: Measure
+    """The same of a model that only knows how often each piece occurs in the training text."""
+
+
 class TransferRecord(MeasuredRun):
-    """Training of an entry on the corpus; `task` is `corpus`, `digest` the transfer's own."""
+    """Training of an entry on the corpus; `task` is `corpus`, `digest` that of its weights."""
 
     said: ClassVar[tuple[str, ...]] = ("inputs",)
+    later: ClassVar[tuple[str, ...]] = ("held_out",)
 
     kind: Literal["transfer"] = "transfer"
     inputs: Inputs | None = None
@@ -59,6 +71,8 @@ class TransferRecord(MeasuredRun):
     peak_memory_bytes: Amount | None = None
     """Peak memory of the training process, libraries included; on a GPU that of its tensors."""
     phases: tuple[PhaseRecord, ...]
+    held_out: HeldOutRecord | None = None
+    """Of a teacher whose masked-language-model head was trained."""
 
     @property
     def name(self) -> str:

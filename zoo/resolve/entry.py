@@ -13,11 +13,29 @@ from zoo.spec.entry import Entry
 from zoo.spec.jobs import TransferJob
 from zoo.spec.lineage import build_order, origin_of
 from zoo.spec.load import LoadedSuite, load_suite, load_suites
-from zoo.spec.recipe import Recipe, RunRecipe, StudentRecipe, TeacherRecipe, TransferredSource
+from zoo.spec.recipe import (
+    AdaptedSource,
+    Given,
+    Recipe,
+    ResolvedSource,
+    RunRecipe,
+    StudentRecipe,
+    TeacherRecipe,
+    TransferredSource,
+)
 from zoo.spec.shape import Shape
 from zoo.spec.suite import Suite
-from zoo.spec.teacher import TEACHER, DistilledSource, FolderSource, HubSource, Teacher
-from zoo.spec.weights import DistilledWeights, FolderWeights, HubWeights
+from zoo.spec.teacher import (
+    TEACHER,
+    DistilledSource,
+    FolderSource,
+    HubSource,
+    PretrainedSource,
+    Source,
+    Teacher,
+)
+from zoo.spec.weights import DistilledWeights, FolderWeights, HubWeights, ModelPlace
+from zoo.spec.words import WordTraining
 
 StagesByTask = Mapping[str, tuple[Stage, ...]]
 
@@ -64,6 +82,13 @@ class ResolvedEntry:
         return self.spec.method.name if isinstance(self.spec, Entry) else TEACHER
 
     @property
+    def places(self) -> tuple[ModelPlace, ...]:
+        """Where the files of its first weights may be instead of the hub; no recipe knows."""
+        spec = self.spec
+        stated = spec.student.given if isinstance(spec, Entry) else spec.source
+        return stated.places if isinstance(stated, HubWeights) else ()
+
+    @property
     def twin(self) -> str | None:
         """The undistilled entry it is compared with."""
         return (self.spec.twin or self.suite.twin) if isinstance(self.spec, Entry) else None
@@ -81,6 +106,12 @@ class ResolvedEntry:
     def is_taught(self, task: str) -> bool:
         """Whether a stage on this task uses the teacher fine-tuned on it."""
         return _is_taught(self.stages[task])
+
+    @property
+    def reads_teachers_words(self) -> bool:
+        """Whether a stage on the corpus needs what its teacher predicts for masked tokens."""
+        stages = (stage for stages in self.stages.values() for stage in stages)
+        return any(stage.data == "corpus" and stage.reads_teachers_words for stage in stages)
 
     def plan(self, task: str) -> tuple[Phase, ...]:
         """All stages of a student up to a task, for display."""
@@ -148,14 +179,28 @@ def _resolved_teacher(
     loaded: LoadedSuite, name: str, teacher: Teacher, made: Mapping[str, ResolvedEntry]
 ) -> ResolvedEntry:
     stated, origin = teacher.source, _origin(teacher, made)
-    distilled = isinstance(stated, DistilledSource)
-    source = _transferred(origin, stated.shape) if distilled else stated
+    source = _with_words(teacher, _source(stated, origin))
     recipe = Recipe(
         teacher=TeacherRecipe(source=source, optimise=teacher.optimise, tasks=teacher.tasks)
     )
     stages: StagesByTask = dict.fromkeys(loaded.suite.tasks, ())
     runs = tuple(_runs(loaded, recipe, stages, loaded.suite.seeds[0]))
     return ResolvedEntry(loaded, name, teacher, recipe, stages, runs, None, None, origin)
+
+
+def _source(stated: Source, origin: ResolvedEntry | None) -> PretrainedSource | Given:
+    if isinstance(stated, DistilledSource):
+        return _transferred(origin, stated.shape)
+    return stated.unplaced() if isinstance(stated, HubSource) else stated
+
+
+def _with_words(teacher: Teacher, source: PretrainedSource | Given) -> ResolvedSource:
+    """The source of a teacher, with the training of its masked-language-model head."""
+    if teacher.words is None:
+        return source
+    assert not isinstance(source, PretrainedSource)  # cross.py refuses it
+    stated = teacher.words.model_dump(exclude={"gate"})
+    return AdaptedSource(base=source, words=WordTraining.model_validate(stated))
 
 
 def resolved_student(
@@ -228,7 +273,9 @@ def _student(
         # Nothing is copied into it: its first stage derives it from the teacher.
         return StudentRecipe(shape=shape, start="fresh")
     if isinstance(start, HubWeights):
-        return StudentRecipe(shape=shape, start=HubSource(**start.model_dump(), shape=shape))
+        return StudentRecipe(
+            shape=shape, start=HubSource(**start.unplaced().model_dump(), shape=shape)
+        )
     if isinstance(start, FolderWeights):
         return StudentRecipe(shape=shape, start=FolderSource(**start.model_dump(), shape=shape))
     if isinstance(start, DistilledWeights):
@@ -248,11 +295,12 @@ def _runs(
 ) -> Iterator[RunRecipe]:
     for task, of_task in stages.items():
         remaining = _on(recipe, task, of_task)
-        for seed in loaded.suite.seeds:
+        settings = loaded.suite.tasks[task].settings
+        for seed in loaded.suite.seeds_of(task):
             yield RunRecipe(
                 recipe=remaining,
                 task=task,
-                settings=loaded.suite.tasks[task],
+                settings=settings,
                 data=loaded.data_of(task),
                 seed=seed,
                 teacher_seed=teacher_seed,

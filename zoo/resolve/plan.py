@@ -14,6 +14,7 @@ from zoo.spec.optimise import Optimise, Stages
 from zoo.spec.recipe import Recipe
 from zoo.spec.task import Task
 from zoo.spec.teacher import PretrainedSource
+from zoo.spec.words import WordTraining
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,31 @@ class Phase:
         return found
 
 
+MLM = Term("mlm", hard_labels, LOGITS)
+"""The loss of masked language modelling."""
+
+
+def words_plan(words: WordTraining) -> tuple[Phase, ...]:
+    """Training of a masked-language-model head, the rest of the model frozen or slower."""
+    moves = words.encoder > 0.0
+    stage = Stage(
+        "masked-language-model head",
+        "corpus",
+        (MLM,),
+        frozen=() if moves else ("body",),
+        paces={"body": words.encoder} if moves else {},
+        masking=Masking(words.mask_fraction),
+        note=f"1 of {words.held_out_every} documents held out",
+    )
+    return (Phase(stage, words.optimise),)
+
+
 def pretraining_plan(source: PretrainedSource) -> tuple[Phase, ...]:
     """Masked language modelling from a random start."""
     stage = Stage(
         "masked language modelling",
         "corpus",
-        (Term("mlm", hard_labels, LOGITS),),
+        (MLM,),
         masking=Masking(source.mask_fraction),
     )
     return (Phase(stage, source.optimise),)

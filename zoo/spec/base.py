@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, get_args
 
@@ -34,6 +34,14 @@ BelowData = Annotated[str, Field(pattern=rf"^{_STEP}(/{_STEP})*$")]
 HubId = Annotated[str, Field(pattern=rf"^{_STEP}/{_STEP}$")]
 """Owner and name on the hub; no step begins with a dot, so that it never reads as a folder."""
 LINE_PATTERN = r"^[^\s](?:[^\t\r\n]*[^\s])?$"
+PACKAGE_PATTERN = r"^[A-Za-z0-9](?:[A-Za-z0-9._\-]*[A-Za-z0-9])?$"
+VERSION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9.!+_\-]*$"
+PACKAGE_PATH_PATTERN = rf"^{_STEP}(?:/{_STEP})*$"
+MODEL_FILE_PATTERN = (
+    r"^(?:(?:config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json"
+    r"|(?:vocab|merges)\.txt"
+    r"|model(?:-[0-9]{5}-of-[0-9]{5})?\.safetensors|model\.safetensors\.index\.json)$"
+)
 SHAPE_PATTERN = r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$"
 WORDS = {
     NAME_PATTERN: "at most 64 lower-case letters, digits, dots and dashes",
@@ -41,6 +49,10 @@ WORDS = {
     r"^[0-9a-f]{40}$": "a full commit hash: 40 lower-case hexadecimal digits",
     rf"^{_STEP}(/{_STEP})*$": "a path below $ZOO_DATA, no part of which begins with a dot",
     rf"^{_STEP}/{_STEP}$": "owner/name, as on the hub",
+    PACKAGE_PATTERN: "the name of a package, as pip knows it",
+    VERSION_PATTERN: "the version of a package, as pip knows it",
+    PACKAGE_PATH_PATTERN: "a path as the package lists it, no part of which begins with a dot",
+    MODEL_FILE_PATTERN: "config.json, safetensors and their index, tokenizer and vocabulary files",
     LINE_PATTERN: "one line of text, without tabs or surrounding spaces",
     SHAPE_PATTERN: "batch x sequence length, as in 1x128",
 }
@@ -63,17 +75,24 @@ class Grown(Spec):
     later: ClassVar[tuple[str, ...]] = ()
 
     @model_serializer(mode="wrap")
-    def _without_later(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _in_part(
+        self, dump: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
         plain: dict[str, Any] = dump(self)
+        for name in self._omitted(info):
+            plain.pop(name, None)
+        return plain
+
+    def _omitted(self, _info: SerializationInfo) -> Iterator[str]:
+        """The fields that are left out of what is written."""
         for name in self.later:
             if getattr(self, name) == type(self).model_fields[name].get_default(
                 call_default_factory=True
             ):
-                plain.pop(name, None)
-        return plain
+                yield name
 
 
-class Addressed(Spec):
+class Addressed(Grown):
     """A spec some of whose fields only say where its content is found.
 
     `addresses` are left out where content decides: the bytes found there are named by their hash.
@@ -81,15 +100,10 @@ class Addressed(Spec):
 
     addresses: ClassVar[tuple[str, ...]] = ()
 
-    @model_serializer(mode="wrap")
-    def _without_addresses(
-        self, dump: SerializerFunctionWrapHandler, info: SerializationInfo
-    ) -> dict[str, Any]:
-        plain: dict[str, Any] = dump(self)
+    def _omitted(self, info: SerializationInfo) -> Iterator[str]:
+        yield from super()._omitted(info)
         if info.context == CONTENT:
-            for name in self.addresses:
-                plain.pop(name, None)
-        return plain
+            yield from self.addresses
 
 
 CONTENT = {"content": True}

@@ -53,6 +53,10 @@ Exponent = Annotated[float, Field(ge=0, le=10)]
 MaskShare = Annotated[float, Field(ge=0.001, lt=1)]
 """Share of positions to predict."""
 MaskShareOrNone = Annotated[float, Field(ge=0, lt=1)]
+HeldOutEvery = Annotated[int, Field(ge=2, le=1_000_000)]
+"""Every how many documents one is set aside."""
+WordLoss = Annotated[float, Field(ge=0, le=100)]
+"""A masked-language-model loss, in nats."""
 Deviation = Annotated[float, Field(ge=1e-6, lt=1)]
 Score = Annotated[float, Field(ge=-1, le=1)]
 Label = Annotated[float, Field(ge=-1_000_000_000, le=1_000_000_000)]

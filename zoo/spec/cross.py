@@ -9,7 +9,7 @@ from zoo.errors import suggestion
 from zoo.spec.bench import sizes
 from zoo.spec.bounds import MOST_BENCH_TOKENS, MOST_PARAMETERS, MOST_TRAINING_GIB
 from zoo.spec.cross_stages import stage_findings, use_findings
-from zoo.spec.cross_tasks import Tasks
+from zoo.spec.cross_tasks import Tasks, optional_findings, suite_task_findings
 from zoo.spec.entry import Entry, MethodSpec
 from zoo.spec.finding import Finding
 from zoo.spec.levels import uses_of
@@ -19,7 +19,8 @@ from zoo.spec.shape import Shape
 from zoo.spec.student import Student, copied_layers
 from zoo.spec.suite import Suite
 from zoo.spec.task import Task, TaskKind
-from zoo.spec.teacher import PretrainedSource, Teacher
+from zoo.spec.teacher import PretrainedSource, Source, Teacher
+from zoo.spec.words import WordHead
 
 
 class Catalogue(Protocol):
@@ -87,6 +88,7 @@ def suite_findings(
             yield Finding(("bench", "shapes", place), given, allowed, "time a smaller batch")
     for place, task in enumerate(suite.bench.tasks or ()):
         yield from _unknown_task(("bench", "tasks", place), task, suite)
+    yield from suite_task_findings(suite, tasks)
     for task, settings in suite.tasks.items():
         yield from _too_long(("tasks", task, "max_length"), settings.max_length, teachers)
         is_span = task in tasks and tasks[task].kind is TaskKind.SPAN
@@ -113,6 +115,8 @@ def teacher_findings(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
         for task in named:
             yield from _unknown_task((key, task), task, suite)
     source = teacher.source
+    if teacher.words is not None:
+        yield from _words_findings(teacher.words, source)
     yield from _too_large(("source", "shape"), source.shape)
     if isinstance(source, PretrainedSource):
         positions = source.shape.positions
@@ -130,6 +134,23 @@ def teacher_findings(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
             )
         if (source.vocabulary.kind == "file") != (source.vocabulary.path is not None):
             yield _vocabulary_path(source.vocabulary.path)
+
+
+def _words_findings(words: WordHead, source: Source) -> Iterator[Finding]:
+    if isinstance(source, PretrainedSource):
+        yield Finding(
+            ("words",),
+            "this source is pretrained together with its masked-language-model head",
+            "a source of given weights: hub, folder or distilled",
+            "remove `words`, or pretrain the source longer",
+        )
+    positions = source.shape.positions
+    if words.optimise.max_length > positions:
+        yield Finding(
+            ("words", "optimise", "max_length"),
+            f"{words.optimise.max_length} tokens exceed the shape's {positions} positions",
+            f"up to {positions}",
+        )
 
 
 def _too_large(path: tuple[str, ...], shape: Shape) -> Iterator[Finding]:
@@ -165,6 +186,9 @@ def entry_findings(
         yield from _unknown_task(("tasks", task), task, suite)
     for place, task in enumerate(entry.only or ()):
         yield from _unknown_task(("only", place), task, suite)
+    yield from optional_findings(("only",), "tasks of this entry", entry.only or (), suite)
+    timed = set(entry.only or ()) & set(suite.bench.tasks or ())
+    yield from optional_findings(("only",), "timed tasks of this entry", timed, suite)
     yield from _corpus_findings(entry, suite, catalogue)
     if entry.twin is not None and entry.twin not in entries:
         yield _no_entry(entry.twin, entries)

@@ -82,6 +82,15 @@ def _task_findings(study: Study, base: Base) -> Iterator[Finding]:
                 ", ".join(sorted(trained)),
                 suggestion(task, trained),
             )
+    optional = [task for task in base.tasks(study) if base.suite.tasks[task].optional]
+    if optional:
+        rest = [task for task in trained if task not in base.suite.optional_tasks]
+        yield Finding(
+            ("tasks",),
+            f"a study compares what is always there, and {', '.join(optional)} may be skipped",
+            ", ".join(rest),
+            "list tasks that are not optional",
+        )
     timed = base.suite.bench.tasks or tuple(base.suite.tasks)
     tasks = base.tasks(study)
     if study.latency and tasks and not set(timed) & set(tasks):

@@ -1,12 +1,12 @@
 """What must fit between a suite and its own tasks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from zoo.errors import suggestion
-from zoo.spec.finding import Finding
+from zoo.spec.finding import Finding, KeyPath
 from zoo.spec.own_task import OwnTask
 from zoo.spec.suite import Suite
-from zoo.spec.task import TASKS, Task
+from zoo.spec.task import TASKS, Reader, Task
 
 Tasks = Mapping[str, Task]
 """The tasks that a suite may name: those of the zoo, and its own."""
@@ -25,6 +25,39 @@ def unknown_tasks(suite: Suite, own: set[str]) -> Iterator[Finding]:
             given = f"there is no task {task!r}"
             remedy = suggestion(task, known) or f"declare it in tasks/{task}.yaml"
             yield Finding(("tasks", task), given, ", ".join(known), remedy)
+
+
+def suite_task_findings(suite: Suite, known: Tasks) -> Iterator[Finding]:
+    """What in the seeds of tasks, and in what is optional, does not fit the suite."""
+    first = suite.seeds[0]
+    for name in suite.tasks:
+        if first not in suite.seeds_of(name):
+            yield Finding(
+                ("tasks", name, "seeds"),
+                f"the suite's first seed, {first}, is not among {list(suite.seeds_of(name))}",
+                f"seeds with {first}, the one that is distilled from, exported and timed",
+                f"add {first}, or put another seed first in the suite's `seeds`",
+            )
+    for name in suite.optional_tasks:
+        if name in known and known[name].reader is Reader.GENERATOR:
+            given = "its examples are generated: they are never absent"
+            yield Finding(("tasks", name, "optional"), given, remedy="remove it")
+    yield from optional_findings(("tasks",), "tasks of this suite", suite.tasks, suite)
+    timed = suite.bench.tasks or ()
+    yield from optional_findings(("bench", "tasks"), "tasks of this bench", timed, suite)
+
+
+def optional_findings(
+    path: KeyPath, which: str, tasks: Collection[str], suite: Suite
+) -> Iterator[Finding]:
+    """That something is left of a suite, an entry or the bench where optional tasks are skipped."""
+    if tasks and set(tasks) <= set(suite.optional_tasks):
+        yield Finding(
+            path,
+            f"all {which} are optional: nothing may be left of it",
+            "at least one task that is not",
+            "add a task, or remove `optional` from one",
+        )
 
 
 def own_task_findings(name: str, suite: Suite) -> Iterator[Finding]:

@@ -74,8 +74,10 @@ def idle_of_teacher(teacher: Teacher, suite: Suite) -> Iterator[Finding]:
         if change.stages:
             given = "the fine-tuning of a teacher has no stages"
             yield Finding(("tasks", task, "stages"), given, remedy="remove it")
+    alone = stage._replace(data="corpus")
+    if teacher.words is not None:
+        yield from _idle_keys([Use(alone, level(("words", "optimise"), teacher.words.optimise))])
     if isinstance(teacher.source, PretrainedSource):
-        alone = stage._replace(data="corpus")
         yield from _idle_keys([Use(alone, level(("source", "optimise"), teacher.source.optimise))])
 
 

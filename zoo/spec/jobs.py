@@ -7,7 +7,8 @@ A stage reads its own job and nothing else of the specs, so that DVC's look at t
 exactly when the stage must run again.
 """
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Collection
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -25,6 +26,7 @@ from zoo.spec.recipe import (
 )
 from zoo.spec.task import Task
 from zoo.spec.teacher import FolderSource, HubSource
+from zoo.spec.weights import ModelPlace
 
 
 class Job(Spec):
@@ -41,6 +43,21 @@ class Job(Spec):
         """The method whose file runs, if any."""
         return None
 
+    @property
+    def run_tasks(self) -> tuple[str, ...]:
+        """The tasks of its runs."""
+        runs = (run for name, value in self if name in self.run_fields for run in value)
+        return tuple(dict.fromkeys(run.task for run in runs))
+
+    def without(self, tasks: Collection[str]) -> Self:
+        """The job without its runs on some tasks."""
+        fields = {name: value for name, value in self if name in self.run_fields}
+        kept = {
+            name: tuple(run for run in runs if run.task not in tasks)
+            for name, runs in fields.items()
+        }
+        return self.model_copy(update=kept)
+
 
 class TaskInput(Spec):
     """The files of one split of a task."""
@@ -49,6 +66,8 @@ class TaskInput(Spec):
     task: str
     split: str
     data: DataSource
+    optional: bool = False
+    """Whether the task is skipped where its files are absent."""
 
     @property
     def definition(self) -> Task:
@@ -68,6 +87,8 @@ class ModelInput(Spec):
 
     kind: Literal["model"] = "model"
     source: HubSource | FolderSource = Field(discriminator="kind")
+    places: tuple[ModelPlace, ...] = ()
+    """Where its files may be instead of the hub."""
 
 
 class FileInput(Spec):
@@ -97,6 +118,8 @@ class PretrainJob(Job):
     """The entry whose transferred weights these are, for a distilled source."""
     teacher: str | None = None
     """Whose tokenizer the weights must have, where a student starts from them."""
+    places: tuple[ModelPlace, ...] = ()
+    """Where the source's files may be instead of the hub."""
     projections: bool = False
     """Whether the origin learnt projections, which come with its weights."""
 

@@ -27,6 +27,14 @@ class GateJob(Job):
     tasks: tuple[str, ...]
 
 
+class WordGateJob(Job):
+    """Decide whether methods may read the words that a teacher predicts."""
+
+    gate: float | None
+    """The highest loss on held-out text, in nats; None: any will do."""
+    seed: int
+
+
 class ExportJob(Job):
     """Export one run of each task to ONNX, and compare."""
 
@@ -53,3 +61,5 @@ class BoardJob(Job):
 
     entries: tuple[str, ...]
     """Every entry that must have records, in an order in which they can be built."""
+    optional: tuple[str, ...] = ()
+    """The tasks on which none need have any."""

@@ -21,6 +21,7 @@ from zoo.spec.shape import Shape
 from zoo.spec.student import Start
 from zoo.spec.task import Task
 from zoo.spec.teacher import FolderSource, HubSource, PretrainedSource
+from zoo.spec.words import WordTraining
 
 RECIPE_SCHEMA: Literal[3] = 3
 """Raised when the meaning of a recipe changes, so that old digests stay with old meanings.
@@ -41,8 +42,24 @@ class TransferredSource(Addressed):
 
 
 Given = Annotated[HubSource | FolderSource | TransferredSource, Field(discriminator="kind")]
+
+
+class AdaptedSource(Spec):
+    """Given weights whose masked-language-model head is trained here."""
+
+    kind: Literal["adapted"] = "adapted"
+    base: Given
+    words: WordTraining
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the encoder."""
+        return self.base.shape
+
+
 ResolvedSource = Annotated[
-    HubSource | FolderSource | PretrainedSource | TransferredSource, Field(discriminator="kind")
+    HubSource | FolderSource | PretrainedSource | TransferredSource | AdaptedSource,
+    Field(discriminator="kind"),
 ]
 
 

@@ -37,13 +37,16 @@ class Schema:
     def locate(self, location: KeyPath) -> tuple[KeyPath, Node]:
         """The keys a person wrote, without the labels of unions, and what the last one takes."""
         path: list[str | int] = []
-        node = self._resolved(self._root)
+        node = above = self._resolved(self._root)
         for step in location:
+            if step == "[key]" and "patternProperties" in above:
+                node = {"type": "string", "pattern": next(iter(above["patternProperties"]))}
+                continue
             if step == "[key]" or self._is_label(node, step):
                 node = self._chosen(node, step)
                 continue
             path.append(step)
-            node = self._below(node, step)
+            above, node = node, self._below(node, step)
         return tuple(path), node
 
     def keys(self, node: Node) -> list[str]:
@@ -80,7 +83,8 @@ class Schema:
         fixed = node.get("prefixItems", ())
         if isinstance(step, int) and step < len(fixed):
             return self._resolved(fixed[step])
-        inner = node.get("items", node.get("additionalProperties"))
+        of_any_key = next(iter(node.get("patternProperties", {}).values()), None)
+        inner = of_any_key or node.get("items", node.get("additionalProperties"))
         return self._resolved(inner) if isinstance(inner, Mapping) else {}
 
     @staticmethod

@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zoo.spec.base import Name, Seed, Spec, misfit
+from zoo.spec.base import Name, Seed, Spec
 from zoo.spec.bounds import MOST_SEEDS
 from zoo.spec.jobs import Job
+from zoo.spec.suite import require_distinct
 from zoo.spec.teacher import TaskName
 
 TRAIN_AXIS = "train"
@@ -27,8 +28,8 @@ class Study(Spec):
     tasks: tuple[TaskName, ...] | None = Field(None, min_length=1)
     """Tasks of the study; defaults to the entry's."""
     seeds: tuple[Seed, ...] | None = Field(None, min_length=1, max_length=MOST_SEEDS)
-    """One run per variant, task and seed; defaults to the suite's. The teacher stays the one of the
-    suite's first seed."""
+    """One run per variant, task and seed; defaults to those of the suite and its tasks. The teacher
+    stays the one of the suite's first seed."""
     latency: bool = False
     """Whether variants are exported and timed too."""
     report: bool = False
@@ -42,8 +43,7 @@ class Study(Spec):
 
     @model_validator(mode="after")
     def _seeds_are_distinct(self) -> Self:
-        if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
-            raise misfit("seeds", f"a seed appears twice in {list(self.seeds)}", "distinct seeds")
+        require_distinct(self.seeds or ())
         return self
 
 

@@ -11,6 +11,7 @@ from zoo.spec.optimise import Optimise, TaskChange
 from zoo.spec.shape import Shape
 from zoo.spec.task import TASKS
 from zoo.spec.weights import DistilledWeights, FolderWeights, HubWeights
+from zoo.spec.words import WordHead
 
 TEACHER = "teacher"
 """What stands in the place of a method's name for a teacher's own entry."""
@@ -88,6 +89,8 @@ class Teacher(Spec):
     """Free text; has no effect."""
     source: Source
     """Where the pretrained weights come from."""
+    words: WordHead | None = None
+    """How its masked-language-model head is trained, for weights that lack one."""
     optimise: Optimise
     """How it is fine-tuned on each task."""
     tasks: dict[TaskName, TaskChange] = Field(default_factory=dict)

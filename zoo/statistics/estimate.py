@@ -47,6 +47,8 @@ class Draws:
     seeds: tuple[int, ...]
     observed: FloatArray
     resampled: FloatArray
+    degrees: float | None = None
+    """Degrees of freedom of the spread over seeds; None: one less than there are seeds."""
 
 
 class SeedPart(NamedTuple):
@@ -54,7 +56,7 @@ class SeedPart(NamedTuple):
 
     variance: float
     raw: float
-    degrees: int
+    degrees: float
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,9 @@ def difference(one: Draws, other: Draws) -> Estimate:
 def mean_of(splits: Sequence[Draws]) -> Draws:
     """The mean over splits, which are independent: (S,) and (S, B) of each to those of the mean.
 
-    Seeds are averaged one by one, for one seed may have trained them all on the same weights. Where
-    splits have other seeds, those of each are averaged first, and no spread over seeds is known.
+    Every split counts the same, however many seeds it has. Seeds are averaged one by one, for one
+    seed may have trained them all on the same weights. Where splits have unequal seeds, see
+    `_of_unequal_seeds`; where one of several has a single seed, no spread over seeds is known.
     """
     if len({draws.seeds for draws in splits}) == 1:
         return Draws(
@@ -177,11 +180,56 @@ def mean_of(splits: Sequence[Draws]) -> Draws:
             np.mean([draws.observed for draws in splits], axis=0),
             np.mean([draws.resampled for draws in splits], axis=0),
         )
+    if all(len(draws.seeds) > 1 for draws in splits):
+        return _of_unequal_seeds(splits)
     return Draws(
         (),
         np.array([np.mean([draws.observed.mean() for draws in splits])]),
         np.mean([draws.resampled.mean(0) for draws in splits], axis=0)[None],
     )
+
+
+def _of_unequal_seeds(splits: Sequence[Draws]) -> Draws:
+    """The mean over splits whose seeds are not the same, several on each.
+
+    A seed moves the mean by its deviations from the means of those splits that have it. With n
+    seeds a split's deviations are divided by sqrt(n (n - 1)): the sum of their squares is then the
+    variance of the split's mean, and those of splits that share a seed add up before they are
+    squared. Scaled back to N seeds in all, they are draws like any others, and with equal seeds the
+    same.
+    """
+    seeds = tuple(sorted({seed for draws in splits for seed in draws.seeds}))
+    scale = float(np.sqrt(len(seeds) * (len(seeds) - 1)))
+    return Draws(
+        seeds,
+        _moved(seeds, [(draws.seeds, draws.observed) for draws in splits], scale),
+        _moved(seeds, [(draws.seeds, draws.resampled) for draws in splits], scale),
+        _degrees(splits),
+    )
+
+
+def _moved(
+    seeds: Sequence[int], splits: Sequence[tuple[tuple[int, ...], FloatArray]], scale: float
+) -> FloatArray:
+    """The mean over splits as every seed moves it: (n, ...) of each to (N, ...)."""
+    mean = np.mean([values.mean(0) for _, values in splits], axis=0)
+    moved = np.repeat(np.asarray(mean)[None], len(seeds), axis=0)
+    for own, values in splits:
+        share = scale / np.sqrt(len(own) * (len(own) - 1)) / len(splits)
+        moved[[seeds.index(seed) for seed in own]] += share * (values - values.mean(0))
+    return np.asarray(moved)
+
+
+def _degrees(splits: Sequence[Draws]) -> float:
+    """Welch's and Satterthwaite's, of one part for all splits that have the same seeds."""
+    together: dict[tuple[int, ...], list[FloatArray]] = {}
+    for draws in splits:
+        together.setdefault(draws.seeds, []).append(draws.observed)
+    sums = [np.sum(observed, axis=0) for observed in together.values()]
+    parts = [(float(one.var(ddof=1)) / len(one), len(one) - 1) for one in sums]
+    least = min(degrees for _, degrees in parts)
+    spread = sum(raw**2 / degrees for raw, degrees in parts)
+    return max(sum(raw for raw, _ in parts) ** 2 / spread, least) if spread > 0 else least
 
 
 def _seed_parts(draws: Draws) -> tuple[SeedPart, ...]:
@@ -193,4 +241,5 @@ def _seed_parts(draws: Draws) -> tuple[SeedPart, ...]:
     # Seeds seem to differ in every resample even if they differ only from example to example: that
     # much of `between` is in V_e already, and would count twice.
     within = float(np.nanmean(centred.var(axis=0, ddof=1)))
-    return (SeedPart(max(0.0, between - within) / count, between / count, count - 1),)
+    degrees = count - 1 if draws.degrees is None else draws.degrees
+    return (SeedPart(max(0.0, between - within) / count, between / count, degrees),)

@@ -31,6 +31,7 @@ from zoo.spec.base import Inputs, content, digest
 from zoo.spec.jobs import TrainJob
 from zoo.spec.recipe import RunRecipe
 from zoo.training.device import training_device
+from zoo.training.word_head import refuse_weak_words
 
 MAKING = 1
 """Incremented when the same inputs give other copies, so that old ones are not reused."""
@@ -48,7 +49,7 @@ def task_feed(
     """The batches of each phase of a run: of its training examples, or of these and their copies.
 
     Raises:
-        DataError, CheckpointError: as `augmented_task`, once a phase asks for copies.
+        DataError, CheckpointError, TrainingError: as `augmented_task`, once copies are asked for.
     """
 
     @cache
@@ -69,9 +70,11 @@ def augmented_task(project: Project, job: TrainJob, run: RunRecipe, split: Split
     Raises:
         DataError: the word vectors are missing, or what is kept in scratch is damaged.
         CheckpointError: the pretrained teacher is missing.
+        TrainingError: its masked-language-model head failed its gate.
     """
     augment = run.recipe.augment
     assert augment is not None  # spec/cross.py refuses a stage that reads what nothing declares
+    refuse_weak_words(project, job, run.recipe.teacher.source)
     pretrained = project.entry(job.suite, job.teacher).pretrained
     vectors = _vectors_file(augment)
     identity = digest(

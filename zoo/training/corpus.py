@@ -1,7 +1,8 @@
 """A declared corpus as blocks of tokens: tokenised once per tokenizer, cached in scratch."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
@@ -16,6 +17,24 @@ from zoo.paths import Project, data_folder, file_sha256
 from zoo.resolve.plan import Phase
 from zoo.spec.base import content, digest
 from zoo.spec.corpus import Corpus, FolderCorpus, PocketCorpus
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A part of a corpus: every n-th document, which is held out, or all others."""
+
+    every: int
+    held_out: bool
+
+    def of(self, documents: Iterable[str]) -> Iterator[str]:
+        """The documents of this part."""
+        for number, document in enumerate(documents, start=1):
+            if (number % self.every == 0) is self.held_out:
+                yield document
+
+    def limit(self, most: int | None) -> int | None:
+        """The tokens to read, where training reads at most `most`: about the same documents."""
+        return most and max(1, most // (self.every - 1)) if self.held_out else most
 
 
 def corpus_documents(declared: Corpus) -> Iterator[str]:
@@ -41,19 +60,27 @@ def corpus_blocks(
     *,
     length: int,
     pair: bool,
+    fold: Fold | None = None,
 ) -> Blocks | Documents:
-    """The corpus in blocks of `length` tokens; `pair` splits each into two segments.
+    """The corpus, or a fold of it, in blocks of `length` tokens; `pair`: of two segments each.
 
     Packed blocks without `pair` have no separator within; documents keep those of their sentences.
     """
     cut = content(declared)
-    identity = digest([cut, corpus_sha256(declared), tokenizer_digest(tokenizer)])
+    identity = digest(
+        [
+            *(cut, corpus_sha256(declared), tokenizer_digest(tokenizer)),
+            *([asdict(fold)] if fold else []),
+        ]
+    )
     folder = scratch / "shards" / identity[:16]
     if (folder / "index.json").is_file():
         shards = Shards.open(folder, tokenizer)
     else:
         limit = None if isinstance(declared, PocketCorpus) else declared.max_tokens
         texts = _texts(declared, tokenizer)
+        if fold is not None:
+            texts, limit = fold.of(texts), fold.limit(limit)
         shards = corpus.write_shards(texts, tokenizer, folder, max_tokens=limit)
     if declared.packing == "documents":
         return Documents(shards, length, pair)
@@ -102,13 +129,21 @@ def _declared_path(declared: FolderCorpus) -> Path:
 
 
 def corpus_feed(
-    project: Project, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, seed: int, *, pair: bool
+    project: Project,
+    corpus: Corpus,
+    tokenizer: PreTrainedTokenizerBase,
+    seed: int,
+    *,
+    pair: bool,
+    fold: Fold | None = None,
 ) -> Callable[[Phase], CorpusFeed]:
     """The batches of each phase that reads a corpus; with `pair` two segments a sequence."""
 
     def feed(phase: Phase) -> CorpusFeed:
         length = phase.optimise.max_length
-        blocks = corpus_blocks(corpus, tokenizer, project.scratch, length=length, pair=pair)
+        blocks = corpus_blocks(
+            corpus, tokenizer, project.scratch, length=length, pair=pair, fold=fold
+        )
         masking = phase.stage.masking
         return CorpusFeed(
             blocks,

@@ -5,25 +5,21 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from zoo.data.inputs import model_sha256
 from zoo.errors import CheckpointError, Problem, at
 from zoo.models.checkpoint import load_tokenizer
 from zoo.models.identity import Wanted, read_identity, verified
 from zoo.paths import Project
 from zoo.spec.base import Inputs
 from zoo.spec.jobs import PretrainJob
-from zoo.spec.recipe import TransferredSource
-from zoo.spec.teacher import FolderSource, HubSource, PretrainedSource
-from zoo.training.fetch import Brought, fetch_source, load_declared, source_folder
+from zoo.spec.recipe import Given, TransferredSource
+from zoo.training.fetch import Brought, fetch_source, load_declared, source_sha256
 
 _TOLD = 3
 """Pieces that a message names; it says how many there are."""
 _ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 
 
-def given_weights(
-    project: Project, job: PretrainJob, source: HubSource | FolderSource | TransferredSource
-) -> Brought:
+def given_weights(project: Project, job: PretrainJob, source: Given) -> Brought:
     """What a source holds; a student's tokenizer is its teacher's.
 
     Raises:
@@ -35,7 +31,7 @@ def given_weights(
         folder = _transferred(project, job, source)
         brought = load_declared(folder, source.shape, student=student)
     else:
-        brought = fetch_source(source, student=student)
+        brought = fetch_source(source, job.places, student=student)
     if job.teacher is None:
         return brought
     theirs = load_tokenizer(project.entry(job.suite, job.teacher).pretrained)
@@ -43,18 +39,16 @@ def given_weights(
     return replace(brought, tokenizer=theirs)
 
 
-def given_inputs(project: Project, job: PretrainJob) -> Inputs:
+def given_inputs(project: Project, job: PretrainJob, source: Given) -> Inputs:
     """What weights are brought from, by content; and the teacher whose tokenizer they must have.
 
     Raises:
         CheckpointError: as `given_weights`.
     """
-    source = job.source
-    assert not isinstance(source, PretrainedSource)
     if isinstance(source, TransferredSource):
         found = {"transferred": read_identity(_transferred(project, job, source)).digest}
     else:
-        found = {"weights": model_sha256(source_folder(source))}
+        found = {"weights": source_sha256(source)}
     if job.teacher is not None:
         teacher = project.entry(job.suite, job.teacher).pretrained
         found["tokenizer of"] = read_identity(teacher).digest

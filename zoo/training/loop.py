@@ -32,6 +32,12 @@ class Outcome:
     projections: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+def no_teacher(_data: Data) -> PreTrainedModel:
+    """The teacher of a work whose stages look at none."""
+    message = "this training has no teacher"
+    raise AssertionError(message)
+
+
 def train_to_end(work: Work) -> Outcome:
     """Train, and close the journal in any case."""
     try:

@@ -13,7 +13,7 @@ from zoo.models.identity import Wanted, verified
 from zoo.paths import Project, file_sha256
 from zoo.spec.base import Inputs
 from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
-from zoo.spec.recipe import RunRecipe, weights_declared
+from zoo.spec.recipe import AdaptedSource, RunRecipe, weights_declared
 from zoo.spec.teacher import PretrainedSource
 from zoo.training.augmentation import augmentation_inputs
 from zoo.training.corpus import corpus_sha256
@@ -25,8 +25,11 @@ from zoo.training.vocabulary import vocabulary_file
 def pretraining_inputs(project: Project, job: PretrainJob) -> Inputs:
     """What initial weights are made of, or fetched from."""
     source = job.source
+    if isinstance(source, AdaptedSource):
+        text = {"corpus": corpus_sha256(source.words.corpus)}
+        return given_inputs(project, job, source.base) | text
     if not isinstance(source, PretrainedSource):
-        return given_inputs(project, job)
+        return given_inputs(project, job, source)
     inputs = {"corpus": corpus_sha256(source.corpus)}
     if source.vocabulary.path is not None:
         inputs["vocabulary"] = file_sha256(vocabulary_file(source.vocabulary.path))

@@ -34,7 +34,7 @@ from zoo.training.optimiser import carry_moments, clip_gradients, make_optimiser
 from zoo.training.read_rows import carried, follow, narrow, read_pieces, widen
 from zoo.training.resume import Saved, Scratch
 from zoo.training.targets import Targets, TargetSource, live
-from zoo.training.trainee import draw_cheaply, freeze, set_dropout
+from zoo.training.trainee import draw_cheaply, freeze, part_paces, set_dropout
 from zoo.training.words import WordModel, reads_words, tap_on, word_value
 
 LOOKS_PER_PHASE = 50
@@ -102,7 +102,9 @@ class PhaseRun:
         with told(stage.name):
             self._surgery = stage.surgery.within(self._budget)
         self._work, self._phase, self._history = work, phase, history
-        self._is_last = len(history.finished) == len(work.phases) - 1
+        after = work.phases[len(history.finished) + 1 :]
+        self._is_last = not after
+        self._is_carried_on = any(each.stage.optimiser == "carry" for each in after[:1])
         self._trainee = opened(work, phase, start.student).train()
         freeze(self._trainee, stage)
         set_dropout(self._trainee, optimise.dropout)
@@ -136,7 +138,7 @@ class PhaseRun:
             Stopped: a signal came; the step under way is done, and the state is saved.
         """
         with ExitStack() as hooks:
-            hooks.callback(widen, self._trainee, self.optimiser)
+            hooks.callback(widen, self._trainee, self.optimiser if self._is_carried_on else None)
             if self._left is None:
                 student, teacher = self._captures(hooks, self._trainee)
                 # Nowhere else is anything lost by leaving at once.
@@ -317,8 +319,9 @@ class PhaseRun:
 
     def _trained(self) -> Iterator[tuple[nn.Parameter, float]]:
         """Every parameter of this phase, with the pace of its learning rate."""
+        paces = part_paces(self._trainee, self._phase.stage)
         for name, parameter in self._trainee.named_parameters():
-            yield parameter, self._surgery.pace(name)
+            yield parameter, self._surgery.pace(name) * paces.get(id(parameter), 1.0)
         for name in sorted({term.project for term in self._phase.stage.terms if term.project}):
             yield from ((parameter, 1.0) for parameter in self._projections[name].parameters())
 

@@ -156,16 +156,22 @@ def follow(model: PreTrainedModel, optimiser: AdamW) -> None:
         words.follow(optimiser)
 
 
-def widen(model: PreTrainedModel, optimiser: AdamW) -> None:
-    """Undo `narrow`: the plain embedding again, and its moments in the optimiser's state."""
+def widen(model: PreTrainedModel, carried_on: AdamW | None) -> None:
+    """Undo `narrow`: the plain embedding again.
+
+    `carried_on`, the optimiser if a stage goes on with its moments, has those of all rows
+    afterwards. Nobody else reads them, and they take as much memory as the embedding twice.
+    """
     words = model.get_input_embeddings()
     if not isinstance(words, ReadRows):
         return
     whole = words.whole()
     model.set_input_embeddings(whole)
-    state = optimiser.state.pop(words.weight, {})
-    optimiser.state[whole.weight] = {
-        key: torch.zeros_like(whole.weight).index_copy(0, words.read, value)
+    if carried_on is None:
+        return
+    state = carried_on.state.pop(words.weight, {})
+    carried_on.state[whole.weight] = {
+        key: torch.zeros_like(whole.weight).index_copy_(0, words.read, value)
         if value.ndim
         else value
         for key, value in state.items()

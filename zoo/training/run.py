@@ -55,6 +55,7 @@ from zoo.training.projections import load_projections, save_projections
 from zoo.training.resume import Scratch
 from zoo.training.stored import StoredTargets
 from zoo.training.targets import TargetSource, live
+from zoo.training.word_head import refuse_weak_words
 
 
 def transfer(project: Project, job: TransferJob) -> None:
@@ -73,6 +74,7 @@ def _transfer(project: Project, job: TransferJob, inputs: Inputs, scratch: Scrat
     teacher, tokenizer = load_checkpoint(pretrained, MASKED_LM)
     phases = transfer_plan(job)
     if any(phase.stage.reads_teachers_words for phase in phases):
+        refuse_weak_words(project, job, job.source)
         require_word_head(pretrained, teacher)
     share_threads(max(job.student.shape.hidden, job.source.shape.hidden))
     digest = job.digest(inputs)

@@ -18,7 +18,7 @@ import transformers
 from zoo.data.batches import Encoded, TaskFeed, collate
 from zoo.disk import spared
 from zoo.errors import Problem, UsageError, ZooError
-from zoo.models.capture import Capture, Captured, read
+from zoo.models.capture import Capture, Captured, read, reads_first
 from zoo.models.tap import LOGITS
 from zoo.records.environment import processor
 from zoo.resolve.plan import Phase
@@ -139,10 +139,13 @@ class StoredTargets:
 
     def _store(self, phase: Phase, sequences: Sequences, dtype: torch.dtype) -> TeacherStore:
         """The store of a phase; its files are verified once by this source."""
+        first = reads_first(taps_of(phase), sequences.layout, self.shape.layers)
         key = {
             "teacher": self.teacher,
             "sequences": sequences.sha256,
             "precision": phase.optimise.teacher_precision,
+            # Their products are of other numbers of rows, which may round otherwise.
+            "last_layer": "first token" if first else "whole",
             "machine": _machine(self.device),
             "keeping": str(KEEPING),
         }

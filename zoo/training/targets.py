@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from zoo.models.attention import steady_attention
@@ -54,10 +54,19 @@ def live(phase: Phase, teacher: LoadTeacher) -> Iterator[Capture]:
     """The teacher itself, run on every batch."""
     model = teacher()
     if phase.optimise.teacher_precision == "bf16":
-        # A copy: surgery of this or a later phase reads the weights as they are.
-        model = copy.deepcopy(model).to(torch.bfloat16)
+        model = _in_bf16(model)
     with Capture(model, {tap_on(model, tap, phase.stage) for tap in taps_of(phase)}) as capture:
         yield capture
+
+
+def _in_bf16(model: PreTrainedModel) -> PreTrainedModel:
+    """A copy: surgery of this or a later phase reads the weights as they are."""
+    # Cast on the way, as a copy in fp32 would only be written to be thrown away.
+    cast = {
+        id(parameter): nn.Parameter(parameter.to(torch.bfloat16), parameter.requires_grad)
+        for parameter in model.parameters()
+    }
+    return copy.deepcopy(model, cast).to(torch.bfloat16)
 
 
 @contextmanager
@@ -94,8 +103,7 @@ class Steady:
 def steady_sources(capture: Capture, batch: Batch) -> Captured:
     """The sources of a batch's taps, computed in a batch of a shape that does not change them."""
     rows = len(batch.input_ids)
-    # Whole: products of the first tokens alone would be of as many rows as the batch.
-    sources = capture.sources(_filled_up(batch), whole=True)
+    sources = capture.sources(_filled_up(batch))
     # Contiguous, as what is read from a file is: a sum may round by how its terms lie.
     return {tap: kept[:rows].contiguous() for tap, kept in sources.items()}
 

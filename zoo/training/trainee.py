@@ -20,6 +20,15 @@ def freeze(trainee: PreTrainedModel, stage: Stage) -> None:
             parameter.requires_grad_(False)
 
 
+def part_paces(trainee: PreTrainedModel, stage: Stage) -> dict[int, float]:
+    """What learning rates are multiplied with where the stage has paces, by parameter identity."""
+    return {
+        id(parameter): pace
+        for part, pace in stage.paces.items()
+        for parameter in part_parameters(trainee, part)
+    }
+
+
 def set_dropout(model: nn.Module, rate: float | None) -> None:
     """Set every dropout to `rate`; the model keeps its own values when it is None."""
     if rate is not None:
