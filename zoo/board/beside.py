@@ -12,11 +12,7 @@ from zoo.board.table import minus
 from zoo.records.statistics import Contrast
 
 BUSY = "◦"
-BESIDE_SIGNS = {
-    "▲": "better and ▼ worse, significantly (permutation test, Holm-corrected, and an interval"
-    " excluding 0); all others cannot be told apart.",
-    BUSY: "timed under other load: the ratio stays valid, milliseconds do not.",
-}
+"""After a time that was measured under other load."""
 
 
 def three_digits(number: float) -> str:

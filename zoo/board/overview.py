@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from zoo.board.advice import advice
 from zoo.board.beside import (
-    BESIDE_SIGNS,
     BUSY,
     COMPARED_METHOD,
     COMPARED_NAME,
@@ -36,6 +35,11 @@ OVERVIEW: tuple[Column[Compared], ...] = (
     *(column for column in FASTEST_COLUMNS if column.name in _SHOWN),
 )
 """Eight columns: what fits next to each other on a screen."""
+_RIVALS = (
+    "to teacher, to twin: difference of the means; the twin is the same student trained on labels"
+    " alone. ▲ better, ▼ worse, significantly (Holm-corrected, and an interval without 0); all"
+    " others cannot be told apart."
+)
 
 
 def overview(
@@ -53,7 +57,7 @@ def overview_text(
     table = overview(suite, rows, statistics)
     if not table.rows:
         return "No records yet."
-    notes = "\n".join(f"- {note}" for note in (*table.remarks, *_signs(table), *more))
+    notes = "\n".join(f"- {note}" for note in (*table.remarks, *_signs(table.rows), *more))
     return f"{advice(table.rows)}\n\n{markdown_table(table)}\n\n{notes}"
 
 
@@ -93,8 +97,7 @@ def _remarks(lines: Sequence[Compared], statistics: SuiteStatistics | None) -> l
         if over
         else "No mean: no task is shared by all entries."
     )
-    rivals = "to teacher, to twin: difference of the means; the twin is the same student trained"
-    return [mean, f"{rivals} on labels alone.", *_timed(lines)]
+    return [mean, _RIVALS, *_timed(lines)]
 
 
 def _timed(lines: Sequence[Compared]) -> list[str]:
@@ -112,20 +115,15 @@ def _timed(lines: Sequence[Compared]) -> list[str]:
     told = f"{usual}{f' ({others})' if others else ''}"
     timed = (
         f"MB, ms: of the fastest runtime, {told}, at batch x length {cells}; x: relative to the"
-        " teacher. Scores are those of the PyTorch model."
+        f" teacher; {BUSY}: under other load only x is valid. Scores are those of the PyTorch"
+        " model."
     )
     return [timed]
 
 
-def _signs(table: Table[Compared]) -> list[str]:
-    """The signs that occur."""
-    text = " ".join(column.shown(line) for column in table.read for line in table.rows)
-    signs = BESIDE_SIGNS | {EARLIER: SIGNS[EARLIER]}
-    shown = {"▲": "▲" in text or "▼" in text, BUSY: BUSY in text, EARLIER: EARLIER in text}
-    noted = {
-        f"{NOTED} {line.entry}: {mark}."
-        for line in table.rows
-        for row in line.rows
-        for mark in row.marks
-    }
-    return [*(f"{sign} {signs[sign]}" for sign in signs if shown[sign]), *sorted(noted)]
+def _signs(lines: Sequence[Compared]) -> list[str]:
+    """The meanings of the signs after entries' names, where they occur."""
+    rows = [row for line in lines for row in line.rows]
+    earlier = [] if all(row.declared for row in rows) else [f"{EARLIER} {SIGNS[EARLIER]}"]
+    noted = {f"{NOTED} {row.entry}: {mark}." for row in rows for mark in row.marks}
+    return [*earlier, *sorted(noted)]
