@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from zoo.board.columns import Absent, Cell, Column, largest, rounded
+from zoo.board.scores import half_width
 from zoo.board.table import DECIMAL_PLACES, Row, minus
 from zoo.board.timings import HEADLINES
 from zoo.records.export import ExportRecord
+from zoo.records.kept import KeptQuality
 from zoo.records.latency import LatencyRecord
 from zoo.records.size import SizeRecord
 from zoo.spec.teacher import TEACHER
@@ -112,8 +114,25 @@ _EXPORT: tuple[Column[ExportRecord], ...] = (
         beside=lambda record: f" ({record.flips} of {record.compared} flip)",
     ),
     Column("compared", lambda record: record.compared, "dev examples compared"),
+    Column(
+        "scheme",
+        lambda record: record.choice.chosen if record.choice else None,
+        "how the file was made, where it was chosen among candidates",
+    ),
     Column("flips", lambda record: record.flips, "compared examples whose prediction changes"),
     Column("max_abs_error", lambda record: record.max_abs_error, "largest difference of logits"),
+)
+
+
+_KEPT: Column[KeptQuality] = Column(
+    "lost",
+    lambda kept: UNDEFINED if kept.lost is None else round(kept.lost, DECIMAL_PLACES),
+    "primary metric that the file loses to the fp32 file on the whole dev split, x 100; ± is half"
+    " the 95 % interval of the paired difference; maximum over tasks",
+    head="lost",
+    text=lambda lost: f"{100 * lost:.1f}",
+    beside=lambda kept: half_width(kept.low, kept.high),
+    over=largest,
 )
 
 
@@ -146,8 +165,14 @@ def _of_precision(precision: str) -> list[Column[Row]]:
     def export(row: Row) -> ExportRecord | Absent:
         return row.exports.get(precision, NOT_EXPORTED)
 
+    def kept(row: Row) -> KeptQuality | None:
+        record = row.exports.get(precision)
+        found = record.kept if record else ()
+        return next((one for one in found if one.split == row.split), None)
+
     group = f"export_{precision.replace('-', '_')}"
-    return [column.within(export, group, precision) for column in _EXPORT]
+    own = [column.within(export, group, precision) for column in _EXPORT]
+    return [*own, _KEPT.within(kept, group, precision)]
 
 
 def _of_runtime(runtime: str) -> list[Column[Row]]:

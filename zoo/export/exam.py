@@ -53,6 +53,15 @@ def load_exam(run: RunRecipe, tokenizer: PreTrainedTokenizerBase, examples: int)
     return exam_of(encode(task, split, settings, tokenizer), settings)
 
 
+def singly(encoded: Encoded, settings: TaskSettings) -> Exam:
+    """All sequences of `encoded` one by one and unpadded, as a service meets them.
+
+    What a dynamically scaled file answers to a sequence depends on the batch around it.
+    """
+    rows = range(len(encoded.features))
+    return Exam(encoded, settings, tuple(collate(encoded, [row]) for row in rows))
+
+
 def exam_of(encoded: Encoded, settings: TaskSettings) -> Exam:
     """All sequences of `encoded`, mixing short and long ones, in alternating batch sizes.
 

@@ -4,31 +4,39 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from zoo.data.batches import collate, encode
-from zoo.data.sources import load_train
+from zoo.data.examples import Split
+from zoo.data.sources import load_evaluation, load_train
 from zoo.evaluation.predict import forward_of
-from zoo.export.exam import load_exam
+from zoo.evaluation.predictions import Predictions
+from zoo.export.choice import choose_scheme
+from zoo.export.exam import Exam, load_exam, singly
 from zoo.export.graph import graph_parameters, optimised
 from zoo.export.half import halve
+from zoo.export.kept import answers_to, kept_quality
 from zoo.export.manifest import ExportedRun, write_manifest
 from zoo.export.onnx import export_onnx
 from zoo.export.parity import Limits, Parity, checked
 from zoo.export.quantise import InputFeed, quantise_int8, quantise_int8_static
 from zoo.export.routes import DEFAULT_ROUTE, Route
+from zoo.export.session import forward_of_file
 from zoo.models.build import Head
 from zoo.models.checkpoint import load_checkpoint
 from zoo.models.configuration import input_names, longest_input
 from zoo.models.identity import Identity, Wanted, read_identity
 from zoo.paths import Project, file_sha256, new_folder, onnx_name
+from zoo.records.choice import Choice
 from zoo.records.environment import Environment, capture_environment
 from zoo.records.export import ExportRecord
+from zoo.records.kept import KeptQuality
 from zoo.records.text import write_record
-from zoo.spec.bench import Export, Precision
+from zoo.spec.bench import Export, Precision, Scheme
 from zoo.spec.measuring import ExportJob
 from zoo.spec.recipe import RunRecipe
 
@@ -85,17 +93,29 @@ def export_files(
     shutil.copyfile(checkpoint / TOKENIZER, folder / TOKENIZER)
     records = []
     for precision in _in_order(job.export):
-        file = folder / onnx_name(run.task, precision)
+        file = source.file(precision)
+        choice = source.choice() if precision == "int8" else None
         parity = checked(
-            source.writer(precision, route),
+            source.writer(precision, route, choice),
             file,
             model=forward,
             exam=exam,
             limits=_limits(job.export, precision),
         )
-        records.append(_record(file, source, precision, (parity, route), environment))
+        outcome = _Outcome(parity, route, choice, source.kept(precision))
+        records.append(_record(file, source, precision, outcome, environment))
         write_record(folder, records[-1])
     return records
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What was found out about one file."""
+
+    parity: Parity
+    route: Route
+    choice: Choice | None
+    kept: tuple[KeptQuality, ...]
 
 
 @dataclass(frozen=True)
@@ -124,9 +144,16 @@ class _Source:
             "labels": json.dumps(self.run.definition.labels),
         }
 
-    def writer(self, precision: Precision, route: Route) -> Callable[[Path], None]:
+    def file(self, precision: Precision) -> Path:
+        """The run's file in `precision`."""
+        return self.folder / onnx_name(self.run.task, precision)
+
+    def writer(
+        self, precision: Precision, route: Route, choice: Choice | None = None
+    ) -> Callable[[Path], None]:
         """The writer of the file in `precision`; all but fp32 are converted from the fp32 file."""
-        full = self.folder / onnx_name(self.run.task, "fp32")
+        full = self.file("fp32")
+        scheme = choice.chosen if choice else self.job.export.int8_candidates[0]
 
         def export(draft: Path) -> None:
             length, metadata = self.max_length, self.metadata
@@ -135,10 +162,43 @@ class _Source:
         writers: dict[Precision, Callable[[Path], None]] = {
             "fp32": export,
             "fp16": lambda draft: halve(full, draft),
-            "int8": lambda draft: quantise_int8(full, draft),
+            "int8": self.quantiser(scheme),
             "int8-static": lambda draft: quantise_int8_static(full, draft, self.feeds()),
         }
         return writers[precision]
+
+    def quantiser(self, scheme: Scheme) -> Callable[[Path], None]:
+        """The writer of the int8 file of one scheme."""
+        return lambda draft: quantise_int8(self.file("fp32"), draft, scheme, self.feeds())
+
+    def choice(self) -> Choice | None:
+        """The choice among the int8 candidates; None if there is one alone."""
+        export = self.job.export
+        if len(export.int8_candidates) == 1:
+            return None
+        writers = {scheme: self.quantiser(scheme) for scheme in export.int8_candidates}
+        train = load_train(self.run.definition, self.run.settings, self.run.data)
+        last = replace(train, examples=train.examples[-export.choice_examples :])
+        return choose_scheme(self.file("fp32"), writers, self.read(last), export.choice_loss)
+
+    def kept(self, precision: Precision) -> tuple[KeptQuality, ...]:
+        """What a file keeps of the fp32 file's score, where that is asked for."""
+        if precision == "fp32" or not self.job.export.scored:
+            return ()
+        exams, full = self._whole
+        return kept_quality(exams, full, answers_to(forward_of_file(self.file(precision)), exams))
+
+    @cached_property
+    def _whole(self) -> tuple[dict[str, Exam], dict[str, Predictions]]:
+        """The scored splits, and what the fp32 file answers to them."""
+        splits = load_evaluation(self.run.definition, self.run.settings, self.run.data)
+        exams = {name: self.read(split) for name, split in splits.items()}
+        return exams, answers_to(forward_of_file(self.file("fp32")), exams)
+
+    def read(self, split: Split) -> Exam:
+        """The sequences of a split, one by one."""
+        settings = self.run.settings
+        return singly(encode(self.run.definition, split, settings, self.tokenizer), settings)
 
     def feeds(self) -> Iterator[InputFeed]:
         """The task's first training examples, one per batch and therefore unpadded."""
@@ -169,11 +229,10 @@ def _record(
     file: Path,
     source: _Source,
     precision: Precision,
-    outcome: tuple[Parity, Route],
+    outcome: _Outcome,
     environment: Environment,
 ) -> ExportRecord:
-    parity, route = outcome
-    graph = optimised(file)
+    parity, graph = outcome.parity, optimised(file)
     return ExportRecord(
         suite=source.job.suite,
         entry=source.job.entry,
@@ -196,7 +255,9 @@ def _record(
         metric_model=parity.metric_model,
         metric_file=parity.metric_file,
         parameters=graph_parameters(file),
-        route=route,
+        route=outcome.route,
         nodes=graph.nodes,
         fused=graph.fused,
+        choice=outcome.choice,
+        kept=outcome.kept,
     )

@@ -12,6 +12,7 @@ import onnxruntime
 _FUSED_DOMAINS = ("com.microsoft", "com.microsoft.nchwc")
 _FUSED_STANDARD = ("LayerNormalization", "QLinearMatMul")
 """Standard operators that replace several older ones."""
+_OF_BLOCKS = "MatMulNBits"
 _OF_QUANTISATION = ("_scale", "_zero_point")
 _WEIGHTS = frozenset(
     {
@@ -51,8 +52,11 @@ def graph_parameters(path: Path) -> int:
             for node in users[name]
         )
 
-    weights = [tensor for tensor in graph.initializer if _is_weight(tensor)]
-    return sum(math.prod(tensor.dims) * uses(tensor.name) for tensor in weights)
+    blocks = [node for node in graph.node if node.op_type == _OF_BLOCKS]
+    packed = {name for node in blocks for name in node.input}
+    weights = [t for t in graph.initializer if _is_weight(t) and t.name not in packed]
+    whole: int = sum(math.prod(tensor.dims) * uses(tensor.name) for tensor in weights)
+    return whole + sum(map(_parameters_in_blocks, blocks))
 
 
 def optimised(path: Path) -> Optimised:
@@ -67,6 +71,12 @@ def optimised(path: Path) -> Optimised:
         nodes = onnx.load(options.optimized_model_filepath).graph.node
     fused = Counter(node.op_type for node in nodes if _is_fused(node))
     return Optimised(len(nodes), dict(sorted(fused.items())))
+
+
+def _parameters_in_blocks(product: onnx.NodeProto) -> int:
+    """Inputs times outputs of a product whose matrix is stored in padded blocks."""
+    sizes = {attribute.name: attribute.i for attribute in product.attribute}
+    return int(sizes["K"] * sizes["N"])
 
 
 def _is_weight(tensor: onnx.TensorProto) -> bool:

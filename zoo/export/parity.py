@@ -15,7 +15,7 @@ from zoo.evaluation.predictions import Predictions
 from zoo.evaluation.scoring import score_predictions
 from zoo.export.exam import Exam, require_varied
 from zoo.export.session import forward_of_file
-from zoo.spec.task import TaskKind
+from zoo.spec.task import Task, TaskKind
 from zoo.tensors.batch import Batch, Layout
 
 
@@ -70,18 +70,29 @@ def measure_parity(model: Forward, file: Forward, exam: Exam) -> Parity:
     apart += [(first - second).abs().max().item() for first, second in probed]
     predicted, answered = _predictions(ours, exam), _predictions(theirs, exam)
     task, split = exam.encoded.task, exam.encoded.split
-    changed = task.kind is not TaskKind.REGRESSION
-    pairs = zip(predicted.answers, answered.answers, strict=True)
     return Parity(
         max_abs_error=_largest(apart),
         reference_max=_largest(logits.abs().max().item() for logits in ours.values()),
-        flips=sum(first != second for first, second in pairs) if changed else 0,
+        flips=changed_answers(task, predicted, answered),
         compared=len(predicted.ids),
         shapes=exam.shapes,
         metric=task.primary,
         metric_model=score_predictions(task, split, predicted).metrics[task.primary],
         metric_file=score_predictions(task, split, answered).metrics[task.primary],
     )
+
+
+def changed_answers(task: Task, ours: Predictions, theirs: Predictions) -> int:
+    """The number of examples with another class or text; numbers always differ and count none."""
+    if task.kind is TaskKind.REGRESSION:
+        return 0
+    pairs = zip(ours.answers, theirs.answers, strict=True)
+    return sum(first != second for first, second in pairs)
+
+
+def predictions_of(forward: Forward, exam: Exam) -> Predictions:
+    """The predictions of `forward` on the examples of `exam`, read in its batches."""
+    return _predictions(_answer(forward, exam), exam)
 
 
 def gate(parity: Parity, limits: Limits, where: str) -> None:

@@ -10,10 +10,13 @@ from zoo.evaluation.predict import Forward
 from zoo.tensors.batch import Batch
 
 
-def forward_of_file(path: Path) -> Forward:
-    """The ONNX file at `path` on the CPU: logits (B, C), or (B, S, 2) of starts and ends."""
+def forward_of_file(path: Path, threads: int | None = None) -> Forward:
+    """The ONNX file at `path` on the CPU: logits (B, C), or (B, S, 2) of starts and ends.
+
+    It computes with PyTorch's number of threads unless `threads` are given.
+    """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = threads or torch.get_num_threads()
     options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [entry.name for entry in session.get_inputs()]

@@ -4,6 +4,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
+from zoo.records.choice import Choice
+from zoo.records.kept import KeptQuality
 from zoo.records.measured import Amount, Count, Measure, MeasuredRun, refuse_impossible
 from zoo.spec.base import Sha256, misfit
 from zoo.spec.bench import Precision
@@ -12,6 +14,7 @@ from zoo.spec.bench import Precision
 class ExportRecord(MeasuredRun):
     """Agreement of an exported model with its source."""
 
+    later: ClassVar[tuple[str, ...]] = ("choice", "kept")
     said: ClassVar[tuple[str, ...]] = ("weights_sha256", "file_sha256")
 
     kind: Literal["export"] = "export"
@@ -46,6 +49,10 @@ class ExportRecord(MeasuredRun):
     """Nodes of the graph after ONNX Runtime's optimisation."""
     fused: dict[str, int] | None = None
     """Count of each fused operator in it."""
+    choice: Choice | None = None
+    """How an int8 file was chosen, where there were several candidates."""
+    kept: tuple[KeptQuality, ...] = ()
+    """The quality that the file keeps, by scored split; empty where it was not asked for."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -12,7 +12,10 @@ from zoo.spec.teacher import TaskName
 
 Device = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "fp16", "int8", "int8-static"]
-"""Of an ONNX file; int8 scales activations dynamically, int8-static by calibration data."""
+"""Of an ONNX file; int8-static scales activations by calibration data, int8 as its scheme does."""
+Scheme = Literal["dynamic", "mixed", "blockwise", "static"]
+"""How an fp32 file is made int8: activations scaled per call (dynamic), per token in blocks
+(blockwise), blockwise only in products that narrow (mixed), or by calibration data (static)."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,15 @@ class Export(Spec):
     int8_loss: Fraction = 0.1
     """Maximum loss of the primary metric in int8, on its natural scale."""
     calibration: Examples = 64
-    """Training examples used to calibrate int8-static."""
+    """Training examples, the first ones, used to calibrate static scales."""
+    int8_candidates: Annotated[tuple[Scheme, ...], Field(min_length=1)] = ("dynamic",)
+    """The int8 files to try; of several, one is chosen on training examples and exported."""
+    choice_examples: Examples = 500
+    """Training examples, the last ones, on which the candidates are compared."""
+    choice_loss: Fraction = 0.005
+    """Maximum loss of the primary metric of the chosen file, on its natural scale."""
+    scored: bool = False
+    """Whether each file is scored on the whole dev splits, paired with the fp32 file."""
 
 
 class Bench(Spec):

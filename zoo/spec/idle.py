@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pydantic import ValidationError
 
 from zoo.spec.augment import Augment
+from zoo.spec.bench import Export
 from zoo.spec.cross import Catalogue
 from zoo.spec.cross_tasks import Tasks
 from zoo.spec.entry import Entry
@@ -91,6 +92,7 @@ def idle_of_suite(suite: Suite, tasks: Tasks) -> Iterator[Finding]:
     if "max_length" in suite.optimise.model_fields_set:
         yield Finding(("optimise", "max_length"), _REASONS["max_length"], remedy="remove it")
     yield from _idle_draws(suite.augment)
+    yield from _idle_choice(suite.bench.export)
 
 
 _REASONS = {
@@ -105,6 +107,14 @@ def _idle_draws(augment: Augment | None) -> Iterator[Finding]:
         for key in sorted(augment.model_fields_set & {"candidates", "seed", "word_vectors"}):
             given = "with probability 0 no word is replaced"
             yield Finding(("augment", key), given, remedy="remove it")
+
+
+def _idle_choice(export: Export) -> Iterator[Finding]:
+    """How an int8 file is chosen, where there is one alone."""
+    if len(export.int8_candidates) == 1:
+        for key in sorted(export.model_fields_set & {"choice_examples", "choice_loss"}):
+            given = "there is one int8 candidate, so nothing is chosen"
+            yield Finding(("bench", "export", key), given, remedy="remove it")
 
 
 def _decides(key: str, stage: Outline) -> bool:
