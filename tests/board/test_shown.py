@@ -12,6 +12,8 @@ from zoo.board.leaderboard import leaderboard, summary
 from zoo.board.render import as_csv, as_markdown
 from zoo.board.table import make_rows, shown
 from zoo.board.timings import timings_table
+from zoo.records.export import ExportRecord
+from zoo.records.kept import KeptQuality
 from zoo.records.latency import REPLAY, LatencyRecord, Memory
 from zoo.records.training import TrainingRecord
 
@@ -153,3 +155,33 @@ def test_a_line_tells_why_the_task_that_was_measured_says_nothing() -> None:
     rows = make_rows([*(scored("kd", 0.8, task) for task in tasks), cell("1x8")])
     assert "No values: torch-fp32 mJ (no energy counter)." in summary(rows, "tiny").notes
     assert "(no energy counter" not in "".join(summary(rows[:1], "tiny").notes)
+
+
+def test_what_int8_loses_is_shown_by_task_and_at_most_over_tasks() -> None:
+    """In points with half its interval, of the row's own split; fp32 has no such column."""
+    exports = [record for record in measured("kd") if isinstance(record, ExportRecord)]
+    records: list[Any] = []
+    for task, lost in (("sentiment", 0.0042), ("inference", -0.001)):
+        where = common("kd", task, 1)
+        ours = {"score_fp32": 0.8, "score": 0.8 - lost, "lost": lost, "flips": 3, "examples": 100}
+        of_splits = [
+            KeptQuality(split="dev", low=lost - 0.01, high=lost + 0.01, **ours),
+            KeptQuality(split="dev_other", low=0.5, high=0.5, **ours | {"lost": 0.5}),
+        ]
+        records.append(scored("kd", 0.8, task=task))
+        records += [
+            record.model_copy(
+                update=where | {"kept": of_splits if record.precision == "int8" else ()}
+            )
+            for record in exports
+        ]
+    rows = make_rows(records)
+    table = {
+        line["task"]: line for line in csv.DictReader(io.StringIO(as_csv(leaderboard(rows, "s"))))
+    }
+    assert table["sentiment"]["export_int8_lost"] == "0.0042"
+    assert table["inference"]["export_int8_lost"] == "-0.001"
+    text = as_markdown(summary(rows, "s"))
+    assert " int8 lost " in text
+    assert " fp32 lost " not in text
+    assert "| 0.4 ± 1.0 |" in text

@@ -15,15 +15,17 @@ from zoo.models.cost import parameter_counts, stored_parameters
 @pytest.mark.parametrize("task", ["inference", "span"])
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 def test_torch_safetensors_and_onnx_count_alike(family: str, task: str, tmp_path: Path) -> None:
-    """Model, checkpoint, fp32 file and int8 file hold the same number of numbers."""
+    """Model, checkpoint, fp32 file and int8 files hold the same number of numbers."""
     model = tiny.model(tiny.STUDENT.model_copy(update={"family": family}), task)
     model.save_pretrained(tmp_path)
     export_onnx(model, tmp_path / "a.onnx", max_length=48, metadata={})
     quantise_int8(tmp_path / "a.onnx", tmp_path / "b.onnx")
+    quantise_int8(tmp_path / "a.onnx", tmp_path / "c.onnx", "blockwise")
     total = parameter_counts(model).total
     assert stored_parameters(tmp_path / "model.safetensors") == total
     assert graph_parameters(tmp_path / "a.onnx") == total
     assert graph_parameters(tmp_path / "b.onnx") == total
+    assert graph_parameters(tmp_path / "c.onnx") == total
 
 
 def test_constants_scales_and_zero_points_are_no_parameters(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from zoo.export.quantise import InputFeed, quantise_int8, quantise_int8_static
 from zoo.export.session import forward_of_file
 from zoo.models.configuration import input_names
 from zoo.models.cost import parameter_counts
+from zoo.spec.bench import Scheme
 
 Make = Callable[[str], PreTrainedModel]
 
@@ -82,28 +83,70 @@ def _product(weights: np.ndarray) -> onnx.ModelProto:
 @pytest.mark.parametrize("task", ["inference", "similarity", "span"])
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 def test_answers_stay_near_in_every_precision(family: str, task: str, tmp_path: Path) -> None:
-    """fp16, int8 and int8-static run at every shape, near the model, smaller than fp32."""
+    """Every precision and int8 scheme runs at every shape, near the model, smaller than fp32."""
     model = tiny.model(tiny.STUDENT.model_copy(update={"family": family}), task)
     encoded, source = tiny.encoded(task), tmp_path / "fp32.onnx"
     export_onnx(model, source, max_length=48, metadata={"digest": "d"})
     halve(source, tmp_path / "fp16.onnx")
     quantise_int8(source, tmp_path / "int8.onnx")
     quantise_int8_static(source, tmp_path / "int8-static.onnx", _feeds(model, encoded, 16))
+    schemes = ("mixed", "blockwise", "static")
+    for scheme in schemes:
+        feeds = _feeds(model, encoded, 16)
+        quantise_int8(source, tmp_path / f"{scheme}.onnx", scheme, feeds)
     exam, total = exam_of(encoded, tiny.SETTINGS), parameter_counts(model).total
-    for name, share in (("fp16", 0.02), ("int8", 0.2), ("int8-static", 0.25)):
+    within = {"fp16": 0.02, "int8": 0.2, "int8-static": 0.25, "mixed": 0.2, "blockwise": 0.1}
+    for name, share in (within | {"static": 0.25}).items():
         file = tmp_path / f"{name}.onnx"
         parity = measure_parity(forward_of(model), forward_of_file(file), exam)
         assert 0 < parity.max_abs_error < share * max(parity.reference_max, 0.1)
         assert graph_parameters(file) == total
         assert file.stat().st_size < source.stat().st_size
         properties = onnxruntime.InferenceSession(file).get_modelmeta().custom_metadata_map
-        assert (properties["precision"], properties["digest"]) == (name, "d")
+        precision = "int8" if name in schemes else name
+        assert (properties["precision"], properties["digest"]) == (precision, "d")
 
 
 def _feeds(model: PreTrainedModel, encoded: Encoded, rows: int) -> Iterator[InputFeed]:
     for row in range(rows):
         batch = collate(encoded, [row])
         yield {name: getattr(batch, name).numpy() for name in input_names(model)}
+
+
+@pytest.mark.parametrize(("scheme", "in_blocks"), [("mixed", 2), ("blockwise", 12)])
+def test_blocks_have_scales_of_their_own(scheme: Scheme, in_blocks: int, tmp_path: Path) -> None:
+    """Mixed: the products that narrow, one a layer; blockwise: all six of a layer.
+
+    They compute in int8, and what is left is scaled by call.
+    """
+    source, target = tmp_path / "a.onnx", tmp_path / "b.onnx"
+    export_onnx(tiny.model(task="inference"), source, max_length=48, metadata={})
+    quantise_int8(source, target, scheme)
+    nodes = onnx.load(target).graph.node
+    products = [node for node in nodes if node.op_type == "MatMulNBits"]
+    assert len(products) == in_blocks
+    for node in products:
+        stated = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+        assert (stated["bits"], stated["block_size"], stated["accuracy_level"]) == (8, 128, 4)
+        assert scheme == "blockwise" or stated["N"] < stated["K"]
+    left = [node for node in nodes if node.op_type == "MatMulInteger"]
+    assert len(left) == 12 - in_blocks + 2  # and the head's two
+
+
+def test_a_large_input_only_coarsens_its_own_block(tmp_path: Path) -> None:
+    """One outlier among 1,024 inputs: blocks keep the others, one scale for a call does not."""
+    random = np.random.default_rng(0)
+    weights = random.normal(size=(1024, 32)).astype(np.float32)
+    given = random.normal(size=(4, 1024)).astype(np.float32)
+    given[:, 0], weights[0] = 500.0, 0.0
+    onnx.save(_product(weights), tmp_path / "full.onnx")
+    errors = {}
+    for scheme in ("dynamic", "blockwise"):
+        file = tmp_path / f"{scheme}.onnx"
+        quantise_int8(tmp_path / "full.onnx", file, scheme)
+        answer = onnxruntime.InferenceSession(file).run(None, {"x": given})[0]
+        errors[scheme] = float(np.abs(answer - given @ weights).mean())
+    assert errors["blockwise"] < 0.8 * errors["dynamic"], errors
 
 
 def test_fp16_answers_in_fp32(tmp_path: Path) -> None:
@@ -198,6 +241,6 @@ def test_quantiser_is_quiet_and_leaves_logging_alone(
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     source = tmp_path / "a.onnx"
     export_onnx(tiny_model("bert-classes"), source, max_length=32, metadata={})
-    quantise_int8(source, tmp_path / "b.onnx")
+    quantise_int8(source, tmp_path / "b.onnx", "mixed")
     assert logging.getLogger().handlers == []
     assert capfd.readouterr() == ("", "")

@@ -175,6 +175,11 @@ def total(values: Sequence[float | None]) -> float | None:
     return sum(known) if known and len(known) == len(values) else None
 
 
+def half_width(low: float | None, high: float | None) -> str:
+    """Half the width of an interval, displayed x 100 after a score."""
+    return "" if low is None or high is None else f" ± {50 * (high - low):.1f}"
+
+
 def number(cell: Cell) -> float | None:
     """The number in a cell, if any."""
     return cell if isinstance(cell, int | float) else None

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from zoo.board.columns import Absent, Cell, Column, largest, rounded
-from zoo.board.scores import half_width
+from zoo.board.columns import Absent, Cell, Column, half_width, largest, rounded
 from zoo.board.table import DECIMAL_PLACES, Row, minus
 from zoo.board.timings import HEADLINES
 from zoo.records.export import ExportRecord
@@ -26,6 +25,8 @@ class Parts:
 
     metrics: tuple[str, ...]
     precisions: tuple[str, ...]
+    scored: tuple[str, ...]
+    """The precisions whose files are scored on dev splits."""
     runtimes: tuple[str, ...]
 
     @classmethod
@@ -34,11 +35,12 @@ class Parts:
         return cls(
             tuple(sorted({name for row in rows for name in row.metrics})),
             tuple(sorted({name for row in rows for name in row.exports})),
+            tuple(sorted({name for row in rows for name in row.exports if row.exports[name].kept})),
             tuple(sorted({name for row in rows for name in row.runtimes})),
         )
 
 
-ANY = Parts(("<metric>",), ("<precision>",), ("<runtime>",))
+ANY = Parts(("<metric>",), ("<precision>",), ("<precision>",), ("<runtime>",))
 """Placeholders for all of them where columns are documented."""
 
 TRAINING_SECONDS: Column[Row] = Column(
@@ -114,11 +116,6 @@ _EXPORT: tuple[Column[ExportRecord], ...] = (
         beside=lambda record: f" ({record.flips} of {record.compared} flip)",
     ),
     Column("compared", lambda record: record.compared, "dev examples compared"),
-    Column(
-        "scheme",
-        lambda record: record.choice.chosen if record.choice else None,
-        "how the file was made, where it was chosen among candidates",
-    ),
     Column("flips", lambda record: record.flips, "compared examples whose prediction changes"),
     Column("max_abs_error", lambda record: record.max_abs_error, "largest difference of logits"),
 )
@@ -153,6 +150,7 @@ def cost_columns(parts: Parts) -> list[Column[Row]]:
         ),
         *(column.within(_size) for column in _SIZE),
         *(column for name in parts.precisions for column in _of_precision(name)),
+        *map(_lost_in, parts.scored),
         *(column for name in parts.runtimes for column in _of_runtime(name)),
     ]
 
@@ -165,14 +163,20 @@ def _of_precision(precision: str) -> list[Column[Row]]:
     def export(row: Row) -> ExportRecord | Absent:
         return row.exports.get(precision, NOT_EXPORTED)
 
-    def kept(row: Row) -> KeptQuality | None:
+    return [column.within(export, _group(precision), precision) for column in _EXPORT]
+
+
+def _lost_in(precision: str) -> Column[Row]:
+    def kept(row: Row) -> KeptQuality | Absent:
         record = row.exports.get(precision)
         found = record.kept if record else ()
-        return next((one for one in found if one.split == row.split), None)
+        return next((one for one in found if one.split == row.split), UNRECORDED)
 
-    group = f"export_{precision.replace('-', '_')}"
-    own = [column.within(export, group, precision) for column in _EXPORT]
-    return [*own, _KEPT.within(kept, group, precision)]
+    return _KEPT.within(kept, _group(precision), precision)
+
+
+def _group(precision: str) -> str:
+    return f"export_{precision.replace('-', '_')}"
 
 
 def _of_runtime(runtime: str) -> list[Column[Row]]:

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from zoo.board.columns import Column, Table
+from zoo.board.columns import Column, Table, half_width
 from zoo.board.costs import ANY, TRAINING_SECONDS, Parts, cost_columns
 from zoo.board.scores import (
     MAJORITY,
     RESOLUTION,
     SCORE_COLUMN,
     SIGNS,
-    half_width,
     identity_columns,
     percent,
     places_column,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from zoo.board.columns import Absent, Cell, Column
+from zoo.board.columns import Absent, Cell, Column, half_width
 from zoo.board.costs import UNDEFINED, Parts
 from zoo.board.summary import S, split_text
 from zoo.board.table import Row
@@ -97,11 +97,6 @@ RESOLUTION: Column[Row] = Column(
     head="minimum detectable difference (80 % power)",
     text=percent,
 )
-
-
-def half_width(low: float | None, high: float | None) -> str:
-    """Half the width of an interval, displayed after a score."""
-    return "" if low is None or high is None else f" ± {50 * (high - low):.1f}"
 
 
 def _verdict(contrast: Contrast) -> str:

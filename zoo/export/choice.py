@@ -15,6 +15,7 @@ from zoo.export.exam import Exam
 from zoo.export.parity import Parity, measure_parity
 from zoo.export.session import forward_of_file
 from zoo.records.choice import Candidate, Choice, choose
+from zoo.records.text import SIGNIFICANT_DIGITS
 from zoo.spec.bench import Scheme
 from zoo.tensors.batch import Batch
 
@@ -74,7 +75,7 @@ def cpu_ms(files: Sequence[Path], call: Batch, rounds: int = ROUNDS) -> list[flo
             start = time.process_time()
             forwards[which](call)
             taken[which].append(1000 * (time.process_time() - start))
-    return [round(statistics.median(times[_WARM_UP:]), 4) for times in taken]
+    return [statistics.median(times[_WARM_UP:]) for times in taken]
 
 
 def _timed_call(exam: Exam) -> Batch:
@@ -104,9 +105,14 @@ def _candidate(scheme: Scheme, file: Path, milliseconds: float, parity: Parity) 
     return Candidate(
         scheme=scheme,
         bytes=file.stat().st_size,
-        cpu_ms=milliseconds,
+        cpu_ms=_as_written(milliseconds),
         score=parity.metric_file,
-        loss=parity.loss if isfinite(parity.loss) else None,
+        loss=_as_written(parity.loss) if isfinite(parity.loss) else None,
         flips=parity.flips,
-        max_abs_error=parity.max_abs_error,
+        max_abs_error=_as_written(parity.max_abs_error),
     )
+
+
+def _as_written(number: float) -> float:
+    """Rounded as in the record, so that the rule finds the same there."""
+    return float(f"{number:.{SIGNIFICANT_DIGITS}g}")
