@@ -1,8 +1,11 @@
 """int8 candidates compared on training examples, and timed together."""
 
 import json
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,7 @@ from zoo.export.choice import choose_scheme, cpu_ms
 from zoo.export.exam import Exam, singly
 from zoo.export.export_runs import export_runs
 from zoo.export.onnx import export_onnx
+from zoo.export.parity import Parity, measure_parity
 from zoo.export.quantise import quantise_int8
 from zoo.models.checkpoint import save_checkpoint
 from zoo.paths import Project, file_sha256, onnx_name
@@ -54,13 +58,29 @@ def test_candidates_are_compared_with_the_fp32_file(full: Path, exam: Exam) -> N
     made = choose_scheme(full, writers, exam, 1.0)
     dynamic, same = made.candidates
     assert (made.examples, made.tokens, made.most_loss) == (16, 48, 1.0)
-    assert (same.scheme, same.bytes, same.flips, same.max_abs_error, same.loss) == (
+    assert (same.scheme, same.bytes, same.flips, same.mean_abs_error, same.loss) == (
         "static", full.stat().st_size, 0, 0.0, 0.0,
     )  # fmt: skip
     assert dynamic.bytes < same.bytes
-    assert dynamic.max_abs_error > 0
+    assert dynamic.mean_abs_error > 0
     assert made.fp32_cpu_ms > 0
     assert same.cpu_ms > 0
+
+
+def test_a_file_with_infinite_logits_is_not_chosen(
+    full: Path, exam: Exam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its figures are missing in the record, and another candidate is taken."""
+    verdicts = iter([math.nan, 0.5])
+
+    def measured(*given: Any) -> Parity:
+        return replace(measure_parity(*given), mean_abs_error=next(verdicts))
+
+    monkeypatch.setattr(choice, "measure_parity", measured)
+    writers = {scheme: writer(full, scheme) for scheme in ("dynamic", "mixed")}
+    made = choose_scheme(full, writers, exam, 1.0)
+    assert [one.mean_abs_error for one in made.candidates] == [None, 0.5]
+    assert made.chosen == "mixed"
 
 
 def test_a_file_takes_its_turn_at_every_place(exam: Exam, monkeypatch: pytest.MonkeyPatch) -> None:

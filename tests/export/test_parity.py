@@ -20,7 +20,7 @@ from zoo.export.session import forward_of_file
 from zoo.tensors.batch import Batch
 
 _STRICT = Limits(tolerance=1e-5, flips=0.0)
-_FINE = Parity(1e-6, 2.0, 0, 14, ((1, 5), (3, 17)), "accuracy", 0.5, 0.5)
+_FINE = Parity(1e-6, 2.0, 0, 14, ((1, 5), (3, 17)), "accuracy", 0.5, 0.5, 1e-7)
 
 
 def _exam(task: str, examples: int = 32) -> Exam:
@@ -172,7 +172,7 @@ def test_a_file_that_reads_padding_is_caught(tmp_path: Path) -> None:
 
 def test_gate_message_has_its_four_parts() -> None:
     """A breach of all limits says where, how far, what is allowed and what to do, for each."""
-    bad = Parity(0.5, 2.25, 3, 12, ((4, 8), (8, 32)), "f1", 0.75, 0.5)
+    bad = Parity(0.5, 2.25, 3, 12, ((4, 8), (8, 32)), "f1", 0.75, 0.5, 0.25)
     with pytest.raises(ExportError) as caught:
         gate(bad, Limits(tolerance=0.001, flips=0.05, loss=0.1), "build/model.onnx")
     tried = "12 examples, batch x length 4x8, 8x32"

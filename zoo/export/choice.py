@@ -107,10 +107,14 @@ def _candidate(scheme: Scheme, file: Path, milliseconds: float, parity: Parity) 
         bytes=file.stat().st_size,
         cpu_ms=_as_written(milliseconds),
         score=parity.metric_file,
-        loss=_as_written(parity.loss) if isfinite(parity.loss) else None,
+        loss=_if_finite(parity.loss),
         flips=parity.flips,
-        max_abs_error=_as_written(parity.max_abs_error),
+        mean_abs_error=_if_finite(parity.mean_abs_error),
     )
+
+
+def _if_finite(number: float) -> float | None:
+    return _as_written(number) if isfinite(number) else None
 
 
 def _as_written(number: float) -> float:

@@ -36,6 +36,8 @@ class Parity:
     metric: str
     metric_model: float | None
     metric_file: float | None
+    mean_abs_error: float
+    """Over all logits of the examples."""
 
     @property
     def flip_rate(self) -> float:
@@ -79,6 +81,9 @@ def measure_parity(model: Forward, file: Forward, exam: Exam) -> Parity:
         metric=task.primary,
         metric_model=score_predictions(task, split, predicted).metrics[task.primary],
         metric_file=score_predictions(task, split, answered).metrics[task.primary],
+        mean_abs_error=torch.cat([(ours[row] - theirs[row]).abs().flatten() for row in ours])
+        .mean()
+        .item(),
     )
 
 

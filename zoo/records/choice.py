@@ -23,16 +23,16 @@ class Candidate(Spec):
     """The fp32 file's metric minus `score`; None: undefined for this file alone."""
     flips: Amount
     """Examples whose prediction changes."""
-    max_abs_error: Measure
-    """Largest difference of logits."""
+    mean_abs_error: Measure | None
+    """Mean difference of logits; None: some are not finite."""
 
 
 class Choice(Spec):
     """The candidates, the rule's limit, and what it chose.
 
     Of the files that lose at most `most_loss`, those within 10 % of the fastest; of these, those
-    within 10 % of the smallest; of these, the one with the fewest flips, then with the smallest
-    error. If every file loses more, the one that loses least.
+    within 10 % of the smallest; of these, the one with the smallest error. If every file loses
+    more, the one that loses least.
     """
 
     examples: Count
@@ -48,7 +48,7 @@ class Choice(Spec):
 
 def choose(candidates: Sequence[Candidate], most_loss: float) -> tuple[Candidate, str]:
     """The candidate that the rule of `Choice` takes, and why; the first declared of equals."""
-    known = [one for one in candidates if one.loss is not None]
+    known = [c for c in candidates if c.loss is not None and c.mean_abs_error is not None]
     kept = [one for one in known if (one.loss or 0.0) <= most_loss]
     limit = f"{100 * most_loss:g} points"
     if not kept:
@@ -61,8 +61,8 @@ def choose(candidates: Sequence[Candidate], most_loss: float) -> tuple[Candidate
         f" {len(fast)}; of these within 10 % of the smallest: {len(small)}"
     )
     if len(small) > 1:
-        why += "; fewest changed answers"
-    return min(small, key=lambda one: (one.flips, one.max_abs_error)), why
+        why += "; smallest error of logits"
+    return min(small, key=lambda one: one.mean_abs_error or 0.0), why
 
 
 def _least(candidates: Sequence[Candidate], cost: Callable[[Candidate], float]) -> list[Candidate]:
