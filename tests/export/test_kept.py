@@ -12,7 +12,7 @@ from zoo.export.kept import answers_to, kept_quality
 @pytest.mark.parametrize("task", ["inference", "similarity", "span"])
 def test_a_loss_is_the_fp32_files_score_minus_the_files(task: str) -> None:
     """Above 0 where the file is worse; each split is compared with its own answers."""
-    exam = singly(tiny.encoded(task, 40), tiny.SETTINGS)
+    exam = singly(tiny.encoded(task, 50), tiny.SETTINGS)
     exams = {"dev": exam, "dev_other": exam}
     forward = forward_of(tiny.model(task=task))
     full, file = answers_to(forward, exams), answers_to(lambda batch: -forward(batch), exams)
@@ -24,7 +24,7 @@ def test_a_loss_is_the_fp32_files_score_minus_the_files(task: str) -> None:
         for side in (full, file)
     ]
     assert [first.score_fp32, first.score] == scores
-    assert first.examples == 40
+    assert first.examples == 50
     assert first.lost == pytest.approx(scores[0] - scores[1])
     assert first.lost != 0
     assert first.low <= first.lost <= first.high
