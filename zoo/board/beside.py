@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from zoo.board.columns import Absent, Cell, Column
+from zoo.board.columns import Absent, Cell, Column, half_width
 from zoo.board.compared import MEAN, Compared
 from zoo.board.costs import NOT_MEASURED, UNDEFINED, UNRECORDED
 from zoo.board.fastest import Fastest
-from zoo.board.scores import CONTRAST, half_width, percent, signs_of, verdict_sign
+from zoo.board.scores import CONTRAST, percent, signs_of, verdict_sign
 from zoo.board.summary import split_text
 from zoo.board.table import minus
 from zoo.records.statistics import Contrast
