@@ -1,0 +1,1 @@
+"""What building a suite costs on this machine, before it is built."""
