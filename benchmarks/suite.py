@@ -97,8 +97,8 @@ def build(suite: ResolvedSuite, order: Sequence[str], jobs: int, expected: "Esti
         cpu, wall = (_children_s() - used) / HOUR, (time.monotonic() - began) / HOUR
         estimated = expected.left_of(owners) / HOUR
         print(
-            f"{suite.name}/{name}: {cpu:.2f} CPU hours ({estimated:.2f} estimated), "
-            f"{wall:.2f} hours",
+            f"{suite.name}/{name}: {cpu:.3g} CPU hours ({estimated:.3g} estimated), "
+            f"{wall:.3g} hours",
             flush=True,
         )
         done |= owners

@@ -127,9 +127,7 @@ class Estimator:
         job = stage.stage.job
         works = list(self._works.of(job.without(absent)))
         if not works:
-            yield Row(
-                stage.owner, stage.stage.name, "", built, 0, 0.0, 0.0, 0.0, other, 1, None
-            )
+            yield Row(stage.owner, stage.stage.name, "", built, 0, 0.0, 0.0, 0.0, other, 1, None)
         folder = project.entry(stage.suite, job.entry)
         for data in dict.fromkeys(work.data for work in works):
             some = [work for work in works if work.data == data]

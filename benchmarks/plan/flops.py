@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
-from zoo.distil.surgery import Seat, Surgery
+from zoo.distil.surgery import Seat
 from zoo.models.anatomy import encoder_of
 from zoo.models.build import MASKED_LM, Head, build
 from zoo.models.capture import word_logits
@@ -146,5 +146,5 @@ def _counted(run: Callable[[], Tensor], model: PreTrainedModel, draws: int) -> f
         for _ in range(draws):
             value = run()
             if value.requires_grad:
-                value.backward()
-    return counter.get_total_flops() / draws
+                value.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+    return float(counter.get_total_flops()) / draws

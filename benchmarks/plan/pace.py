@@ -134,8 +134,7 @@ class Calibration:
         return build(self.teacher, self.head, seed=1).eval().requires_grad_(requires_grad=False)
 
     def _trained_flops(self, batch: Batch) -> float:
-        cost, words = self.cost, batch.layout is Layout.TOKENS
-        decoded, answered = decoded_words(self.phase, batch) if words else (0, 0)
+        cost, (decoded, answered) = self.cost, decoded_words(self.phase, batch)
         own = cost.trained.over(_amount(batch)) + cost.trained_words.over(decoded > 0, decoded)
         return own + cost.answered_words.over(answered > 0, answered)
 
@@ -182,8 +181,8 @@ class Paces:
 
 
 def decoded_words(phase: Phase, batch: Batch) -> tuple[int, int]:
-    """How many positions of a batch the student decodes, and the teacher, over all terms."""
-    terms = phase.stage.terms
+    """How many words of a batch the student decodes, and the teacher, over all terms."""
+    terms = phase.stage.terms if batch.layout is Layout.TOKENS else ()
     ours = sum(len(term.places(batch)) for term in terms if term.student == LOGITS)
     theirs = sum(len(term.places(batch)) for term in terms if term.teacher == LOGITS)
     return ours, theirs

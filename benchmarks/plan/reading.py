@@ -7,12 +7,11 @@ from functools import cached_property
 from transformers import PreTrainedTokenizerBase
 
 from benchmarks.plan.flops import Amount
+from benchmarks.plan.pace import decoded_words
 from zoo.data.augment import augmented_size
 from zoo.data.batches import LAYOUTS, Encoded, Feed, TaskFeed, encode
 from zoo.data.sources import load_train
-from zoo.distil.term import Term
 from zoo.models.checkpoint import load_tokenizer
-from zoo.models.tap import LOGITS
 from zoo.paths import Project
 from zoo.resolve.entry import ResolvedEntry, ResolvedSuite
 from zoo.resolve.plan import Phase
@@ -32,17 +31,10 @@ TEXT_SAMPLE = 20
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over a data set, and the share of its positions that terms on words read."""
+    """One pass over a data set, and the words that student and teacher decode in it."""
 
     amount: Amount
-    asked: float = 0.0
-    """Of terms that compare with labels."""
-    real: float = 1.0
-    """Of all others."""
-
-    def decoded(self, term: Term) -> float:
-        """The share of positions that a term on words reads."""
-        return self.asked if term.teacher is None else self.real
+    decoded: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -94,7 +86,7 @@ class Data:
         data, size = self.task(run, teacher), phase.optimise.batch_size
         key = run.task, run.settings.model_dump_json(), teacher, size
         if key not in self._epochs:
-            self._epochs[key] = _epoch(TaskFeed(data.encoded, size, run.seed), SAMPLE)
+            self._epochs[key] = _epoch(TaskFeed(data.encoded, size, run.seed), SAMPLE, phase)
         augment, epoch = run.recipe.augment, self._epochs[key]
         if phase.stage.data != "augmented" or augment is None:
             return epoch
@@ -108,12 +100,12 @@ class Data:
         optimise = phase.optimise
         key = (
             *(corpus.model_dump_json(), teacher, optimise.max_length, optimise.batch_size),
-            *(phase.stage.masking, pair, fold),
+            *(phase.stage.masking, _spoken(phase), pair, fold),
         )
         if key not in self._epochs:
             tokenizer = self.tokenizer(teacher)
             feed = corpus_feed(self._project, corpus, tokenizer, 0, pair=pair, fold=fold)(phase)
-            self._epochs[key] = _epoch(feed, TEXT_SAMPLE)
+            self._epochs[key] = _epoch(feed, TEXT_SAMPLE, phase)
         return self._epochs[key]
 
     def tokenizer(self, teacher: str) -> PreTrainedTokenizerBase:
@@ -138,11 +130,15 @@ class Data:
         return self.tokenizer((entry.origin.teacher or entry.origin).name)
 
 
+def _spoken(phase: Phase) -> tuple[object, ...]:
+    return tuple((term.student, term.teacher) for term in phase.stage.terms)
+
+
 def _base(source: ResolvedSource) -> ResolvedSource:
     return source.base if isinstance(source, AdaptedSource) else source
 
 
-def _epoch(feed: Feed, most: int) -> Epoch:
+def _epoch(feed: Feed, most: int, phase: Phase) -> Epoch:
     whole = feed.batches_per_epoch
     made = list(_sampled(feed, min(whole, most)))
     sizes = [batch.input_ids.shape for batch in made]
@@ -152,20 +148,13 @@ def _epoch(feed: Feed, most: int) -> Epoch:
         sum(rows * length for rows, length in sizes),
         sum(rows * length**2 for rows, length in sizes),
     )
-    asked, real = Term("asked", _unread, LOGITS), Term("real", _unread, LOGITS, LOGITS)
-    shares = (
-        sum(len(term.places(batch)) for batch in made) / amount.tokens
-        for term in (asked, real)
-        if made[0].layout is Layout.TOKENS
-    )
-    return Epoch(amount.times(whole / len(made)), *shares)
+    factor = whole / len(made)
+    words = [decoded_words(phase, batch) for batch in made]
+    ours, theirs = (factor * sum(numbers) for numbers in zip(*words, strict=True))
+    return Epoch(amount.times(factor), (ours, theirs))
 
 
 def _sampled(feed: Feed, count: int) -> Iterator[Batch]:
     """Batches from all over an epoch."""
     for number in range(count):
         yield feed.batch(number * feed.batches_per_epoch // count)
-
-
-def _unread(*_: object) -> object:
-    raise AssertionError  # only the places of the terms are asked for

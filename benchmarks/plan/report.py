@@ -6,7 +6,7 @@ from benchmarks.plan.estimate import HOUR, Estimate, Row
 
 HEADER = (
     f"{'entry':24}{'data':14}{'trainings':>10}{'left':>6}{'M tokens':>10}"
-    f"{'student PFLOP':>15}{'teacher PFLOP':>15}{'CPU h':>8}{'measured':>10}{'CPU h left':>12}"
+    f"{'student PFLOP':>15}{'teacher PFLOP':>15}{'CPU h':>9}{'measured':>10}{'CPU h left':>12}"
 )
 OTHER = "other stages"
 
@@ -30,30 +30,30 @@ def _line(rows: list[Row]) -> str:
     measured = [row.measured_cpu_s for row in rows if row.measured_cpu_s is not None]
     return (
         f"{first.owner:24}{first.data or OTHER:14}"
-        f"{_shown(sum(row.trainings for row in rows), 10, 0)}{_shown(left, 6, 0)}"
-        f"{_shown(sum(row.tokens for row in rows) / 1e6, 10, 2)}"
-        f"{_shown(sum(row.student_flops for row in rows) / 1e15, 15, 3)}"
-        f"{_shown(sum(row.teacher_flops for row in rows) / 1e15, 15, 3)}"
-        f"{sum(row.cpu_s or 0.0 for row in rows) / HOUR:8.2f}"
-        f"{_shown(sum(measured) / HOUR, 10, 2)}"
-        f"{sum(row.left_s for row in rows) / HOUR:12.2f}"
+        f"{_shown(sum(row.trainings for row in rows), 10)}{_shown(left, 6)}"
+        f"{_shown(sum(row.tokens for row in rows) / 1e6, 10)}"
+        f"{_shown(sum(row.student_flops for row in rows) / 1e15, 15)}"
+        f"{_shown(sum(row.teacher_flops for row in rows) / 1e15, 15)}"
+        f"{_shown(sum(row.cpu_s or 0.0 for row in rows) / HOUR, 9)}"
+        f"{_shown(sum(measured) / HOUR, 10)}"
+        f"{_shown(sum(row.left_s for row in rows) / HOUR, 12)}"
     )
 
 
-def _shown(number: float, width: int, places: int) -> str:
-    return f"{number:{width},.{places}f}" if number else " " * width
+def _shown(number: float, width: int) -> str:
+    return f"{number:{width}.3g}" if number else " " * width
 
 
 def _totals(found: Estimate) -> Iterator[str]:
     whole = sum(row.cpu_s or 0.0 for row in found.rows) / HOUR
-    yield f"\n{found.suite} from nothing: {whole:.1f} CPU hours, of which are left:"
-    wall = f"{found.wall_s / HOUR:.1f} hours with --jobs {found.jobs} on {found.cores} idle cores"
-    yield f"{found.left_s / HOUR:.1f} CPU hours, {wall}"
+    wall = f"{found.wall_s / HOUR:.3g} hours with --jobs {found.jobs} on {found.cores} idle cores"
+    yield f"\n{found.suite}: {whole:.3g} CPU hours from nothing"
+    yield f"left: {found.left_s / HOUR:.3g} CPU hours, {wall}"
     if found.agreement is not None:
-        estimated, measured = found.agreement
+        estimated, measured = (seconds / HOUR for seconds in found.agreement)
         yield (
-            f"trainings with records: {estimated / HOUR:.2f} CPU hours estimated, "
-            f"{measured / HOUR:.2f} by their records (seconds x threads): {estimated / measured:.2f}"
+            f"trainings with records: {estimated:.3g} CPU hours estimated, {measured:.3g} by "
+            f"their records (seconds x threads), which is {estimated / measured:.2f}"
         )
     if found.unknown:
         some = ", ".join(found.unknown[:3])

@@ -198,10 +198,5 @@ def _phase_work(
 ) -> PhaseWork:
     read = epoch.amount.times(_passes(phase, epoch))
     steps = phase.budget(round(epoch.amount.batches)).steps
-    decoded = (0.0, 0.0)
-    if phase.stage.data == CORPUS:
-        terms = phase.stage.terms
-        ours = [epoch.decoded(term) for term in terms if term.student == LOGITS]
-        theirs = [epoch.decoded(term) for term in terms if term.teacher == LOGITS]
-        decoded = read.tokens * sum(ours), read.tokens * sum(theirs)
-    return PhaseWork(phase, shapes, head, cost, steps, read, asked, decoded)
+    ours, theirs = (_passes(phase, epoch) * words for words in epoch.decoded)
+    return PhaseWork(phase, shapes, head, cost, steps, read, asked, (ours, theirs))
