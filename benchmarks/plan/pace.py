@@ -29,7 +29,9 @@ from zoo.training.journal import Journal
 from zoo.training.loop import Work, train
 from zoo.training.targets import LoadTeacher, live
 
-ROWS, SHORT, LONG = 16, 16, 64
+ROWS = 16
+LONG, FRACTION = 64, 4
+"""Of tasks; texts have a length of their own. The shorter sequences have this part of it."""
 WARM, FEWEST, SECONDS = 1, 3, 0.5
 """Steps before the clock, and how many, and for how long, on it."""
 MASKED = 7
@@ -98,8 +100,11 @@ class Calibration:
     def _fitted(
         self, seconds: Callable[[Batch], Sequence[float]], flops: Callable[[Batch], float]
     ) -> Pace:
-        longest = min(LONG, self.student.positions)
-        batches = [self._batch(length) for length in (longest * SHORT // LONG, longest)]
+        # Losses that relate all positions grow faster than products: texts need their own length.
+        on_text = self.phase.stage.data == "corpus"
+        longest = self.phase.optimise.max_length if on_text else LONG
+        longest = min(longest, self.student.positions)
+        batches = [self._batch(length) for length in (longest // FRACTION, longest)]
         with _on_threads(self.threads):
             took = [fmean(seconds(batch)) for batch in batches]
         return fitted([flops(batch) for batch in batches], took)
