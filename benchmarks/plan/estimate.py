@@ -118,7 +118,7 @@ class Estimator:
         self,
         project: Project,
         stage: PendingStage,
-        absent: Collection[str],
+        absent: set[str],
         *,
         built: bool,
         other: float | None,
@@ -126,6 +126,8 @@ class Estimator:
         """The rows of a stage; `other` are the seconds of one that trains nothing."""
         job = stage.stage.job
         works = list(self._works.of(job.without(absent)))
+        if job.run_tasks and absent.issuperset(job.run_tasks):
+            other = 0.0  # it is skipped
         if not works:
             yield Row(stage.owner, stage.stage.name, "", built, 0, 0.0, 0.0, 0.0, other, 1, None)
         folder = project.entry(stage.suite, job.entry)
