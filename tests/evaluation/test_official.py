@@ -212,7 +212,11 @@ def test_the_original_test_set_of_mrpc_serves(data: Path) -> None:
         ({"split": "train"}, "--split train: there is no such split\n  allowed: test, dev"),
         ({"task": "mnli"}, "small/e: --task mnli: not one of its official tasks"),
         ({"out": Path("/")}, "--out /: already exists\n  allowed: a new folder"),
-        ({"seed": 7}, "small/e: --seed 7: no run with this seed\n  allowed: 1"),
+        (
+            {"seed": 7},
+            "small/e: --seed 7: no run with this seed on sst2\n  allowed: 1\n"
+            "  fix: name a task that has it, with --task",
+        ),
     ],
 )
 def test_what_cannot_be_submitted_is_told(

@@ -89,7 +89,7 @@ def test_what_follows_from_a_spec(suites: Mapping[str, ResolvedSuite], name: str
     suite = suites[name].loaded.suite
     for entry in suites[name].entries.values():
         keys = [(run.task, run.seed) for run in entry.runs]
-        assert keys == [(task, seed) for task in entry.tasks for seed in suite.seeds]
+        assert keys == [(task, seed) for task in entry.tasks for seed in suite.seeds_of(task)]
         assert [(run.task, run.seed) for run in entry.first_runs] == [
             (task, suite.seeds[0]) for task in entry.tasks
         ]
