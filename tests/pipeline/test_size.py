@@ -8,8 +8,8 @@ from zoo.resolve.entry import read_suites
 
 CHECKOUT = Project(Path(__file__).parents[2])
 MOST_BYTES, MOST_LINES = 1_700_000, 50_000
-"""Of all pipelines of this checkout's four suites, two of which train each run in a stage of its own; the
-dvc.yaml at its root included."""
+"""Of all pipelines of this checkout's four suites, two of which train each run in a stage of its
+own; the dvc.yaml at its root included."""
 
 
 def test_pipelines_stay_small() -> None:
