@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.board.conftest import common, scored
+from tests.board.conftest import common, measured, scored, timed
 from tests.board.test_overview import contrast, mean, of_three, statistics
 from tests.made import HASH
 from zoo.board.budgets import BUDGETS
@@ -185,6 +185,48 @@ def test_soft_labels_are_the_best_of_their_entries() -> None:
     assert one.measured == pytest.approx(5.0)
     (none,) = claimed(compared(make_rows(made[:1]), known), [claim])
     assert none.measured is None
+
+
+HEADS = reported(
+    "change of inference time in percent on MNLI at batch size 64", -14.0, method="mlkd", claim=True
+)
+
+
+def of_heads(entry: str, heads: int | None, ratio: float, **more: Any) -> list[Any]:
+    """An entry of MLKD with so many heads that takes this part of its teacher's time."""
+    size, *rest = measured(entry)
+    form = {"layers": 3, "hidden": 384, "heads": heads} | more
+    others = [one for one in rest if one.kind != "latency"]
+    took = timed(entry, ratio=ratio)
+    return [scored(entry, 0.5, method="mlkd"), size.model_copy(update=form), *others, took]
+
+
+def test_fewer_heads_are_timed_against_twelve() -> None:
+    """Both relative to the teacher; other heads, shapes and records without heads say nothing."""
+    made = [
+        *of_heads("wide", 12, 0.4, hidden=768),
+        *of_heads("old", None, 0.6),
+        *of_heads("twelve", 12, 0.5),
+        *of_heads("six", 6, 0.48),
+        *of_heads("three", 3, 0.45),
+    ]
+    found = {
+        one.entry.entry: one.measured for one in claimed(compared(make_rows(made), None), [HEADS])
+    }
+    assert found == {
+        "wide": None,
+        "old": None,
+        "twelve": None,
+        "six": None,
+        "three": pytest.approx(-10.0),
+    }
+
+
+def test_times_of_other_cells_are_not_set_against_each_other() -> None:
+    *few, took = of_heads("three", 3, 0.45)
+    made = [*of_heads("twelve", 12, 0.5), *few, took.model_copy(update={"cell": "8x128"})]
+    found = [one.measured for one in claimed(compared(make_rows(made), None), [HEADS])]
+    assert found == [None, None]
 
 
 def test_the_document_has_four_tables(records: Any) -> None:

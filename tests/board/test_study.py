@@ -210,6 +210,15 @@ def test_a_product_is_plotted_over_its_first_axis(study: list[Record]) -> None:
     assert {p["others"] for p in plot["data"]["values"]} == {"student.heads 4", "student.heads 2"}
 
 
+def test_pairs_are_plotted_over_the_first_axis(study: list[Record]) -> None:
+    """All of them, as no two differ on it alone."""
+    job = JOB.model_copy(update={"combine": "paired"})
+    plot = json.loads(study_tables(job, study)["plot.vl.json"])
+    assert plot["encoding"]["x"]["title"] == "method.temperature"
+    named = [(p["variant"], p["value"]) for p in plot["data"]["values"][::2]]
+    assert named == [("base", 4), ("temperature-1", 1), ("heads-2", 4)]
+
+
 def test_training_examples_of_the_base_are_those_it_had(study: list[Record]) -> None:
     """Where the study's file states none, the plot has the recorded number."""
     variants = tuple(

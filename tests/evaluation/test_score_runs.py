@@ -141,6 +141,9 @@ def test_a_record_says_what_was_scored(tmp_path: Path) -> None:
     assert size.embedding < size.parameters
     assert size.non_embedding >= encoder
     assert size.flops_length == 48
+    config = model.config
+    assert size.layers == config.num_hidden_layers
+    assert (size.hidden, size.heads) == (config.hidden_size, config.num_attention_heads)
 
 
 def test_every_run_is_scored_from_its_own_checkpoint(tmp_path: Path) -> None:

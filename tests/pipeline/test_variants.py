@@ -93,6 +93,48 @@ def test_a_timed_base_is_the_entry_only_with_its_first_seed(
     }
 
 
+def test_a_variant_that_the_suite_has_as_an_entry_is_that_entry(
+    studied: Any, files: dict[str, str]
+) -> None:
+    """Whose pipeline leaves all that the study reads; one of its variants shares its weights."""
+    heads = files["distilbert.yaml"].replace("layers: 1}", "layers: 1, heads: 1}")
+    text = CORPUS.replace("[2e-3]", "[1e-3, 2e-3]") + "combine: product\n"
+    loaded = studied(text, narrow=heads)
+    found = expand(loaded, "s")
+    assert [v.entry.name for v in found] == [
+        "distilbert",
+        "narrow",
+        "s.learning-rate-0.002.heads-1",
+    ]
+    assert found[1].runs == loaded.entries["narrow"].declared_runs
+    built = stages(loaded)
+    assert list(built) == [
+        *("train-learning-rate-0_002_heads-1", "score-learning-rate-0_002_heads-1"),
+        "study",
+    ]
+    assert built["train-learning-rate-0_002_heads-1"].job.start == "narrow"
+    _, narrow, faster = built["study"].job.variants
+    transfer = loaded.entries["narrow"].transfer
+    assert transfer is not None
+    assert transfer.declared in narrow.records["narrow"]
+    assert faster.records["narrow"] == (transfer.declared,)
+    needed = needs(built["study"])
+    assert {"build/tiny/narrow/score", "build/tiny/narrow/transfer"} <= set(needed)
+
+
+def test_an_entry_keeps_its_own_weights_beside_equal_ones(
+    studied: Any, files: dict[str, str]
+) -> None:
+    """Its pipeline made them in its own folder."""
+    other = (
+        files["distilbert.yaml"]
+        + "optimise: {steps: 4, learning_rate: 2.0e-3, batch_size: 16, dropout: 0.0}\n"
+    )
+    loaded = studied("entry: distilbert\naxes:\n  optimise.learning_rate: [2e-3]\n", faster=other)
+    job = stages(loaded)["study"].job
+    assert [set(variant.records) for variant in job.variants] == [{"distilbert"}, {"faster"}]
+
+
 def test_train_sets_the_size_of_every_task(studied: Any) -> None:
     """And of nothing else: the recipe is the base's; null is all there is."""
     loaded = studied("entry: kd\naxes:\n  train: [24, 48, null]\n")

@@ -133,3 +133,12 @@ def test_every_released_form_is_read(
     found = read_records(FIXTURES / form / entry)
     assert {(record.schema_version, record.entry) for record in found} == {(schema, entry)}
     assert [record.environment.processor for record in found] == processors
+
+
+def test_a_size_without_a_shape_keeps_its_bytes() -> None:
+    """Records older than these fields have none of them, those with them all three."""
+    (old, *_), shaped = published_texts([size(1)]).values(), size(1, layers=3, hidden=384, heads=12)
+    assert {"layers", "hidden", "heads"}.isdisjoint(json.loads(old))
+    (new, *_) = published_texts([shaped]).values()
+    stated = json.loads(new)
+    assert (stated["layers"], stated["hidden"], stated["heads"]) == (3, 384, 12)

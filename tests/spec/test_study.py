@@ -59,7 +59,7 @@ def test_every_slip_has_its_message(case: Case, load: Load, files: dict[str, str
 
 def test_the_table_is_read_whole() -> None:
     """No case is lost."""
-    assert len(CASES) == 26
+    assert len(CASES) == 27
 
 
 def base_of(loaded: LoadedSuite, name: str = "temps") -> Base:
@@ -97,6 +97,18 @@ def test_a_product_has_all_combinations(load: Load) -> None:
     ]
     assert found["temperature-2.heads-2"].method.temperature == 2.0
     assert found["temperature-2.heads-2"].student.heads == 2
+
+
+def test_pairs_change_all_axes_together(load: Load) -> None:
+    """The base first; then the first values of all axes, and the second ones."""
+    pairs = STUDY.replace("[1, 2, 4]", "[1, 2]") + "combine: paired\n"
+    found = named(load({"studies/temps.yaml": pairs}))
+    stated = {name: (e.method.temperature, e.student.heads) for name, e in found.items()}
+    assert list(stated.items()) == [
+        ("base", (4.0, None)),
+        ("temperature-1.heads-4", (1.0, 4)),
+        ("temperature-2.heads-2", (2.0, 2)),
+    ]
 
 
 def test_a_value_that_is_the_bases_is_the_base(load: Load) -> None:

@@ -42,15 +42,54 @@ def _above(rival: str) -> Figure:
     return points
 
 
-def _unmeasured(_: Compared, __: Sequence[Compared]) -> float | None:
-    return None
+def _with_heads(fewer: int, more: int) -> Figure:
+    """The time with fewer heads, of what the same model with more takes."""
+
+    def change(line: Compared, means: Sequence[Compared]) -> float | None:
+        own = _form(line)
+        if own is None or own.heads != fewer:
+            return None
+        rivals = [other for other in means if _form(other) == own._replace(heads=more)]
+        found = (_change_of_time(line, rival) for rival in rivals)
+        return next((value for value in found if value is not None), None)
+
+    return change
+
+
+class _Form(NamedTuple):
+    """What else must be equal where entries of other heads are compared."""
+
+    method: str
+    teacher: str
+    parameters: int | None
+    layers: int | None
+    hidden: int | None
+    heads: int | None
+
+
+def _form(line: Compared) -> _Form | None:
+    size = next((row.size for row in line.rows if row.size and row.size.heads), None)
+    if size is None:
+        return None
+    whole = line.costs.parameters
+    return _Form(line.method, line.teacher, whole, size.layers, size.hidden, size.heads)
+
+
+def _change_of_time(line: Compared, rival: Compared) -> float | None:
+    """In per cent; None unless both were timed beside their teacher in the same way."""
+    ours, theirs = line.costs.fastest, rival.costs.fastest
+    if ours is None or theirs is None or not ours.ratio or not theirs.ratio:
+        return None
+    if (ours.runtime, ours.cell) != (theirs.runtime, theirs.cell):
+        return None
+    return 100 * (ours.ratio / theirs.ratio - 1)
 
 
 _SCORE = Quantity("score, % of the teacher's", _retention)
 _SIZE = Quantity("parameters, % of the teacher's", _parameters)
 _TIME = Quantity("time, % of the teacher's", _time)
 _SOFT_LABELS = Quantity("points above soft labels", _above("kd"))
-_HEADS = Quantity("time with 3 instead of 12 heads, change in %", _unmeasured)
+_HEADS = Quantity("time with 3 instead of 12 heads, change in %", _with_heads(3, 12))
 
 
 def _as_it_is(value: float) -> float:

@@ -13,9 +13,14 @@ VegaNode = dict[str, Any]
 
 
 def study_plot(job: StudyJob, rows: Sequence[StudyRow]) -> str:
-    """Scores with their spread along each axis; of a product, along the first, by the others."""
+    """Scores with their spread along each axis.
+
+    Of a product along the first axis, by the others; of pairs along the first, with the others.
+    """
     if job.combine == "product" and len(job.axes) > 1:
         view = _product(job, rows)
+    elif job.combine == "paired":
+        view = _view(job.axes[0], rows)
     else:
         view = {"vconcat": [_along(axis, rows) for axis in job.axes]}
     return plot_text({"title": f"{job.suite}: {job.entry}", **view})
@@ -31,7 +36,11 @@ def _along(axis: str, rows: Sequence[StudyRow]) -> VegaNode:
     base = rows[0].values
     others = {other: value for other, value in base.items() if other != axis}
     own = [row for row in rows if others.items() <= row.values.items()]
-    points = [_point(axis, row) for row in own]
+    return _view(axis, own)
+
+
+def _view(axis: str, rows: Sequence[StudyRow]) -> VegaNode:
+    points = [_point(axis, row) for row in rows]
     return {
         "data": {"values": points},
         "encoding": {"x": _x(axis, points), "color": {"field": "task", "type": "nominal"}},

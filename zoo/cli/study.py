@@ -63,7 +63,8 @@ def show_study(suite: ResolvedSuite, name: str, *, as_json: bool) -> str:
     lines = []
     for variant in variants:
         values = ", ".join(f"{axis} {json.dumps(value)}" for axis, value in variant.values.items())
-        its_own = f"  (same as {study.entry})" if variant.entry.name == study.entry else ""
+        built = variant.entry.name
+        its_own = f"  (same as {built})" if built in suite.entries else ""
         lines.append(f"  {variant.name:<{width}}  {values}{its_own}")
     return "\n".join([head, "", "axes", *axes, "", "variants", *lines])
 

@@ -16,6 +16,7 @@ from zoo.evaluation.predictions import Origin, Predictions, write_predictions
 from zoo.evaluation.scoring import labels_of, score_predictions
 from zoo.models.build import Head
 from zoo.models.checkpoint import load_checkpoint
+from zoo.models.configuration import shape_of
 from zoo.models.cost import forward_flops, parameter_counts, stored_parameters
 from zoo.models.identity import Wanted, read_identity
 from zoo.paths import Project, new_folder
@@ -136,7 +137,7 @@ def _size_record(
     model: PreTrainedModel, checkpoint: Path, job: ScoreJob, run: RunRecipe, where: Environment
 ) -> SizeRecord:
     counts, weights = parameter_counts(model), checkpoint / "model.safetensors"
-    identity = read_identity(checkpoint)
+    identity, shape = read_identity(checkpoint), shape_of(model.config)
     return SizeRecord(
         suite=job.suite,
         entry=job.entry,
@@ -153,4 +154,7 @@ def _size_record(
         stored_parameters=stored_parameters(weights),
         flops=forward_flops(model, run.settings.max_length),
         flops_length=run.settings.max_length,
+        layers=shape.layers,
+        hidden=shape.hidden,
+        heads=shape.heads,
     )

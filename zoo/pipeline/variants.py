@@ -18,7 +18,7 @@ from zoo.spec.vary import Base, Point, identity, point_name, points, train_sizes
 
 @dataclass(frozen=True)
 class Variant:
-    """One variant of a study; if its runs are all runs of the varied entry, it has that name."""
+    """One variant of a study; if its runs are all runs of one entry, it has that entry's name."""
 
     name: str
     values: dict[str, Any]
@@ -54,11 +54,12 @@ def compile_study(suite: ResolvedSuite, study_name: str) -> Pipeline:
     for variant in variants:
         name, own = variant.entry.name, entry_pipeline(variant.entry).stages
         first = _first_weights(own)
-        maker = makers.setdefault(first, name) if first else name
+        shared = makers.setdefault(first, name) if first else name
+        maker = name if name in suite.entries else shared
         own = tuple(_made_by(maker, stage, name) for stage in own)
         rows.append(_row(variant, maker, own))
         measured |= dict.fromkeys(_records(own, study))
-        if name != study.entry:
+        if name not in suite.entries:
             stages += _built(own, study, variant, maker)
     job = StudyJob(
         suite=suite.name,
@@ -81,8 +82,9 @@ def _variant(suite: ResolvedSuite, study_name: str, point: Point, base: Base) ->
     name, spec = point_name(study, point), varied(study, point, base)
     loaded = replace(suite.loaded, suite=_varied_suite(suite.loaded.suite, study, point, base))
     entry = resolved_student(loaded, f"{study_name}.{name}", spec, suite.entries)
-    if _is_built(suite.entries[study.entry], study, entry):
-        entry = resolved_student(loaded, study.entry, spec, suite.entries)
+    built = _built_as(entry, suite, study)
+    if built is not None:
+        entry = resolved_student(loaded, built, spec, suite.entries)
     return Variant(name, values_of(study, point, base), entry)
 
 
@@ -98,8 +100,14 @@ def _varied_suite(suite: Suite, study: Study, point: Point, base: Base) -> Suite
     return suite.model_copy(update=update)
 
 
+def _built_as(variant: ResolvedEntry, suite: ResolvedSuite, study: Study) -> str | None:
+    """The entry, the varied one if possible, whose pipeline builds this variant's runs."""
+    entries = (suite.entries[study.entry], *suite.entries.values())
+    return next((entry.name for entry in entries if _is_built(entry, study, variant)), None)
+
+
 def _is_built(entry: ResolvedEntry, study: Study, variant: ResolvedEntry) -> bool:
-    """Whether the varied entry's own pipeline covers all that the study needs of this variant."""
+    """Whether an entry's own pipeline covers all that the study needs of this variant."""
     if study.latency and variant.suite.seeds[0] != entry.suite.seeds[0]:
         return False
     return variant.declared_runs.items() <= entry.declared_runs.items()

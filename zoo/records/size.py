@@ -12,6 +12,7 @@ class SizeRecord(MeasuredRun):
     """The size of a run's model; tied weights count once."""
 
     said: ClassVar[tuple[str, ...]] = ("weights_sha256",)
+    later: ClassVar[tuple[str, ...]] = ("layers", "hidden", "heads")
 
     kind: Literal["size"] = "size"
     parameters: Count
@@ -27,6 +28,12 @@ class SizeRecord(MeasuredRun):
     flops: Count | None = None
     """FLOPs of a forward pass on `flops_length` tokens; a multiply-add counts as 2."""
     flops_length: Count | None = None
+    layers: Count | None = None
+    """Transformer layers; None in records older than this field, like the next two."""
+    hidden: Count | None = None
+    """Hidden size."""
+    heads: Count | None = None
+    """Attention heads per layer."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

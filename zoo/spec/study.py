@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zoo.spec.base import Name, Seed, Spec
+from zoo.spec.base import Name, Seed, Spec, misfit
 from zoo.spec.bounds import MOST_SEEDS
 from zoo.spec.jobs import Job
 from zoo.spec.suite import require_distinct
@@ -16,6 +16,7 @@ BASE = "base"
 """The name of the entry itself among its variants."""
 
 AxisValues = Annotated[tuple[Any, ...], Field(min_length=1)]
+Combine = Literal["each", "product", "paired"]
 
 
 class Study(Spec):
@@ -34,9 +35,10 @@ class Study(Spec):
     """Whether variants are exported and timed too."""
     report: bool = False
     """Whether the reports of the method's stages are made into tables too."""
-    combine: Literal["each", "product"] = "each"
+    combine: Combine = "each"
     """`each`: the entry itself, and then one change at a time; `product`: the entry itself, and
-    all combinations."""
+    all combinations; `paired`: the entry itself, then the first values of all axes together, then
+    the second ones, and so on."""
     axes: Annotated[dict[str, AxisValues], Field(min_length=1)]
     """Dotted keys of the entry's file, each with its values; `train` is the number of training
     examples of every task."""
@@ -44,6 +46,14 @@ class Study(Spec):
     @model_validator(mode="after")
     def _seeds_are_distinct(self) -> Self:
         require_distinct(self.seeds or ())
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_are_complete(self) -> Self:
+        sizes = {axis: len(values) for axis, values in self.axes.items()}
+        if self.combine == "paired" and len(set(sizes.values())) > 1:
+            given = ", ".join(f"{axis} has {size}" for axis, size in sizes.items())
+            raise misfit("axes", given, "equally many values on every axis of a paired study")
         return self
 
 
@@ -63,7 +73,7 @@ class StudyJob(Job):
 
     varied: str
     """The entry to vary."""
-    combine: Literal["each", "product"]
+    combine: Combine
     axes: tuple[str, ...]
     """In the order of the file."""
     tasks: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,12 +40,8 @@ class Base:
 def count(study: Study) -> int:
     """How many points a study has."""
     sizes = [len(values) for values in study.axes.values()]
-    if study.combine == "each":
-        return 1 + sum(sizes)
-    product = 1
-    for size in sizes:
-        product *= size
-    return 1 + product
+    total = {"each": sum(sizes), "product": math.prod(sizes), "paired": sizes[0]}
+    return 1 + total[study.combine]
 
 
 def points(study: Study) -> list[Point]:
@@ -52,7 +49,8 @@ def points(study: Study) -> list[Point]:
     places = {axis: range(len(values)) for axis, values in study.axes.items()}
     if study.combine == "each":
         return [{}, *({axis: place} for axis, range_ in places.items() for place in range_)]
-    combined = itertools.product(*places.values())
+    combinations = itertools.product if study.combine == "product" else zip
+    combined = combinations(*places.values())
     return [{}, *(dict(zip(places, combination, strict=True)) for combination in combined)]
 
 
