@@ -17,13 +17,15 @@ from zoo.board.publish import (
     would_publish,
     write_tables,
 )
-from zoo.board.studies import build_study, study_tables
+from zoo.board.studies import build_study, job_text, study_tables
 from zoo.board.study import study_rows
 from zoo.errors import ZooError
 from zoo.paths import Project
+from zoo.records.attention import AttentionRecord, LayerDivergence, attention_folder
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
+from zoo.records.text import write_record
 from zoo.records.training import PhaseRecord, TrainingRecord
 from zoo.spec.measuring import BoardJob
 from zoo.spec.study import StudyJob, StudyVariant
@@ -68,6 +70,9 @@ SCORES = {
     ("s.heads-2", "sentiment"): (0.9, 0.9),
     ("s.heads-2", "inference"): (0.45, 0.55),
 }
+
+
+SCORES_OF = {entry for entry, _ in SCORES}
 
 
 def trained(score: ScoreRecord, phases: tuple[PhaseRecord, ...] = ()) -> TrainingRecord:
@@ -271,6 +276,74 @@ def test_without_reports_that_is_said(study: list[Record]) -> None:
     text = study_tables(JOB.model_copy(update={"report": True}), study)["study.md"]
     assert "\nNo stage of these variants writes a report.\n" in text
     assert "report" not in study_tables(JOB, reported(study))["study.md"]
+
+
+def compared(score: ScoreRecord) -> AttentionRecord:
+    """Two layers of two heads, the further off the higher the seed."""
+    here = score.model_dump(include=set(AttentionRecord.model_fields) - {"kind"})
+    layers = tuple(
+        LayerDivergence(teacher_layer=layer, heads=(0.1 * score.seed, 0.3)) for layer in (1, 3)
+    )
+    return AttentionRecord(**here, teacher_sha256=HASH, rows=500, layers=layers)
+
+
+@pytest.fixture
+def attended(study: list[Record]) -> list[Record]:
+    """The study with the attention of every run."""
+    return [*study, *(compared(r) for r in study if isinstance(r, ScoreRecord))]
+
+
+ATTENTION_JOB = JOB.model_copy(update={"attention": True})
+
+
+def test_attention_is_a_column_a_table_and_a_map(attended: list[Record]) -> None:
+    """Means over heads, layers and seeds; every head of every run in a table of its own."""
+    files = study_tables(ATTENTION_JOB, attended)
+    rows = list(csv.DictReader(io.StringIO(files["study.csv"])))
+    assert {row["attention_kl"] for row in rows} == {"0.225"}
+    assert files["study.md"].count("| 0.225 |") == 3
+    lines = list(csv.DictReader(io.StringIO(files["attention.csv"])))
+    assert len(lines) == 3 * 2 * 2 * 2 * 2
+    told = {"variant": "base", "task": "sentiment", "split": "dev", "seed": "2", "layer": "1"}
+    head = {"teacher_layer": "3", "head": "0", "kl": "0.2", "rows": "500"}
+    (line,) = [one for one in lines if one | told == one and one["head"] == "0"]
+    assert line | head == line
+    plot = json.loads(files["attention.vl.json"])
+    assert plot["facet"]["column"]["sort"] == ["base", "temperature-1", "heads-2"]
+    points = plot["data"]["values"]
+    assert len(points) == 3 * 2 * 2 * 2
+    place = {"variant": "base", "task": "sentiment", "layer": 0, "head": 0}
+    assert points[0] == place | {"kl": 0.15}
+
+
+def test_attention_plays_no_part_where_it_is_not_asked_for(
+    study: list[Record], attended: list[Record]
+) -> None:
+    assert study_tables(JOB, attended) == study_tables(JOB, study)
+
+
+def test_a_job_without_attention_is_written_as_before() -> None:
+    """Published studies keep their bytes."""
+    assert "attention" not in job_text(JOB)
+    assert '"attention": true' in job_text(ATTENTION_JOB)
+
+
+def test_runs_that_were_not_compared_leave_a_hole(project: Project, study: list[Record]) -> None:
+    """Until all are, nothing is built; then they are published with the study."""
+    made = [compared(r) for r in study if isinstance(r, ScoreRecord) and r.entry in SCORES_OF]
+    for record in made[1:]:
+        write_record(attention_folder(project, "tiny", "s") / record.entry, record)
+    with pytest.raises(ZooError) as caught:
+        build_study(project, ATTENTION_JOB)
+    assert str(caught.value) == (
+        "the study s of tiny: no up-to-date scores or attention for base\n"
+        "  fix: build them with `zoo run tiny/s`"
+    )
+    write_record(attention_folder(project, "tiny", "s") / made[0].entry, made[0])
+    build_study(project, ATTENTION_JOB)
+    publish_suite(project, BOARD, [ATTENTION_JOB])
+    published = contents(project.results / "tiny/studies/s")
+    assert {"attention.csv", "records/kd/attention-sentiment-dev-1.json"} <= set(published)
 
 
 @pytest.fixture

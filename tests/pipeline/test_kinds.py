@@ -52,7 +52,7 @@ def test_its_code_has_a_fingerprint(kind: StageKind) -> None:
 @pytest.fixture
 def project(load: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A synced project that has stages of all kinds, as the working folder."""
-    study = "entry: kd\naxes:\n  method.temperature: [1]\n"
+    study = "entry: kd\nattention: true\naxes:\n  method.temperature: [1]\n"
     suite = load(**ASSISTED, teachers__worded=WORDED, studies__s=study)
     project = Project(tmp_path)
     write_pipelines(project, pipeline_files({"tiny": suite}))

@@ -18,6 +18,7 @@ from zoo.pipeline.variants import compile_study, expand
 from zoo.resolve.entry import read_suites
 
 KD = "entry: kd\naxes:\n  method.temperature: [1, 2, 4]\n"
+ATTENTION = "entry: kd\nattention: true\naxes:\n  method.temperature: [1]\n"
 CORPUS = "entry: distilbert\naxes:\n  optimise.learning_rate: [2e-3]\n  student.heads: [1]\n"
 
 
@@ -216,7 +217,34 @@ def test_latency_is_measured_where_it_is_asked_for(studied: Any) -> None:
     assert "build/tiny/s.temperature-1/latency" in needs(found["study"])
 
 
-@pytest.mark.parametrize("text", [KD, KD + "seeds: [1, 2]\nlatency: true\n", CORPUS])
+def test_attention_is_compared_where_it_is_asked_for(studied: Any) -> None:
+    """By the study's own stages, of entries too; the teacher's run is that of its first seed."""
+    assert not [name for name in names(studied(KD)) if name.startswith("attention")]
+    text = f"{ATTENTION}seeds: [2]\n"
+    found = stages(studied(text))
+    assert [name for name in found if name.startswith("attention")] == [
+        "attention-base",
+        "attention-temperature-1",
+    ]
+    job = found["attention-temperature-1"].job
+    assert [(run.seed, beside.seed) for run, beside in zip(job.runs, job.beside, strict=True)] == [
+        (2, 1)
+    ]
+    assert set(needs(found["attention-temperature-1"])) == {
+        "build/tiny/s.temperature-1/runs/sentiment/2",
+        "build/tiny/teacher/runs/sentiment/1",
+    }
+    own = stages(studied(ATTENTION))["attention-base"]
+    assert leaves(own) == ("build/tiny/s/attention/kd",)
+    assert {f"build/tiny/s/attention/{name}" for name in ("s.base", "s.temperature-1")} <= set(
+        needs(found["study"])
+    )
+    assert found["study"].job.attention
+
+
+@pytest.mark.parametrize(
+    "text", [KD, KD + "seeds: [1, 2]\nlatency: true\n", CORPUS, KD + "attention: true\n"]
+)
 def test_every_dependency_is_what_another_stage_leaves(studied: Any, text: str) -> None:
     """Of the study or of the suite; no file has two makers."""
     loaded = studied(text)

@@ -11,6 +11,7 @@ from tests.made import HASH, latency_record
 from zoo.errors import ZooError
 from zoo.paths import Project
 from zoo.records import environment as module
+from zoo.records.attention import AttentionRecord, LayerDivergence
 from zoo.records.durations import published_durations
 from zoo.records.environment import capture_environment
 from zoo.records.export import ExportRecord
@@ -85,6 +86,16 @@ RECORDS = (
         ),
     ),
     latency_record(HERE | {"runtime": "onnx-int8"}),
+    AttentionRecord(
+        **HERE,
+        teacher="t",
+        weights_sha256=HASH,
+        teacher_sha256=HASH,
+        split="dev",
+        data_sha256="0",
+        rows=7,
+        layers=(LayerDivergence(teacher_layer=1, heads=(0.5, 0.0)),),
+    ),
 )
 NAMES = (
     "training-squad-v1.1-3",
@@ -93,6 +104,7 @@ NAMES = (
     "export-squad-v1.1-int8-3",
     "transfer-3",
     "latency-squad-v1.1-cpu-onnx-int8-1x8-3",
+    "attention-squad-v1.1-dev-3",
 )
 
 FOREIGN = ": not a record: "

@@ -59,7 +59,7 @@ def test_every_slip_has_its_message(case: Case, load: Load, files: dict[str, str
 
 def test_the_table_is_read_whole() -> None:
     """No case is lost."""
-    assert len(CASES) == 27
+    assert len(CASES) == 28
 
 
 def base_of(loaded: LoadedSuite, name: str = "temps") -> Base:

@@ -175,6 +175,12 @@ def total(values: Sequence[float | None]) -> float | None:
     return sum(known) if known and len(known) == len(values) else None
 
 
+def average(values: Sequence[float | None]) -> float | None:
+    """The mean, if all values are known."""
+    whole = total(values)
+    return None if whole is None else whole / len(values)
+
+
 def half_width(low: float | None, high: float | None) -> str:
     """Half the width of an interval, displayed x 100 after a score."""
     return "" if low is None or high is None else f" ± {50 * (high - low):.1f}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from zoo.board.columns import Table
 from zoo.board.render import as_csv, as_json, as_markdown
 from zoo.board.study import StudyRow, records_of, study_rows, unmeasured
+from zoo.board.study_attention import attention_files
 from zoo.board.study_plot import study_plot
 from zoo.board.study_report import report_files
 from zoo.board.study_table import study_summary, study_table
@@ -14,6 +15,7 @@ from zoo.board.summary import Line
 from zoo.errors import Problem, ZooError, at
 from zoo.files import read_file
 from zoo.paths import Project, new_folder
+from zoo.records.attention import attention_folder
 from zoo.records.published import published_texts
 from zoo.records.records import Record
 from zoo.records.store import read_record, read_records, record_files
@@ -45,6 +47,7 @@ def study_tables(job: StudyJob, records: Iterable[Record]) -> dict[str, str]:
         "study.md": as_markdown(variants_table(job, given)),
         "plot.vl.json": study_plot(job, rows),
         **(report_files(job, given) if job.report else {}),
+        **(attention_files(job, given) if job.attention else {}),
     }
 
 
@@ -65,12 +68,14 @@ def built_records(project: Project, job: StudyJob) -> list[Record]:
     entries = sorted({entry for variant in job.variants for entry in variant.records})
     built = project.build / job.suite
     found = [read_record(path) for entry in entries for path in record_files(built / entry)]
+    found += read_records(attention_folder(project, job.suite, job.entry)) if job.attention else []
     missing = list(unmeasured(job, found))
     if missing:
+        wanted = "scores or attention" if job.attention else "scores"
         raise ZooError(
             Problem(
                 f"the study {job.entry} of {job.suite}",
-                f"no up-to-date scores for {', '.join(missing)}",
+                f"no up-to-date {wanted} for {', '.join(missing)}",
                 remedy=f"build them with `zoo run {job.suite}/{job.entry}`",
             )
         )

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from zoo.board.table import Row, make_rows, minus
+from zoo.board.table import DECIMAL_PLACES, Row, make_rows, minus
+from zoo.records.attention import AttentionRecord
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.training import TransferRecord
@@ -21,6 +22,8 @@ class StudyRow(Row):
     """Scores by seed."""
     to_base: float | None
     """Score minus the base's."""
+    attention_kl: float | None = None
+    """Mean divergence of its heads from the teacher's, in nats; None where it was not compared."""
 
 
 def study_rows(job: StudyJob, records: Iterable[Record]) -> list[StudyRow]:
@@ -38,7 +41,9 @@ def study_rows(job: StudyJob, records: Iterable[Record]) -> list[StudyRow]:
 
 def records_of(job: StudyJob, variant: StudyVariant, records: Iterable[Record]) -> list[Record]:
     """The records of a variant, of the kinds that the study needs."""
-    kinds = {"transfer", "training", "score", "size", *(("latency",) if job.latency else ())}
+    asked = {"latency": job.latency, "attention": job.attention}
+    asked_for = (kind for kind, wanted in asked.items() if wanted)
+    kinds = {"transfer", "training", "score", "size", *asked_for}
     return [
         record
         for record in records
@@ -52,12 +57,15 @@ def named(record: Record) -> str:
 
 
 def unmeasured(job: StudyJob, records: Iterable[Record]) -> Iterator[str]:
-    """The variants with unscored runs."""
+    """The variants with runs that were not scored, or not compared where the study asks for it."""
     given = list(records)
     for variant in job.variants:
         own = records_of(job, variant, given)
         known = {named(r) for r in own if isinstance(r, ScoreRecord | TransferRecord)}
-        if not {one for stated in variant.records.values() for one in stated} <= known:
+        scored = {named(r) for r in own if isinstance(r, ScoreRecord)} if job.attention else set()
+        compared = {named(r) for r in own if isinstance(r, AttentionRecord)}
+        stated = {one for named_in in variant.records.values() for one in named_in}
+        if not (stated <= known and scored <= compared):
             yield variant.name
 
 
@@ -75,12 +83,19 @@ def _study_row(
         for record in records
         if isinstance(record, ScoreRecord) and (record.task, record.split) == (row.task, row.split)
     }
+    compared = [
+        record.mean
+        for record in records
+        if isinstance(record, AttentionRecord)
+        and (record.task, record.split) == (row.task, row.split)
+    ]
     return StudyRow(
         **dict(row),
         variant=variant.name,
         values=variant.values,
         scores=dict(sorted(scores.items())),
         to_base=minus(row.score, base),
+        attention_kl=round(sum(compared) / len(compared), DECIMAL_PLACES) if compared else None,
     )
 
 

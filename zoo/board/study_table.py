@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from zoo.board.columns import Absent, Cell, Column, Table, total
-from zoo.board.costs import TRAINING_SECONDS, Parts, cost_columns
+from zoo.board.columns import Absent, Cell, Column, Table, average, total
+from zoo.board.costs import TRAINING_SECONDS, UNRECORDED, Parts, cost_columns
 from zoo.board.scores import SCORE_COLUMN, percent, score_columns
 from zoo.board.seeds import seeds_remark
 from zoo.board.study import StudyRow, value_text
@@ -13,6 +13,16 @@ from zoo.board.summary import Line, line_of, place_name, summed_up, task_columns
 from zoo.spec.study import StudyJob
 
 AS_DECLARED = Absent("as declared")
+ATTENTION_KL: Column[StudyRow] = Column(
+    "attention_kl",
+    lambda row: UNRECORDED if row.attention_kl is None else row.attention_kl,
+    "KL divergence of attention from the teacher's on the dev split: mean over layers, heads,"
+    " tokens, seeds and tasks; every head's is in attention.csv",
+    unit="nat",
+    head="attention KL",
+    text="{:.3f}".format,
+    over=average,
+)
 
 
 def study_table(job: StudyJob, rows: Sequence[StudyRow]) -> Table[StudyRow]:
@@ -34,7 +44,8 @@ def study_summary(
     note = "training time of one run per task, summed; corpus training excluded"
     training = replace(TRAINING_SECONDS, note=note, over=total)
     costs: list[Column[StudyRow]] = [training, *cost_columns(Parts.of(rows))]
-    columns = [name, *task_columns(rows, places, score), *summed_up(costs)]
+    attention = summed_up([ATTENTION_KL]) if job.attention else []
+    columns = [name, *task_columns(rows, places, score), *attention, *summed_up(costs)]
     return Table(_title(job), lines, columns, [*_remarks(job, rows), *remarks])
 
 
@@ -47,6 +58,7 @@ def study_columns(job: StudyJob, rows: Sequence[StudyRow]) -> list[Column[StudyR
         *(_axis(axis) for axis in job.axes),
         *score_columns(parts, _score_column(rows)),
         Column("to_base", lambda row: row.to_base, "score minus the base's"),
+        *((ATTENTION_KL,) if job.attention else ()),
         *(_seed(seed) for seed in seeds),
         Column("train_examples", lambda row: row.train_examples, "number of training examples"),
         TRAINING_SECONDS,

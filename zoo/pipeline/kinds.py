@@ -16,7 +16,7 @@ from zoo.spec.measuring import (
     ScoreJob,
     WordGateJob,
 )
-from zoo.spec.study import StudyJob
+from zoo.spec.study import AttentionJob, StudyJob
 
 StageRunner = Callable[[Project, Any], None]
 
@@ -63,6 +63,9 @@ LATENCY = StageKind(
     "latency",
     ("zoo.latency.engine", *(engine.runner for engine in ENGINES)),
 )
+STUDY_ATTENTION = StageKind(
+    "attention", AttentionJob, "zoo.evaluation.attention", "compare_attention", "attention"
+)
 BOARD = StageKind("board", BoardJob, "zoo.board.publish", "build_board", "board")
 STUDY = StageKind("study", StudyJob, "zoo.board.studies", "build_study", "study")
 
@@ -70,7 +73,7 @@ STAGE_KINDS = {
     kind.name: kind
     for kind in (
         *(INPUTS, PRETRAIN, WORD_GATE, TRANSFER, TRAIN, SCORE, GATE),
-        *(EXPORT, LATENCY, BOARD, STUDY),
+        *(EXPORT, LATENCY, STUDY_ATTENTION, BOARD, STUDY),
     )
 }
 

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from zoo.paths import EntryFolder, Project
+from zoo.records.attention import attention_folder
 
 
 class OutputKind(Enum):
@@ -25,6 +26,7 @@ class OutputKind(Enum):
     WORD_GATE = "whether a teacher's words may be read"
     EXPORT = "ONNX files and their records"
     LATENCY = "latency records"
+    ATTENTION = "how far a variant's attention is from its teacher's"
     STUDY = "the tables of a study"
     BOARD = "the tables of a suite"
 
@@ -97,6 +99,9 @@ _PATHS: dict[OutputKind, Callable[[Output], Path]] = {
     OutputKind.WORD_GATE: lambda one: _folder(one).word_gate,
     OutputKind.EXPORT: lambda one: _folder(one).export,
     OutputKind.LATENCY: lambda one: _folder(one).latency,
+    OutputKind.ATTENTION: lambda one: attention_folder(
+        Project(Path()), one.suite, one.entry
+    ).joinpath(*one.place),
     OutputKind.STUDY: lambda one: Project(Path()).study(one.suite, one.entry),
     OutputKind.BOARD: lambda one: Project(Path()).built_tables(one.suite),
 }

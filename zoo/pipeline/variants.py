@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo.methods import METHODS
-from zoo.pipeline import kinds
+from zoo.pipeline import inputs, kinds
 from zoo.pipeline.compile import Pipeline, PipelineStage, entry_pipeline, record_outputs
 from zoo.pipeline.outputs import FIRST_WEIGHTS, Output, OutputKind
 from zoo.resolve.entry import ResolvedEntry, ResolvedSuite, resolved_student
 from zoo.spec.entry import entry_model
 from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
-from zoo.spec.study import Study, StudyJob, StudyVariant
+from zoo.spec.study import AttentionJob, Study, StudyJob, StudyVariant
 from zoo.spec.suite import Suite
 from zoo.spec.vary import Base, Point, identity, point_name, points, train_sizes, values_of, varied
 
@@ -61,6 +61,9 @@ def compile_study(suite: ResolvedSuite, study_name: str) -> Pipeline:
         measured |= dict.fromkeys(_records(own, study))
         if name not in suite.entries:
             stages += _built(own, study, variant, maker)
+        if study.attention:
+            stages.append(_attention_stage(study_name, variant))
+            measured |= dict.fromkeys(stages[-1].outputs)
     job = StudyJob(
         suite=suite.name,
         entry=study_name,
@@ -70,11 +73,37 @@ def compile_study(suite: ResolvedSuite, study_name: str) -> Pipeline:
         tasks=variants[0].entry.tasks,
         latency=study.latency,
         report=study.report,
+        attention=study.attention,
         variants=tuple(rows),
     )
     outputs = (Output(OutputKind.STUDY, suite.name, study_name),)
     stages.append(PipelineStage(kinds.STUDY, kinds.STUDY.name, job, tuple(measured), outputs))
     return Pipeline(suite.name, study_name, tuple(stages))
+
+
+def _attention_stage(study_name: str, variant: Variant) -> PipelineStage:
+    """The stage that compares a variant's attention, whichever pipeline builds its runs."""
+    entry, teacher = variant.entry, variant.entry.teacher
+    assert teacher is not None, "a variant is a student"
+    job = AttentionJob(
+        suite=entry.suite_name,
+        entry=entry.name,
+        study=study_name,
+        teacher=teacher.name,
+        runs=entry.runs,
+        beside=tuple(entry.teaching_run(task) for task in entry.tasks),
+    )
+    pairs = (*((entry.name, run) for run in job.runs), *((teacher.name, r) for r in job.beside))
+    read = (
+        *inputs.of_tasks(entry, entry.runs),
+        *(
+            Output(OutputKind.RUNS, entry.suite_name, name, (run.task, str(run.seed)))
+            for name, run in pairs
+        ),
+    )
+    outputs = (Output(OutputKind.ATTENTION, entry.suite_name, study_name, (entry.name,)),)
+    name = f"attention-{variant.name.replace('.', '_')}"
+    return PipelineStage(kinds.STUDY_ATTENTION, name, job, read, outputs)
 
 
 def _variant(suite: ResolvedSuite, study_name: str, point: Point, base: Base) -> Variant:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from zoo.records.attention import AttentionRecord
 from zoo.records.export import ExportRecord
 from zoo.records.latency import LatencyRecord
 from zoo.records.score import ScoreRecord
@@ -11,6 +12,12 @@ from zoo.records.size import SizeRecord
 from zoo.records.training import TrainingRecord, TransferRecord
 
 Record = Annotated[
-    TransferRecord | TrainingRecord | ScoreRecord | SizeRecord | ExportRecord | LatencyRecord,
+    TransferRecord
+    | TrainingRecord
+    | ScoreRecord
+    | SizeRecord
+    | ExportRecord
+    | LatencyRecord
+    | AttentionRecord,
     Field(discriminator="kind"),
 ]

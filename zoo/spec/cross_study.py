@@ -64,6 +64,7 @@ def study_findings(name: str, study: Study, beside: Neighbours) -> list[Finding]
     found = [*_task_findings(study, base), *_axis_findings(study, base)]
     found = found or _told_once(study, _entry_findings(study, base, beside))
     found = found or list(_name_findings(name, study, beside.taken))
+    found = found or list(_attention_findings(study, base))
     return found or list(_repeated(study, base))
 
 
@@ -163,6 +164,22 @@ def _placed(point: Point, finding: Finding) -> Finding:
     axis = next(reversed([*point]))
     key = ".".join(map(str, finding.path))
     return finding._replace(path=("axes", axis, point[axis]), given=f"{key}: {finding.given}")
+
+
+def _attention_findings(study: Study, base: Base) -> Iterator[Finding]:
+    """Which variants cannot be compared with their teacher head by head, layer by layer."""
+    for point in points(study) if study.attention else ():
+        entry = varied(study, point, base)
+        theirs = base.teachers[entry.teacher].shape
+        ours = entry.student.shape(theirs)
+        if ours.heads != theirs.heads or theirs.layers % ours.layers:
+            yield Finding(
+                ("attention",),
+                f"{point_name(study, point)} has {ours.layers} layers of {ours.heads} heads,"
+                f" its teacher {theirs.layers} of {theirs.heads}",
+                "as many heads as the teacher, and a depth that divides the teacher's",
+                "leave the variant out, or remove this key",
+            )
 
 
 def _told_once(study: Study, found: Iterable[Finding]) -> list[Finding]:

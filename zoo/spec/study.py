@@ -1,12 +1,13 @@
 """A study: one entry varied along declared axes, and what is made of its variants."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zoo.spec.base import Name, Seed, Spec, misfit
+from zoo.spec.base import Grown, Name, Seed, Spec, misfit
 from zoo.spec.bounds import MOST_SEEDS
 from zoo.spec.jobs import Job
+from zoo.spec.recipe import RunRecipe
 from zoo.spec.suite import require_distinct
 from zoo.spec.teacher import TaskName
 
@@ -35,6 +36,8 @@ class Study(Spec):
     """Whether variants are exported and timed too."""
     report: bool = False
     """Whether the reports of the method's stages are made into tables too."""
+    attention: bool = False
+    """Whether attention is compared with the teacher's, head by head, on dev splits."""
     combine: Combine = "each"
     """`each`: the entry itself, and then one change at a time; `product`: the entry itself, and
     all combinations; `paired`: the entry itself, then the first values of all axes together, then
@@ -68,8 +71,22 @@ class StudyVariant(Spec):
     """Which records are its own: the entries they are of, and what these declare."""
 
 
-class StudyJob(Job):
+class AttentionJob(Job):
+    """Compare the attention of a variant's runs with their teacher's; `study` asks for it."""
+
+    run_fields: ClassVar[tuple[str, ...]] = ("runs", "beside")
+
+    study: str
+    teacher: str
+    runs: tuple[RunRecipe, ...]
+    beside: tuple[RunRecipe, ...]
+    """The teacher's run on the task of each of `runs`, in the order of its tasks."""
+
+
+class StudyJob(Job, Grown):
     """Make a study's tables from its variants' records; `entry` is the study."""
+
+    later: ClassVar[tuple[str, ...]] = ("attention",)
 
     varied: str
     """The entry to vary."""
@@ -79,5 +96,6 @@ class StudyJob(Job):
     tasks: tuple[str, ...]
     latency: bool
     report: bool
+    attention: bool = False
     variants: tuple[StudyVariant, ...]
     """The base first."""
