@@ -204,7 +204,7 @@ def of_heads(entry: str, heads: int | None, ratio: float, **more: Any) -> list[A
 def test_fewer_heads_are_timed_against_twelve() -> None:
     """Both relative to the teacher; other heads, shapes and records without heads say nothing."""
     made = [
-        *of_heads("wide", 12, 0.4, hidden=768),
+        *of_heads("broad", 12, 0.4, hidden=768),
         *of_heads("old", None, 0.6),
         *of_heads("twelve", 12, 0.5),
         *of_heads("six", 6, 0.48),
@@ -214,7 +214,7 @@ def test_fewer_heads_are_timed_against_twelve() -> None:
         one.entry.entry: one.measured for one in claimed(compared(make_rows(made), None), [HEADS])
     }
     assert found == {
-        "wide": None,
+        "broad": None,
         "old": None,
         "twelve": None,
         "six": None,

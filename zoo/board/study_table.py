@@ -20,7 +20,7 @@ ATTENTION_KL: Column[StudyRow] = Column(
     " tokens, seeds and tasks; every head's is in attention.csv",
     unit="nat",
     head="attention KL",
-    text="{:.3f}".format,
+    text="{:.3g}".format,
     over=average,
 )
 
