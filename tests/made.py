@@ -22,8 +22,9 @@ from zoo.records.latency import (
     Quantile,
     Timing,
 )
+from zoo.records.predicted import PredictedRun, seal_of
 from zoo.records.score import ScoreRecord
-from zoo.records.text import seal, write_record
+from zoo.records.text import write_record
 from zoo.spec.jobs import Job
 
 NOWHERE = Environment(
@@ -111,7 +112,7 @@ def score_record(entry: str, value: float, digest: str, declared: str = HASH) ->
     )
 
 
-def answers_to(record: ScoreRecord) -> Predictions:
+def answers_to(record: PredictedRun) -> Predictions:
     """Answers of two classes that score what an accuracy record says."""
     value, count = record.metrics["accuracy"] or 0.0, record.examples
     gold = tuple(number % 2 for number in range(count))
@@ -121,10 +122,10 @@ def answers_to(record: ScoreRecord) -> Predictions:
     return Predictions(tuple(map(str, range(count))), answers, gold, logits)
 
 
-def keep_score(folder: Path, record: ScoreRecord, predictions: Predictions | None = None) -> Path:
+def keep_score(folder: Path, record: PredictedRun, predictions: Predictions | None = None) -> Path:
     """Leave a record and its predictions as scoring does; returns the file of the predictions."""
     path = folder / "predictions" / record.predictions
-    origin = Origin(record.digest, seal(record))
+    origin = Origin(record.digest, seal_of(record))
     found = write_predictions(path, predictions or answers_to(record), origin)
     write_record(folder, record.model_copy(update={"predictions_sha256": found}))
     return path

@@ -15,7 +15,7 @@ from zoo.spec.recipe import RECIPE_SCHEMA
 FIXTURES = Path(__file__).parent / "fixtures"
 RECORDS = sorted((FIXTURES / "records").glob("v*"))
 SPECS = sorted((FIXTURES / "specs").glob("v*"))
-NEWER_KINDS = {"attention": 2}
+NEWER_KINDS = {"attention": 2, "robustness": 2}
 """The first schema of kinds of records that schema 1 did not have."""
 DECLARED = "declared.json"
 """What the specs beside it declare: pairs of an entry and the sha256 of one of its runs."""

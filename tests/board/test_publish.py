@@ -144,7 +144,9 @@ def test_statistics_are_kept_while_their_predictions_stay(
     publish_suite(project, JOB)
     computed: list[int] = []
     monkeypatch.setattr(
-        standing, "suite_statistics", lambda *given: computed.append(1) or compute(*given)
+        standing,
+        "suite_statistics",
+        lambda *given, **more: computed.append(1) or compute(*given, **more),
     )
     compute = suite_statistics
     assert published_board(project, "tiny").statistics is not None

@@ -90,6 +90,16 @@ def test_an_optional_task_that_is_absent_is_no_fault(data: Path) -> None:
     assert found["s rte/train"]["remedy"] == "put the file there"
 
 
+def test_absent_adversarial_examples_are_no_fault(data: Path) -> None:
+    """As an optional task."""
+    line = "robustness: {adversarial: {path: advglue/dev.json}}\nbench:"
+    Path("specs/s/suite.yaml").write_text(SUITE.replace("bench:", line))
+    found, code = told()
+    assert (code, found["s adversarial"]["state"]) == (0, "note")
+    file = f"{data}/advglue/dev.json"
+    assert found["s adversarial"]["found"] == f"{file}: not there; optional: builds skip it"
+
+
 def test_what_a_suite_lacks_is_told_with_its_remedy(data: Path, tmp_path: Path) -> None:
     """The exit code is 1 where one suite was asked about."""
     (data / "glue/SST-2/dev.tsv").unlink()

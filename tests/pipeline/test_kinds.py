@@ -2,11 +2,13 @@
 
 import inspect
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.pipeline.conftest import SUITE
 from tests.pipeline.test_compile import ASSISTED
 from zoo.cli.stage import stage
 from zoo.errors import ZooError
@@ -42,18 +44,29 @@ def test_its_runner_is_there_and_takes_its_job(kind: StageKind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_its_code_has_a_fingerprint(kind: StageKind) -> None:
-    """A committed file with a line for each module that it begins with."""
-    lines = (CHECKOUT.pipelines / f"code/{kind.code}.txt").read_text().splitlines()
-    told = {line.split()[1] for line in lines}
+    """A file with a line for each module that it begins with, committed where a suite needs it."""
+    path = CHECKOUT.pipelines / f"code/{kind.code}.txt"
+    text = path.read_text() if path.is_file() else Code().fingerprint_text(kind.code)
+    told = {line.split()[1] for line in text.splitlines()}
     assert {kind.module, *kind.started} <= set(code_roots(kind.code)) <= told
+    assert path.is_file() == (kind.code in committed_parts())
     assert set(Code().fingerprint(kind.code)) >= {kind.module, *kind.started}
+
+
+@cache
+def committed_parts() -> set[str]:
+    """The parts of the code that stages of this checkout run."""
+    files = (json.loads(path.read_text()) for path in CHECKOUT.pipelines.rglob("params.json"))
+    kinds = (job["kind"] for file in files for job in file["stages"].values())
+    return {STAGE_KINDS[kind].code for kind in kinds}
 
 
 @pytest.fixture
 def project(load: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A synced project that has stages of all kinds, as the working folder."""
     study = "entry: kd\nattention: true\naxes:\n  method.temperature: [1]\n"
-    suite = load(**ASSISTED, teachers__worded=WORDED, studies__s=study)
+    stated = SUITE + "robustness: {typos: {}}\n"
+    suite = load(**ASSISTED, suite=stated, teachers__worded=WORDED, studies__s=study)
     project = Project(tmp_path)
     write_pipelines(project, pipeline_files({"tiny": suite}))
     monkeypatch.chdir(tmp_path)

@@ -15,11 +15,14 @@ from zoo.records.attention import AttentionRecord, LayerDivergence
 from zoo.records.durations import published_durations
 from zoo.records.environment import capture_environment
 from zoo.records.export import ExportRecord
+from zoo.records.predicted import seal_of
+from zoo.records.robustness import RobustnessRecord
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
 from zoo.records.store import RECORD_KINDS, read_record, read_records
-from zoo.records.text import record_text, write_record
+from zoo.records.text import record_text, seal, write_record
 from zoo.records.training import PhaseRecord, TrainingRecord, TransferRecord
+from zoo.spec.robustness import Typos
 
 HERE = {
     "suite": "s",
@@ -96,6 +99,18 @@ RECORDS = (
         rows=7,
         layers=(LayerDivergence(teacher_layer=1, heads=(0.5, 0.0)),),
     ),
+    RobustnessRecord(
+        **HERE,
+        perturbation="typos",
+        typos=Typos(share=0.2),
+        split="dev",
+        examples=2,
+        data_sha256="x",
+        primary="f1",
+        metrics={"f1": 0.25, "exact_match": None},
+        weights_sha256=HASH,
+        predictions_sha256=HASH,
+    ),
 )
 NAMES = (
     "training-squad-v1.1-3",
@@ -105,6 +120,7 @@ NAMES = (
     "transfer-3",
     "latency-squad-v1.1-cpu-onnx-int8-1x8-3",
     "attention-squad-v1.1-dev-3",
+    "robustness-typos-squad-v1.1-dev-3",
 )
 
 FOREIGN = ": not a record: "
@@ -126,6 +142,10 @@ def test_names_tell_kind_task_and_seed(tmp_path: Path) -> None:
     for record in RECORDS:
         write_record(tmp_path / "deep" / record.kind, record)
     assert {record.kind for record in read_records(tmp_path)} == set(RECORD_KINDS)
+
+
+def test_seals_of_scores_are_what_scoring_writes() -> None:
+    assert seal_of(RECORDS[1]) == seal(RECORDS[1])
 
 
 def test_numbers_are_rounded_to_six_digits(tmp_path: Path) -> None:
@@ -284,6 +304,14 @@ IMPOSSIBLE = [
     (3, {"flips": 3}, "3 of 2; allowed: 0 to 2"),
     (3, {"max_abs_error": -0.5}, "Input should be greater than or equal to 0"),
     (3, {"metric": "f1", "metric_file": 2.0}, "the value 2; allowed: 0 to 1"),
+    (6, {"metrics": {"exact_match": 0.5}}, "the primary metric f1 is missing; allowed: exact_"),
+    (6, {"metrics": {"f1": 57.0}}, "the value 57; allowed: 0 to 1"),
+    (6, {"typos": None}, "missing; allowed: for the perturbation typos, and for no other"),
+    (
+        6,
+        {"perturbation": "adversarial"},
+        "stated; allowed: for the perturbation typos, and for no other",
+    ),
     (5, {"batch_size": 0}, "Input should be greater than or equal to 1"),
     (5, {"lengths": [0, 8, 8]}, "Input should be greater than or equal to 1"),
 ]

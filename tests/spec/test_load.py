@@ -131,7 +131,7 @@ def test_a_corpus_method_without_a_budget(load: Load, files: dict[str, str]) -> 
             (
                 "specs/small/suite.yaml:1: the file is empty\n  allowed: the keys note, extends,"
                 " tasks, seeds, data, corpus, optimise, corpus_optimise, augment, bench,"
-                " train_stage_per, twin"
+                " robustness, train_stage_per, twin"
             ),
         ),
         (

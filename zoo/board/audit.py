@@ -17,9 +17,10 @@ from zoo.board.standings import Stored
 from zoo.errors import DataError, MeasurementError, Problem, ZooError
 from zoo.paths import file_sha256
 from zoo.records.measured import RECORD_SCHEMA
+from zoo.records.predicted import PredictedRun, seal_of
 from zoo.records.records import Record
+from zoo.records.robustness import RobustnessRecord
 from zoo.records.score import ScoreRecord
-from zoo.records.text import seal
 from zoo.records.training import TrainingRecord
 from zoo.spec.base import digest
 
@@ -45,7 +46,7 @@ def refuse_unsound(
     """
     problems, seen, sound = [*_strangers(records, entries, remedy)], Seen(memory), set()
     for record in records:
-        if not isinstance(record, ScoreRecord):
+        if not isinstance(record, PredictedRun):
             continue
         key = _key(record, stored(record))
         found = [] if key in seen else list(_unsound(record, stored(record)))
@@ -73,6 +74,9 @@ def refuse_mixed_data(records: Iterable[Record], suite: str) -> None:
             found[record.task, "trained"][record.data_sha256].add(record.entry)
         elif isinstance(record, ScoreRecord):
             where = record.task if record.split == "dev" else f"{record.task} {record.split}"
+            found[where, "scored"][record.data_sha256].add(record.entry)
+        elif isinstance(record, RobustnessRecord):
+            where = f"{record.task} {record.split} ({record.perturbation})"
             found[where, "scored"][record.data_sha256].add(record.entry)
     problems = [
         Problem(
@@ -105,14 +109,14 @@ def _strangers(records: Sequence[Record], known: Collection[str], remedy: str) -
                     yield Problem(where, f"there is no {entry!r}, its {role}", allowed, remedy)
 
 
-def _key(record: ScoreRecord, path: Path) -> str:
+def _key(record: PredictedRun, path: Path) -> str:
     """The key of a record, its predictions and the code that checks one against the other."""
     predictions = file_sha256(path) if path.is_file() else ""
     code = [package_sha256(package) for package in (zoo.board, zoo.evaluation, zoo.records)]
     return digest([record.model_dump(mode="json"), predictions, code])
 
 
-def _unsound(record: ScoreRecord, path: Path) -> Iterator[tuple[str, str]]:
+def _unsound(record: PredictedRun, path: Path) -> Iterator[tuple[str, str]]:
     """The fields of a score that contradict its predictions."""
     from zoo.evaluation.predictions import (  # noqa: PLC0415  (most have passed before)
         read_origin,
@@ -128,7 +132,7 @@ def _unsound(record: ScoreRecord, path: Path) -> Iterator[tuple[str, str]]:
         return
     if record.schema_version == RECORD_SCHEMA and file_sha256(path) != record.predictions_sha256:
         yield "its predictions file has changed", str(record.predictions_sha256)
-    elif record.schema_version == RECORD_SCHEMA and origin.record != seal(record):
+    elif record.schema_version == RECORD_SCHEMA and origin.record != seal_of(record):
         yield "modified after it was written", f"the record {origin.record[:12]}"
     if record.examples != len(predictions.ids):
         yield f"{record.examples} examples", f"the {len(predictions.ids)} stored"

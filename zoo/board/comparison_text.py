@@ -18,6 +18,7 @@ from zoo.board.claims import Claimed, claimed
 from zoo.board.columns import Absent, Cell, Column, Table
 from zoo.board.compared import MEAN, Compared, means_of
 from zoo.board.render import markdown_table
+from zoo.board.robustness import robustness_text
 from zoo.board.scores import percent
 from zoo.board.summary import place_name
 from zoo.records.reported import Reported
@@ -60,6 +61,7 @@ def comparison_text(
         markdown_table(Table(suite, means, _MEANS)),
         "## Task by task",
         markdown_table(Table(suite, tasks, _TASKS)),
+        *robustness_text([line for line in lines if line.task != MEAN]),
         "## What the papers claim",
         _ABOUT_CLAIMS,
         markdown_table(Table(suite, claims, _CLAIMED)) if claims else "No claims.",

@@ -21,13 +21,14 @@ THE_TEACHER = Absent("is the teacher")
 
 @dataclass(frozen=True)
 class Parts:
-    """The metrics, precisions and runtimes of some rows: each gets its own columns."""
+    """The metrics, precisions, runtimes and perturbations of some rows: each has its columns."""
 
     metrics: tuple[str, ...]
     precisions: tuple[str, ...]
     scored: tuple[str, ...]
     """The precisions whose files are scored on dev splits."""
     runtimes: tuple[str, ...]
+    perturbations: tuple[str, ...]
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> "Parts":
@@ -37,10 +38,11 @@ class Parts:
             tuple(sorted({name for row in rows for name in row.exports})),
             tuple(sorted({name for row in rows for name in row.exports if row.exports[name].kept})),
             tuple(sorted({name for row in rows for name in row.runtimes})),
+            tuple(sorted({name for row in rows for name in row.drops})),
         )
 
 
-ANY = Parts(("<metric>",), ("<precision>",), ("<precision>",), ("<runtime>",))
+ANY = Parts(("<metric>",), ("<precision>",), ("<precision>",), ("<runtime>",), ("<perturbation>",))
 """Placeholders for all of them where columns are documented."""
 
 TRAINING_SECONDS: Column[Row] = Column(

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from zoo.board.columns import Column, Table, half_width
 from zoo.board.costs import ANY, TRAINING_SECONDS, Parts, cost_columns
+from zoo.board.robustness import drop_columns
 from zoo.board.scores import (
     MAJORITY,
     RESOLUTION,
@@ -34,11 +35,12 @@ def leaderboard(rows: Sequence[Row], suite: str, left_out: Sequence[str] = ()) -
 
 
 def board_columns(parts: Parts = ANY, score: Column[Row] = SCORE_COLUMN) -> list[Column[Row]]:
-    """The columns of a board with these metrics, precisions and runtimes."""
+    """The columns of a board with these metrics, precisions, runtimes and perturbations."""
     return [
         *identity_columns(),
         *score_columns(parts, score),
         *standing_columns(),
+        *drop_columns(parts.perturbations),
         TRAINING_SECONDS,
         *cost_columns(parts),
     ]

@@ -30,9 +30,11 @@ from zoo.files import read_file
 from zoo.paths import SAMPLES, EntryFolder, Project, new_folder, write_file
 from zoo.records.durations import PUBLISHED, durations_text, own_durations
 from zoo.records.latency import LatencyRecord
+from zoo.records.predicted import PredictedRun
 from zoo.records.published import published_texts
 from zoo.records.records import Record
 from zoo.records.reported import read_reported
+from zoo.records.robustness import ROBUSTNESS_FOLDER
 from zoo.records.score import ScoreRecord
 from zoo.records.statistics import MeanStanding, SuiteStatistics
 from zoo.records.store import read_published, read_record, record_files
@@ -92,9 +94,8 @@ def built_board(project: Project, job: BoardJob, declared: Declared | None = Non
     """
     records = _built_records(project, job)
 
-    def stored(record: ScoreRecord) -> Path:
-        score = project.entry(job.suite, record.entry).score
-        return score / PREDICTIONS / record.predictions
+    def stored(record: PredictedRun) -> Path:
+        return _built_predictions(project.entry(job.suite, record.entry), record)
 
     refuse_unsound(
         records,
@@ -119,7 +120,7 @@ def published_board(
     refuse_edited(project, folder)
     records = of_scored_runs(read_published(folder / "records", suite))
 
-    def stored(record: ScoreRecord) -> Path:
+    def stored(record: PredictedRun) -> Path:
         return folder / PREDICTIONS / record.entry / record.predictions
 
     entries = {record.entry for record in records}
@@ -268,8 +269,8 @@ def _published_files(
     files |= {f"records/{name}": text for name, text in published_texts(board.records).items()}
     for record in board.records:
         entry = project.entry(job.suite, record.entry)
-        if isinstance(record, ScoreRecord):
-            stored = entry.score / PREDICTIONS / record.predictions
+        if isinstance(record, PredictedRun):
+            stored = _built_predictions(entry, record)
             files[f"{PREDICTIONS}/{record.entry}/{record.predictions}"] = stored.read_bytes()
         if isinstance(record, LatencyRecord):
             files[f"{SAMPLES}/{record.entry}/{record.samples}"] = _samples(entry, record)
@@ -277,6 +278,12 @@ def _published_files(
     seconds = own_durations(project, job.suite)
     files[PUBLISHED] = durations_text(seconds).encode()
     return files
+
+
+def _built_predictions(entry: EntryFolder, record: PredictedRun) -> Path:
+    """The predictions behind a record of this machine's build."""
+    folder = entry.score if isinstance(record, ScoreRecord) else entry.root / ROBUSTNESS_FOLDER
+    return folder / PREDICTIONS / record.predictions
 
 
 def _samples(entry: EntryFolder, record: LatencyRecord) -> bytes:

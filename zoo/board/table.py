@@ -12,7 +12,7 @@ from zoo.records.latency import REPLAY, LatencyRecord
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
-from zoo.records.statistics import Contrast, Standing, SuiteStatistics
+from zoo.records.statistics import Contrast, Drop, Standing, SuiteStatistics
 from zoo.records.training import TrainingRecord, TransferRecord
 from zoo.spec.base import Spec
 from zoo.spec.teacher import TEACHER
@@ -77,6 +77,8 @@ class Row(Spec):
     runtimes: dict[str, LatencyRecord] = Field(default_factory=dict)
     """Latency by runtime, `<runtime>@cuda` on a GPU: the cell with the smallest batch and then the
     longest sequences; all cells are in latency.csv."""
+    drops: dict[str, Drop] = Field(default_factory=dict)
+    """What it loses on altered examples, by perturbation."""
     digest: str
     """The digest of the first seed's run."""
     declared: bool = True
@@ -156,6 +158,9 @@ class _Facts:
             (one.task, one.split): one.difference
             for one in (statistics.resolutions if statistics else ())
         }
+        self.drops: dict[tuple[str, str, str], dict[str, Drop]] = defaultdict(dict)
+        for drop in statistics.drops if statistics else ():
+            self.drops[drop.entry, drop.task, drop.split][drop.perturbation] = drop
         self.scores: dict[tuple[str, str, str], list[ScoreRecord]] = defaultdict(list)
         self.sizes: dict[tuple[str, str], SizeRecord] = {}
         self.exports: dict[tuple[str, str, str], ExportRecord] = {}
@@ -226,6 +231,7 @@ class _Facts:
                 if tuple(where) == here
             },
             runtimes=shown(self.latencies.get(here, [])),
+            drops=self.drops.get((entry, task, split), {}),
             digest=first.digest,
             declared=all(self.is_declared(record) for record in records),
             marks=_marks([*([transfer] if transfer else []), *trainings]),

@@ -1,4 +1,4 @@
-"""What the command line says of optional tasks whose data are absent: one line a suite."""
+"""What the command line says of optional tasks and files that are absent: a line each a suite."""
 
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -8,10 +8,16 @@ from zoo.paths import Project
 from zoo.spec.data import FolderData, PinnedData
 from zoo.spec.load import LoadedSuite
 from zoo.spec.own_task import OwnData
+from zoo.spec.robustness import adversarial_tasks
 
 
 def absence_lines(project: Project, loaded: LoadedSuite, tasks: Collection[str]) -> Iterator[str]:
-    """The line of some tasks of a suite; none where the data of all are there."""
+    """The lines of some tasks of a suite; none where the data of all are there."""
+    yield from _absent_tasks(project, loaded, tasks)
+    yield from _absent_examples(project, loaded, tasks)
+
+
+def _absent_tasks(project: Project, loaded: LoadedSuite, tasks: Collection[str]) -> Iterator[str]:
     optional = [task for task in loaded.suite.optional_tasks if task in tasks]
     if not optional:
         return
@@ -24,6 +30,22 @@ def absence_lines(project: Project, loaded: LoadedSuite, tasks: Collection[str])
     ]
     if absent:
         yield _told(loaded, absent)
+
+
+def _absent_examples(
+    project: Project, loaded: LoadedSuite, tasks: Collection[str]
+) -> Iterator[str]:
+    adversarial = loaded.suite.robustness.adversarial
+    if adversarial is None or not any(task in tasks for task in adversarial_tasks()):
+        return
+    from zoo.data.adversarial_input import is_adversarial_absent  # noqa: PLC0415  (few suites need it)
+
+    if is_adversarial_absent(project, loaded.name, adversarial.path):
+        why = f"{adversarial.path} is not below ZOO_DATA"
+        if not os.environ.get("ZOO_DATA"):
+            why = "ZOO_DATA is not set"
+        told = f"to score them, put {adversarial.path} below ZOO_DATA"
+        yield f"{loaded.name}: skipped: adversarial examples (optional): {why}; {told}"
 
 
 def _told(loaded: LoadedSuite, tasks: Sequence[str]) -> str:

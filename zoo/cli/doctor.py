@@ -27,6 +27,7 @@ from zoo.records.environment import cpu_lines, instruction_sets, processor
 from zoo.resolve.entry import read_suite
 from zoo.spec.jobs import Input, TaskInput
 from zoo.spec.load import suite_names
+from zoo.spec.robustness import ADVERSARIAL_INPUT
 
 HUB_SECONDS = 5.0
 CONSTRAINTS = "constraints.txt"
@@ -221,7 +222,7 @@ def _input(suite: str, name: str, given: Input, hub: Diagnosis, *, verify: bool)
         return Diagnosis(suite, name, f"will be downloaded from the hub ({told})")
     remedies = [*(holding.remedy for holding in places), hub.remedy if on_hub else ""]
     remedy = ", or ".join(filter(None, remedies))
-    if isinstance(given, TaskInput) and given.optional:
+    if name == ADVERSARIAL_INPUT or (isinstance(given, TaskInput) and given.optional):
         return Diagnosis(suite, name, f"{told}; optional: builds skip it", "note", remedy)
     return Diagnosis(suite, name, told, "missing", remedy)
 

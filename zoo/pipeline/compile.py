@@ -24,6 +24,7 @@ from zoo.spec.measuring import (
     WordGateJob,
 )
 from zoo.spec.recipe import AdaptedSource, RunRecipe
+from zoo.spec.robustness_job import RobustnessJob
 from zoo.spec.teacher import Teacher
 
 
@@ -61,6 +62,7 @@ def entry_pipeline(entry: ResolvedEntry) -> Pipeline:
         *_transfer_stages(entry),
         *_train_stages(entry),
         _score_stage(entry),
+        *_robustness_stages(entry),
         *_gate_stages(entry),
         _export_stage(entry),
         *_latency_stages(entry),
@@ -224,6 +226,19 @@ def _score_stage(entry: ResolvedEntry) -> PipelineStage:
     read = inputs.of_tasks(entry, entry.runs)
     outputs = (_output(entry, OutputKind.SCORE),)
     return PipelineStage(kinds.SCORE, "score", job, (*read, *checkpoints), outputs)
+
+
+def _robustness_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:
+    robustness = entry.suite.robustness
+    if not robustness.is_measured:
+        return
+    job = RobustnessJob(
+        suite=entry.suite_name, entry=entry.name, runs=entry.runs, robustness=robustness
+    )
+    checkpoints = (_output(entry, OutputKind.RUNS, place) for place, _ in _places(entry))
+    read = (*inputs.of_tasks(entry, entry.runs), *inputs.of_robustness(entry))
+    outputs = (_output(entry, OutputKind.ROBUSTNESS),)
+    yield PipelineStage(kinds.ROBUSTNESS, "robustness", job, (*read, *checkpoints), outputs)
 
 
 def _gate_stages(entry: ResolvedEntry) -> Iterator[PipelineStage]:

@@ -9,6 +9,7 @@ from zoo.spec.data import PocketData
 from zoo.spec.jobs import CorpusInput, FileInput, Input, InputsJob, ModelInput, TaskInput
 from zoo.spec.load import INPUTS_PIPELINE
 from zoo.spec.recipe import AdaptedSource, ResolvedSource, RunRecipe, TransferredSource
+from zoo.spec.robustness import ADVERSARIAL_INPUT, Robustness
 from zoo.spec.teacher import PretrainedSource
 
 Named = tuple[str, Input]
@@ -30,6 +31,7 @@ def inputs_job(suite: ResolvedSuite) -> InputsJob:
             for name, given in found.items()
             if isinstance(given, TaskInput) and given.task == task
         }
+    found |= dict(_of_robustness(suite.loaded.suite.robustness))
     return InputsJob(suite=suite.name, entry=INPUTS_PIPELINE, inputs=dict(sorted(found.items())))
 
 
@@ -61,6 +63,11 @@ def of_tasks(entry: ResolvedEntry, runs: Iterable[RunRecipe]) -> Iterator[Output
         yield Output(OutputKind.INPUT, entry.suite_name, INPUTS_PIPELINE, (task,))
 
 
+def of_robustness(entry: ResolvedEntry) -> Iterator[Output]:
+    """The inputs of scoring altered examples, besides those of their tasks."""
+    return _looked_at(entry, _of_robustness(entry.suite.robustness))
+
+
 def _looked_at(entry: ResolvedEntry, named: Iterable[Named]) -> Iterator[Output]:
     return (looked_at(entry.suite_name, name) for name, _ in named)
 
@@ -86,6 +93,11 @@ def _of_task(run: RunRecipe) -> Iterator[tuple[str, TaskInput]]:
     if not isinstance(run.data, PocketData):
         for split in ("train", *run.definition.evaluation):
             yield f"{run.task}/{split}", TaskInput(task=run.task, split=split, data=run.data)
+
+
+def _of_robustness(robustness: Robustness) -> Iterator[Named]:
+    if robustness.adversarial is not None:
+        yield ADVERSARIAL_INPUT, FileInput(path=robustness.adversarial.path)
 
 
 def _of_augmentation(run: RunRecipe) -> Iterator[Named]:

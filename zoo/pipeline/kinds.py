@@ -16,6 +16,7 @@ from zoo.spec.measuring import (
     ScoreJob,
     WordGateJob,
 )
+from zoo.spec.robustness_job import RobustnessJob
 from zoo.spec.study import AttentionJob, StudyJob
 
 StageRunner = Callable[[Project, Any], None]
@@ -52,6 +53,13 @@ TRANSFER = StageKind(
 )
 TRAIN = StageKind("train", TrainJob, "zoo.training.run", "train_runs", "training", together=True)
 SCORE = StageKind("score", ScoreJob, "zoo.evaluation.score_runs", "score_runs", "score")
+ROBUSTNESS = StageKind(
+    "robustness",
+    RobustnessJob,
+    "zoo.evaluation.score_altered",
+    "score_robustness",
+    "robustness",
+)
 GATE = StageKind("gate", GateJob, "zoo.evaluation.gate", "open_gate", "gate")
 WORD_GATE = StageKind("word-gate", WordGateJob, "zoo.evaluation.gate", "open_word_gate", "gate")
 EXPORT = StageKind("export", ExportJob, "zoo.export.export_runs", "export_runs", "export")
@@ -73,7 +81,7 @@ STAGE_KINDS = {
     kind.name: kind
     for kind in (
         *(INPUTS, PRETRAIN, WORD_GATE, TRANSFER, TRAIN, SCORE, GATE),
-        *(EXPORT, LATENCY, STUDY_ATTENTION, BOARD, STUDY),
+        *(ROBUSTNESS, EXPORT, LATENCY, STUDY_ATTENTION, BOARD, STUDY),
     )
 }
 

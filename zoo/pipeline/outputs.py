@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zoo.paths import EntryFolder, Project
 from zoo.records.attention import attention_folder
+from zoo.records.robustness import ROBUSTNESS_FOLDER
 
 
 class OutputKind(Enum):
@@ -22,6 +23,7 @@ class OutputKind(Enum):
     RUNS = "the models of runs"
     TRAINING = "the training records of runs"
     SCORE = "scores and sizes"
+    ROBUSTNESS = "scores on altered examples"
     GATE = "what a teacher may teach"
     WORD_GATE = "whether a teacher's words may be read"
     EXPORT = "ONNX files and their records"
@@ -35,6 +37,7 @@ RECORDS = (
     OutputKind.TRANSFER,
     OutputKind.TRAINING,
     OutputKind.SCORE,
+    OutputKind.ROBUSTNESS,
     OutputKind.EXPORT,
     OutputKind.LATENCY,
 )
@@ -95,6 +98,7 @@ _PATHS: dict[OutputKind, Callable[[Output], Path]] = {
     OutputKind.RUNS: lambda one: _folder(one).runs.joinpath(*one.place),
     OutputKind.TRAINING: lambda one: _folder(one).training_records.joinpath(*one.place),
     OutputKind.SCORE: lambda one: _folder(one).score,
+    OutputKind.ROBUSTNESS: lambda one: _folder(one).root / ROBUSTNESS_FOLDER,
     OutputKind.GATE: lambda one: _folder(one).gate,
     OutputKind.WORD_GATE: lambda one: _folder(one).word_gate,
     OutputKind.EXPORT: lambda one: _folder(one).export,

@@ -11,6 +11,7 @@ from zoo.pipeline.outputs import FIRST_WEIGHTS, Output, OutputKind
 from zoo.resolve.entry import ResolvedEntry, ResolvedSuite, resolved_student
 from zoo.spec.entry import entry_model
 from zoo.spec.jobs import PretrainJob, TrainJob, TransferJob
+from zoo.spec.robustness import Robustness
 from zoo.spec.study import AttentionJob, Study, StudyJob, StudyVariant
 from zoo.spec.suite import Suite
 from zoo.spec.vary import Base, Point, identity, point_name, points, train_sizes, values_of, varied
@@ -125,7 +126,12 @@ def _varied_suite(suite: Suite, study: Study, point: Point, base: Base) -> Suite
         task: settings.model_copy(update={"train": sizes.get(task, settings.train), **seeds})
         for task, settings in suite.tasks.items()
     }
-    update = {"tasks": tasks, "seeds": study.seeds or suite.seeds, "train_stage_per": "entry"}
+    update = {
+        "tasks": tasks,
+        "seeds": study.seeds or suite.seeds,
+        "train_stage_per": "entry",
+        "robustness": Robustness(),
+    }
     return suite.model_copy(update=update)
 
 

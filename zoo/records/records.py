@@ -7,6 +7,7 @@ from pydantic import Field
 from zoo.records.attention import AttentionRecord
 from zoo.records.export import ExportRecord
 from zoo.records.latency import LatencyRecord
+from zoo.records.robustness import RobustnessRecord
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
 from zoo.records.training import TrainingRecord, TransferRecord
@@ -15,6 +16,7 @@ Record = Annotated[
     TransferRecord
     | TrainingRecord
     | ScoreRecord
+    | RobustnessRecord
     | SizeRecord
     | ExportRecord
     | LatencyRecord

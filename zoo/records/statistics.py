@@ -1,8 +1,9 @@
 """Statistics of a suite's stored predictions: spreads, intervals, tests and ranks."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from zoo.spec.base import Sha256, Spec
+from zoo.spec.base import Grown, Sha256, Spec
+from zoo.spec.robustness import Perturbation
 
 STATISTICS_SCHEMA = 1
 
@@ -80,8 +81,35 @@ class Resolution(Spec):
     power): median over the board's pairs; None with fewer than two students."""
 
 
-class SuiteStatistics(Spec):
+class Drop(Spec):
+    """What an entry loses on the altered examples of one split, in the primary metric.
+
+    All are means over seeds on the metric's natural scale; None: undefined.
+    """
+
+    entry: str
+    task: str
+    split: str
+    perturbation: Perturbation
+    seeds: tuple[int, ...]
+    examples: int
+    """Altered examples."""
+    score: float | None
+    """On them."""
+    drop: float | None
+    """The score on the dev split minus `score`: above 0 the entry is worse on altered examples."""
+    low: float | None
+    high: float | None
+    """95 % confidence interval over examples and, if there are several, seeds."""
+    paired: bool
+    """Whether the altered examples are those of the dev split, resampled together; otherwise each
+    side is resampled by itself."""
+
+
+class SuiteStatistics(Grown):
     """All statistics of a suite, computed from stored predictions without any model."""
+
+    later: ClassVar[tuple[str, ...]] = ("drops",)
 
     schema_version: int = STATISTICS_SCHEMA
     suite: str
@@ -96,3 +124,4 @@ class SuiteStatistics(Spec):
     mean_over: tuple[tuple[str, str], ...]
     """The splits (task and name) that are averaged."""
     resolutions: tuple[Resolution, ...]
+    drops: tuple[Drop, ...] = ()

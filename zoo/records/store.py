@@ -11,7 +11,10 @@ from zoo.records.published import Environments
 from zoo.records.records import Record
 
 _REMEDY = "restore it from git, or rebuild it with `dvc repro`"
-RECORD_KINDS = ("training", "score", "size", "export", "transfer", "latency", "attention")
+RECORD_KINDS = (
+    *("training", "score", "size", "export", "transfer", "latency"),
+    *("attention", "robustness"),
+)
 
 
 def _with_environment(stated: Any, info: "ValidationInfo[tuple[Path, Environments]]") -> Any:

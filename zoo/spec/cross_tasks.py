@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from zoo.errors import suggestion
 from zoo.spec.finding import Finding, KeyPath
 from zoo.spec.own_task import OwnTask
+from zoo.spec.robustness import adversarial_tasks
 from zoo.spec.suite import Suite
 from zoo.spec.task import TASKS, Reader, Task
 
@@ -28,7 +29,7 @@ def unknown_tasks(suite: Suite, own: set[str]) -> Iterator[Finding]:
 
 
 def suite_task_findings(suite: Suite, known: Tasks) -> Iterator[Finding]:
-    """What in the seeds of tasks, and in what is optional, does not fit the suite."""
+    """What in the seeds of tasks, in what is optional, and in robustness does not fit the suite."""
     first = suite.seeds[0]
     for name in suite.tasks:
         if first not in suite.seeds_of(name):
@@ -45,6 +46,10 @@ def suite_task_findings(suite: Suite, known: Tasks) -> Iterator[Finding]:
     yield from optional_findings(("tasks",), "tasks of this suite", suite.tasks, suite)
     timed = suite.bench.tasks or ()
     yield from optional_findings(("bench", "tasks"), "tasks of this bench", timed, suite)
+    if suite.robustness.adversarial and not any(t in suite.tasks for t in adversarial_tasks()):
+        given, allowed = "no task of the suite has such examples", ", ".join(adversarial_tasks())
+        remedy = "add one of these tasks, or remove it"
+        yield Finding(("robustness", "adversarial"), given, allowed, remedy)
 
 
 def optional_findings(

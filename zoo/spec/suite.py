@@ -12,6 +12,7 @@ from zoo.spec.bounds import MOST_SEEDS
 from zoo.spec.corpus import Corpus
 from zoo.spec.data import SuiteData, TaskSettings
 from zoo.spec.optimise import Optimise
+from zoo.spec.robustness import Robustness
 from zoo.spec.teacher import TaskName
 
 
@@ -69,6 +70,8 @@ class Suite(Spec):
     """How task data is augmented, for methods that use it."""
     bench: Bench = Bench()
     """What the harness measures."""
+    robustness: Robustness = Robustness()
+    """Altered examples on which all runs are scored as well."""
     train_stage_per: Literal["entry", "task", "run"] = "run"
     """Runs trained per DVC stage: larger stages save start-up time, smaller ones are cached and
     restarted separately."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,23 +14,21 @@ from zoo.records.statistics import (
     SuiteStatistics,
     Summary,
 )
+from zoo.spec.robustness import Perturbation
 from zoo.statistics.contrast import Contested, Pair, contests, mean_contests
+from zoo.statistics.draws import ByEntry, split_draws
+from zoo.statistics.drops import suite_drops
 from zoo.statistics.effort import PERMUTATIONS, RESAMPLES
-from zoo.statistics.estimate import ROUNDING, Draws, mean_of, over_examples, over_seeds
+from zoo.statistics.estimate import Draws, mean_of, over_examples, over_seeds
 from zoo.statistics.holm import holm
 from zoo.statistics.rank import RankInterval, places
-from zoo.statistics.resample import bootstrap_weights, generator_of, weighted_sums
 from zoo.statistics.resolution import smallest_difference
+from zoo.statistics.rounding import probability, rounded_statistic, significant
 from zoo.statistics.scored import ScoredRuns
 from zoo.statistics.splits import ScoredSplit, scored_splits
-from zoo.statistics.sums import LOWEST, value
+from zoo.statistics.sums import LOWEST
 
 __all__ = ["ScoredRuns", "suite_statistics"]
-
-STATISTICS_DIGITS = 6
-"""Significant digits of every number: fewer than rounding errors affect."""
-
-ByEntry = Mapping[str, Draws]
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,7 @@ def suite_statistics(
     scored: Sequence[ScoredRuns],
     inputs: str,
     *,
+    altered: Mapping[Perturbation, Sequence[ScoredRuns]] = MappingProxyType({}),
     resamples: int = RESAMPLES,
     permutations: int = PERMUTATIONS,
 ) -> SuiteStatistics:
@@ -67,6 +67,7 @@ def suite_statistics(
         suite: its name.
         scored: one for each entry and split.
         inputs: sha256 of the predictions, copied to the result.
+        altered: those on altered examples, under the names of the dev splits.
         resamples: number of bootstrap resamples.
         permutations: number per permutation test.
 
@@ -91,31 +92,13 @@ def suite_statistics(
         means=_means(shared),
         mean_over=tuple((one.split.task.name, one.split.name) for one in shared),
         resolutions=tuple(_resolution(one) for one in splits),
+        drops=suite_drops(scored, altered, resamples),
     )
 
 
 def _analyse(split: ScoredSplit, resamples: int, permutations: int) -> _Analysed:
-    draws = _draws(split, resamples)
+    draws = split_draws(split, resamples)
     return _Analysed(split, draws, contests(split, draws[split.task.primary], permutations))
-
-
-def _draws(split: ScoredSplit, resamples: int) -> dict[str, ByEntry]:
-    """The draws of each metric, by entry."""
-    generator = generator_of(split.task.name, split.name, "bootstrap")
-    weights = bootstrap_weights(split.examples, resamples, generator)
-    arrays = [array for arrays in split.by_metric.values() for array in arrays.values()]
-    sums = iter(weighted_sums(arrays, weights))
-    return {
-        metric: {
-            one.entry: Draws(
-                one.seeds,
-                value(split.task, metric, arrays[one.entry].sum(1), split.examples),
-                value(split.task, metric, next(sums), split.examples).T,
-            )
-            for one in split.entries
-        }
-        for metric, arrays in split.by_metric.items()
-    }
 
 
 def _student_places(
@@ -187,7 +170,7 @@ def _resolution(one: _Analysed) -> Resolution:
         task=one.split.task.name,
         split=one.split.name,
         examples=one.split.examples,
-        difference=_rounded(smallest_difference(students)),
+        difference=rounded_statistic(smallest_difference(students)),
     )
 
 
@@ -201,36 +184,22 @@ def _summary(draws: Draws, lowest: float) -> Summary:
     stretched = over_seeds(draws).interval() if count > 1 else None
     seeds_low, seeds_high = np.clip(stretched, lowest, 1.0) if stretched else (None, None)
     return Summary(
-        mean=_rounded(float(draws.observed.mean())),
-        sd=_rounded(float(draws.observed.std(ddof=1))) if count > 1 else None,
-        low=_rounded(low),
-        high=_rounded(high),
-        seeds_low=_rounded(seeds_low),
-        seeds_high=_rounded(seeds_high),
+        mean=rounded_statistic(float(draws.observed.mean())),
+        sd=rounded_statistic(float(draws.observed.std(ddof=1))) if count > 1 else None,
+        low=rounded_statistic(low),
+        high=rounded_statistic(high),
+        seeds_low=rounded_statistic(seeds_low),
+        seeds_high=rounded_statistic(seeds_high),
     )
 
 
 def _contrast(rival: str, contest: Contested, p_holm: float) -> Contrast:
     return Contrast(
         rival=rival,
-        difference=_significant(contest.difference),
-        low=_significant(contest.low),
-        high=_significant(contest.high),
-        p=_chance(contest.p),
-        p_holm=_chance(max(p_holm, contest.p_interval)),
+        difference=significant(contest.difference),
+        low=significant(contest.low),
+        high=significant(contest.high),
+        p=probability(contest.p),
+        p_holm=probability(max(p_holm, contest.p_interval)),
         test=contest.test,
     )
-
-
-def _rounded(number: float | None) -> float | None:
-    return None if number is None or not np.isfinite(number) else _significant(number)
-
-
-def _significant(number: float) -> float:
-    """Rounded to `STATISTICS_DIGITS`; rounding errors become zero."""
-    return 0.0 if abs(number) <= ROUNDING else _chance(number)
-
-
-def _chance(p: float) -> float:
-    """A p-value rounded to `STATISTICS_DIGITS` significant digits."""
-    return float(f"{p:.{STATISTICS_DIGITS}g}")
