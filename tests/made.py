@@ -22,7 +22,7 @@ from zoo.records.latency import (
     Quantile,
     Timing,
 )
-from zoo.records.predicted import PredictedRun, seal_of
+from zoo.records.predicted import PredictedRun, seal
 from zoo.records.score import ScoreRecord
 from zoo.records.text import write_record
 from zoo.spec.jobs import Job
@@ -125,7 +125,7 @@ def answers_to(record: PredictedRun) -> Predictions:
 def keep_score(folder: Path, record: PredictedRun, predictions: Predictions | None = None) -> Path:
     """Leave a record and its predictions as scoring does; returns the file of the predictions."""
     path = folder / "predictions" / record.predictions
-    origin = Origin(record.digest, seal_of(record))
+    origin = Origin(record.digest, seal(record))
     found = write_predictions(path, predictions or answers_to(record), origin)
     write_record(folder, record.model_copy(update={"predictions_sha256": found}))
     return path

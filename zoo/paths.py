@@ -177,6 +177,16 @@ class EntryFolder:
         return self.root / "score"
 
     @property
+    def robustness(self) -> Path:
+        """Records and predictions on altered examples."""
+        return self.root / "robustness"
+
+    @property
+    def attention(self) -> Path:
+        """A study's comparisons of attention, by the entry that was compared."""
+        return self.root / "attention"
+
+    @property
     def export(self) -> Path:
         """ONNX files and their records."""
         return self.root / "export"

@@ -14,8 +14,8 @@ from zoo.board.publish import build_board, publish_suite, published_board
 from zoo.errors import ZooError
 from zoo.evaluation.predictions import Origin, write_predictions
 from zoo.paths import Project
+from zoo.records.predicted import seal
 from zoo.records.store import read_record
-from zoo.records.text import seal
 from zoo.spec.measuring import BoardJob
 
 JOB = BoardJob(suite="tiny", entry="board", entries=("teacher", "finetune", "kd"))

@@ -21,7 +21,7 @@ from zoo.board.studies import build_study, job_text, study_tables
 from zoo.board.study import study_rows
 from zoo.errors import ZooError
 from zoo.paths import Project
-from zoo.records.attention import AttentionRecord, LayerDivergence, attention_folder
+from zoo.records.attention import AttentionRecord, LayerDivergence
 from zoo.records.records import Record
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
@@ -332,14 +332,14 @@ def test_runs_that_were_not_compared_leave_a_hole(project: Project, study: list[
     """Until all are, nothing is built; then they are published with the study."""
     made = [compared(r) for r in study if isinstance(r, ScoreRecord) and r.entry in SCORES_OF]
     for record in made[1:]:
-        write_record(attention_folder(project, "tiny", "s") / record.entry, record)
+        write_record(project.entry("tiny", "s").attention / record.entry, record)
     with pytest.raises(ZooError) as caught:
         build_study(project, ATTENTION_JOB)
     assert str(caught.value) == (
         "the study s of tiny: no up-to-date scores or attention for base\n"
         "  fix: build them with `zoo run tiny/s`"
     )
-    write_record(attention_folder(project, "tiny", "s") / made[0].entry, made[0])
+    write_record(project.entry("tiny", "s").attention / made[0].entry, made[0])
     build_study(project, ATTENTION_JOB)
     publish_suite(project, BOARD, [ATTENTION_JOB])
     published = contents(project.results / "tiny/studies/s")

@@ -18,7 +18,7 @@ from zoo.models.anatomy import layers_of
 from zoo.models.capture import model_inputs
 from zoo.models.checkpoint import save_checkpoint
 from zoo.paths import Project
-from zoo.records.attention import AttentionRecord, attention_folder
+from zoo.records.attention import AttentionRecord
 from zoo.records.store import read_records
 from zoo.spec.data import PocketData, TaskSettings
 from zoo.spec.study import AttentionJob
@@ -88,7 +88,7 @@ def test_runs_are_compared_with_their_teachers_run(tmp_path: Path) -> None:
         suite="s", entry="e", study="st", teacher="t", runs=tuple(runs), beside=(runs[0],)
     )
     compare_attention(project, job)
-    found = read_records(attention_folder(project, "s", "st") / "e")
+    found = read_records(project.entry("s", "st").attention / "e")
     assert [record.name for record in found] == [
         "attention-sentiment-dev-1",
         "attention-sentiment-dev-2",

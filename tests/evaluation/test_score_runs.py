@@ -89,7 +89,7 @@ def test_a_student_with_swapped_classes_is_not_scored(tmp_path: Path, monkeypatc
     def forward_of(_: object) -> object:
         return lambda batch: torch.eye(2)[[swapped[row] for row in batch.rows]]
 
-    monkeypatch.setattr("zoo.evaluation.score_runs.forward_of", forward_of)
+    monkeypatch.setattr("zoo.evaluation.built.forward_of", forward_of)
     project, job, _ = entry(tmp_path, "sentiment", "kd", settings)
     with pytest.raises(MeasurementError) as told:
         score_runs(project, job)
@@ -113,7 +113,7 @@ def test_a_split_made_against_what_is_learnt_is_scored(
         turned = int(encoded.split.name == "dev")
         return predict(lambda batch: torch.eye(2)[batch.labels ^ turned], encoded, settings)
 
-    monkeypatch.setattr("zoo.evaluation.score_runs.predict", answers)
+    monkeypatch.setattr("zoo.evaluation.built.predict", answers)
     settings = SMALL.model_copy(update={"dev": 60})
     for method in ("kd", "teacher"):
         project, job, _ = entry(tmp_path / method, "sentiment", method, settings)
@@ -176,7 +176,7 @@ def test_two_answers_are_no_constant(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def forward_of(_: object) -> object:
         return lambda batch: torch.eye(2)[[int(row == 0) for row in batch.rows]]
 
-    monkeypatch.setattr("zoo.evaluation.score_runs.forward_of", forward_of)
+    monkeypatch.setattr("zoo.evaluation.built.forward_of", forward_of)
     project, job, _ = entry(tmp_path, "sentiment", "teacher", SMALL)
     score_runs(project, job)
     assert not records(project)[0].constant

@@ -1,5 +1,6 @@
 """Records on disk, and the environment they carry."""
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -15,12 +16,12 @@ from zoo.records.attention import AttentionRecord, LayerDivergence
 from zoo.records.durations import published_durations
 from zoo.records.environment import capture_environment
 from zoo.records.export import ExportRecord
-from zoo.records.predicted import seal_of
+from zoo.records.predicted import seal
 from zoo.records.robustness import RobustnessRecord
 from zoo.records.score import ScoreRecord
 from zoo.records.size import SizeRecord
 from zoo.records.store import RECORD_KINDS, read_record, read_records
-from zoo.records.text import record_text, seal, write_record
+from zoo.records.text import record_text, write_record
 from zoo.records.training import PhaseRecord, TrainingRecord, TransferRecord
 from zoo.spec.robustness import Typos
 
@@ -144,8 +145,13 @@ def test_names_tell_kind_task_and_seed(tmp_path: Path) -> None:
     assert {record.kind for record in read_records(tmp_path)} == set(RECORD_KINDS)
 
 
-def test_seals_of_scores_are_what_scoring_writes() -> None:
-    assert seal_of(RECORDS[1]) == seal(RECORDS[1])
+def test_a_seal_is_of_what_is_written_but_the_predictions_hash() -> None:
+    stated = json.loads(record_text(RECORDS[1]))
+    del stated["predictions_sha256"]
+    expected = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
+    assert seal(RECORDS[1]) == expected
+    assert seal(RECORDS[1].model_copy(update={"predictions_sha256": "1" * 64})) == expected
+    assert seal(RECORDS[1].model_copy(update={"constant": True})) != expected
 
 
 def test_numbers_are_rounded_to_six_digits(tmp_path: Path) -> None:

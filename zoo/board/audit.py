@@ -17,7 +17,7 @@ from zoo.board.standings import Stored
 from zoo.errors import DataError, MeasurementError, Problem, ZooError
 from zoo.paths import file_sha256
 from zoo.records.measured import RECORD_SCHEMA
-from zoo.records.predicted import PredictedRun, seal_of
+from zoo.records.predicted import PredictedRun, seal
 from zoo.records.records import Record
 from zoo.records.robustness import RobustnessRecord
 from zoo.records.score import ScoreRecord
@@ -132,7 +132,7 @@ def _unsound(record: PredictedRun, path: Path) -> Iterator[tuple[str, str]]:
         return
     if record.schema_version == RECORD_SCHEMA and file_sha256(path) != record.predictions_sha256:
         yield "its predictions file has changed", str(record.predictions_sha256)
-    elif record.schema_version == RECORD_SCHEMA and origin.record != seal_of(record):
+    elif record.schema_version == RECORD_SCHEMA and origin.record != seal(record):
         yield "modified after it was written", f"the record {origin.record[:12]}"
     if record.examples != len(predictions.ids):
         yield f"{record.examples} examples", f"the {len(predictions.ids)} stored"

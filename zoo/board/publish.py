@@ -34,7 +34,6 @@ from zoo.records.predicted import PredictedRun
 from zoo.records.published import published_texts
 from zoo.records.records import Record
 from zoo.records.reported import read_reported
-from zoo.records.robustness import ROBUSTNESS_FOLDER
 from zoo.records.score import ScoreRecord
 from zoo.records.statistics import MeanStanding, SuiteStatistics
 from zoo.records.store import read_published, read_record, record_files
@@ -282,7 +281,7 @@ def _published_files(
 
 def _built_predictions(entry: EntryFolder, record: PredictedRun) -> Path:
     """The predictions behind a record of this machine's build."""
-    folder = entry.score if isinstance(record, ScoreRecord) else entry.root / ROBUSTNESS_FOLDER
+    folder = entry.score if isinstance(record, ScoreRecord) else entry.robustness
     return folder / PREDICTIONS / record.predictions
 
 

@@ -15,7 +15,6 @@ from zoo.board.summary import Line
 from zoo.errors import Problem, ZooError, at
 from zoo.files import read_file
 from zoo.paths import Project, new_folder
-from zoo.records.attention import attention_folder
 from zoo.records.published import published_texts
 from zoo.records.records import Record
 from zoo.records.store import read_record, read_records, record_files
@@ -68,7 +67,7 @@ def built_records(project: Project, job: StudyJob) -> list[Record]:
     entries = sorted({entry for variant in job.variants for entry in variant.records})
     built = project.build / job.suite
     found = [read_record(path) for entry in entries for path in record_files(built / entry)]
-    found += read_records(attention_folder(project, job.suite, job.entry)) if job.attention else []
+    found += read_records(project.entry(job.suite, job.entry).attention) if job.attention else []
     missing = list(unmeasured(job, found))
     if missing:
         wanted = "scores or attention" if job.attention else "scores"

@@ -1,26 +1,24 @@
 """The attention stage: how far each head of a student is from the teacher's on dev splits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from zoo.data.batches import Encoded, collate, encode, in_length_order
+from zoo.data.batches import Encoded, collate, in_length_order
 from zoo.data.sources import content_sha256, load_evaluation
 from zoo.distil.layermap import mapped
+from zoo.evaluation.built import BuiltRun
 from zoo.evaluation.predict import BATCH_SIZE
 from zoo.losses.attention import attention_kl
 from zoo.losses.divergence import require_equal_heads
 from zoo.models.anatomy import layers_of
-from zoo.models.build import Head
 from zoo.models.capture import Capture
-from zoo.models.checkpoint import load_checkpoint
-from zoo.models.identity import Wanted, read_identity
 from zoo.models.tap import Site, Tap
 from zoo.paths import Project, new_folder
-from zoo.records.attention import AttentionRecord, LayerDivergence, attention_folder
+from zoo.records.attention import AttentionRecord, LayerDivergence
 from zoo.records.environment import Environment, capture_environment
 from zoo.records.text import write_record
 from zoo.spec.recipe import RunRecipe
@@ -39,7 +37,7 @@ def compare_attention(project: Project, job: AttentionJob) -> None:
     """
     environment = capture_environment(project.root)
     teachers = {run.task: run for run in job.beside}
-    with new_folder(attention_folder(project, job.suite, job.study) / job.entry) as folder:
+    with new_folder(project.entry(job.suite, job.study).attention / job.entry) as folder:
         for run in job.runs:
             for record in _compared(project, job, run, teachers[run.task], environment):
                 write_record(folder, record)
@@ -100,34 +98,18 @@ def _stated(layers: Sequence[int], means: Tensor) -> tuple[LayerDivergence, ...]
 
 def _compared(
     project: Project, job: AttentionJob, run: RunRecipe, beside: RunRecipe, where: Environment
-) -> list[AttentionRecord]:
+) -> Iterator[AttentionRecord]:
     """One record for every dev split."""
-    task, head = run.definition, Head(run.definition)
-    own = project.entry(job.suite, job.entry).checkpoint(run.task, run.seed)
-    guide = project.entry(job.suite, job.teacher).checkpoint(beside.task, beside.seed)
-    student, tokenizer = load_checkpoint(own, head, Wanted.run(job.suite, job.entry, run))
-    teacher, _ = load_checkpoint(guide, head, Wanted.run(job.suite, job.teacher, beside))
-    identity = read_identity(own)
-    records = []
-    for name, split in load_evaluation(task, run.settings, run.data).items():
-        encoded = encode(task, split, run.settings, tokenizer)
-        found = attention_divergences(student, teacher, encoded)
-        records.append(
-            AttentionRecord(
-                suite=job.suite,
-                entry=job.entry,
-                task=run.task,
-                seed=run.seed,
-                declared=run.declared,
-                digest=identity.digest,
-                environment=where,
-                teacher=job.teacher,
-                weights_sha256=identity.weights_sha256,
-                teacher_sha256=read_identity(guide).weights_sha256,
-                split=name,
-                data_sha256=content_sha256(split),
-                rows=found.rows,
-                layers=found.layers,
-            )
+    student = BuiltRun.load(project, job, run)
+    teacher = BuiltRun.load(project, job, beside, job.teacher)
+    for split in load_evaluation(run.definition, run.settings, run.data).values():
+        found = attention_divergences(student.model, teacher.model, student.encoded(split))
+        yield AttentionRecord(
+            **student.stated(where),
+            teacher=job.teacher,
+            teacher_sha256=teacher.identity.weights_sha256,
+            split=split.name,
+            data_sha256=content_sha256(split),
+            rows=found.rows,
+            layers=found.layers,
         )
-    return records

@@ -1,30 +1,21 @@
 """The robustness stage: predictions and metrics of every run on altered examples."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from zoo.data.adversarial import read_adversarial
 from zoo.data.adversarial_input import lacks_adversarial
-from zoo.data.batches import encode
 from zoo.data.examples import Split
-from zoo.data.sources import content_sha256, load_evaluation
+from zoo.data.sources import load_evaluation
 from zoo.data.typos import mistyped_split
 from zoo.errors import DataError, Problem
-from zoo.evaluation.predict import forward_of, predict
-from zoo.evaluation.predictions import Origin, write_predictions
-from zoo.evaluation.scoring import score_predictions
-from zoo.models.build import Head
-from zoo.models.checkpoint import load_checkpoint
-from zoo.models.identity import Wanted, read_identity
+from zoo.evaluation.built import BuiltRun, write_predicted
 from zoo.paths import Project, data_folder, new_folder
 from zoo.records.environment import Environment, capture_environment
-from zoo.records.predicted import seal_of
-from zoo.records.robustness import ROBUSTNESS_FOLDER, RobustnessRecord
-from zoo.records.text import write_record
-from zoo.spec.own_task import OwnData
+from zoo.records.robustness import RobustnessRecord
+from zoo.spec.measuring import RobustnessJob
 from zoo.spec.recipe import RunRecipe
 from zoo.spec.robustness import Adversarial, Perturbation
-from zoo.spec.robustness_job import RobustnessJob
 
 Altered = tuple[Perturbation, Split]
 """How a dev split is altered, and its altered examples."""
@@ -38,26 +29,38 @@ def score_robustness(project: Project, job: RobustnessJob) -> None:
         DataError: a split is missing, or the adversarial examples are malformed.
     """
     environment = capture_environment(project.root)
-    altered = {}
-    for run in job.runs:
-        if run.task not in altered:
-            altered[run.task] = [*_altered(project, job, run)]
-    with new_folder(project.entry(job.suite, job.entry).root / ROBUSTNESS_FOLDER) as folder:
+    adversarial = _adversarial(project, job)
+    altered = {run.task: [*_altered(job, run, adversarial)] for run in _one_of_each_task(job)}
+    with new_folder(project.entry(job.suite, job.entry).robustness) as folder:
         for run in job.runs:
-            checkpoint = project.entry(job.suite, job.entry).checkpoint(run.task, run.seed)
-            _score_run(folder, checkpoint, job, run, altered[run.task], environment)
+            if altered[run.task]:
+                built = BuiltRun.load(project, job, run)
+                _score_run(folder, job, built, altered[run.task], environment)
 
 
-def _altered(project: Project, job: RobustnessJob, run: RunRecipe) -> Iterator[Altered]:
+def _one_of_each_task(job: RobustnessJob) -> Iterable[RunRecipe]:
+    return {run.task: run for run in job.runs}.values()
+
+
+def _altered(
+    job: RobustnessJob, run: RunRecipe, adversarial: Mapping[tuple[str, str], Split]
+) -> Iterator[Altered]:
     """The altered examples of a run's task."""
-    typos, adversarial = job.robustness.typos, job.robustness.adversarial
+    typos = job.robustness.typos
     if typos is not None:
         for split in load_evaluation(run.definition, run.settings, run.data).values():
             yield "typos", mistyped_split(split, typos)
-    if adversarial is not None and not lacks_adversarial(project, job.suite):
-        for (task, _), split in read_adversarial(_file(adversarial)).items():
-            if task == run.task:
-                yield "adversarial", split
+    for (task, _), split in adversarial.items():
+        if task == run.task:
+            yield "adversarial", split
+
+
+def _adversarial(project: Project, job: RobustnessJob) -> Mapping[tuple[str, str], Split]:
+    """The adversarial examples of all tasks; none where they are absent."""
+    declared = job.robustness.adversarial
+    if declared is None or lacks_adversarial(project, job.suite):
+        return {}
+    return read_adversarial(_file(declared))
 
 
 def _file(adversarial: Adversarial) -> Path:
@@ -70,44 +73,17 @@ def _file(adversarial: Adversarial) -> Path:
 
 def _score_run(
     folder: Path,
-    checkpoint: Path,
     job: RobustnessJob,
-    run: RunRecipe,
+    built: BuiltRun,
     altered: Sequence[Altered],
     environment: Environment,
 ) -> None:
-    if not altered:
-        return
-    task = run.definition
-    model, tokenizer = load_checkpoint(
-        checkpoint, Head(task), Wanted.run(job.suite, job.entry, run)
-    )
-    identity = read_identity(checkpoint)
     for perturbation, split in altered:
-        encoded = encode(task, split, run.settings, tokenizer)
-        predictions = predict(forward_of(model), encoded, run.settings)
-        scored = score_predictions(task, split, predictions)
+        predictions = built.predictions(split)
         record = RobustnessRecord(
-            suite=job.suite,
-            entry=job.entry,
-            task=run.task,
-            seed=run.seed,
-            declared=run.declared,
-            digest=identity.digest,
-            environment=environment,
+            **built.stated(environment),
+            **built.scores(split, predictions),
             perturbation=perturbation,
             typos=job.robustness.typos if perturbation == "typos" else None,
-            split=split.name,
-            examples=len(split.examples),
-            data_sha256=content_sha256(split),
-            weights_sha256=identity.weights_sha256,
-            predictions_sha256="0" * 64,  # known once the predictions are written
-            primary=task.primary,
-            metrics=scored.metrics,
-            thresholds=scored.thresholds,
-            own=run.data if isinstance(run.data, OwnData) else None,
         )
-        stored = folder / "predictions" / record.predictions
-        origin = Origin(identity.digest, seal_of(record))
-        written = {"predictions_sha256": write_predictions(stored, predictions, origin)}
-        write_record(folder, record.model_copy(update=written))
+        write_predicted(folder, record, predictions)

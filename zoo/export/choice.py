@@ -15,7 +15,7 @@ from zoo.export.exam import Exam
 from zoo.export.parity import Parity, measure_parity
 from zoo.export.session import forward_of_file
 from zoo.records.choice import Candidate, Choice, choose
-from zoo.records.text import SIGNIFICANT_DIGITS
+from zoo.records.text import as_written
 from zoo.spec.bench import Scheme
 from zoo.tensors.batch import Batch
 
@@ -102,10 +102,11 @@ def _recalled(forward: Forward, exam: Exam) -> Forward:
 
 
 def _candidate(scheme: Scheme, file: Path, milliseconds: float, parity: Parity) -> Candidate:
+    # Rounded as in the record, so that the rule finds the same there.
     return Candidate(
         scheme=scheme,
         bytes=file.stat().st_size,
-        cpu_ms=_as_written(milliseconds),
+        cpu_ms=as_written(milliseconds),
         score=parity.metric_file,
         loss=_if_finite(parity.loss),
         flips=parity.flips,
@@ -114,9 +115,4 @@ def _candidate(scheme: Scheme, file: Path, milliseconds: float, parity: Parity) 
 
 
 def _if_finite(number: float) -> float | None:
-    return _as_written(number) if isfinite(number) else None
-
-
-def _as_written(number: float) -> float:
-    """Rounded as in the record, so that the rule finds the same there."""
-    return float(f"{number:.{SIGNIFICANT_DIGITS}g}")
+    return as_written(number) if isfinite(number) else None

@@ -20,11 +20,11 @@ from zoo.spec.measuring import (
     ExportJob,
     GateJob,
     LatencyJob,
+    RobustnessJob,
     ScoreJob,
     WordGateJob,
 )
 from zoo.spec.recipe import AdaptedSource, RunRecipe
-from zoo.spec.robustness_job import RobustnessJob
 from zoo.spec.teacher import Teacher
 
 

@@ -13,10 +13,10 @@ from zoo.spec.measuring import (
     ExportJob,
     GateJob,
     LatencyJob,
+    RobustnessJob,
     ScoreJob,
     WordGateJob,
 )
-from zoo.spec.robustness_job import RobustnessJob
 from zoo.spec.study import AttentionJob, StudyJob
 
 StageRunner = Callable[[Project, Any], None]

@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 
 from zoo.paths import EntryFolder, Project
-from zoo.records.attention import attention_folder
-from zoo.records.robustness import ROBUSTNESS_FOLDER
 
 
 class OutputKind(Enum):
@@ -98,14 +96,12 @@ _PATHS: dict[OutputKind, Callable[[Output], Path]] = {
     OutputKind.RUNS: lambda one: _folder(one).runs.joinpath(*one.place),
     OutputKind.TRAINING: lambda one: _folder(one).training_records.joinpath(*one.place),
     OutputKind.SCORE: lambda one: _folder(one).score,
-    OutputKind.ROBUSTNESS: lambda one: _folder(one).root / ROBUSTNESS_FOLDER,
+    OutputKind.ROBUSTNESS: lambda one: _folder(one).robustness,
     OutputKind.GATE: lambda one: _folder(one).gate,
     OutputKind.WORD_GATE: lambda one: _folder(one).word_gate,
     OutputKind.EXPORT: lambda one: _folder(one).export,
     OutputKind.LATENCY: lambda one: _folder(one).latency,
-    OutputKind.ATTENTION: lambda one: attention_folder(
-        Project(Path()), one.suite, one.entry
-    ).joinpath(*one.place),
+    OutputKind.ATTENTION: lambda one: _folder(one).attention.joinpath(*one.place),
     OutputKind.STUDY: lambda one: Project(Path()).study(one.suite, one.entry),
     OutputKind.BOARD: lambda one: Project(Path()).built_tables(one.suite),
 }

@@ -1,18 +1,11 @@
 """How far a student's attention is from its teacher's."""
 
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from zoo.paths import Project
 from zoo.records.measured import Amount, Count, Measure, MeasuredRun
 from zoo.spec.base import Sha256, Spec
-
-
-def attention_folder(project: Project, suite: str, study: str) -> Path:
-    """Where one study compares the attention of its variants with their teacher's."""
-    return project.entry(suite, study).root / "attention"
 
 
 class LayerDivergence(Spec):

@@ -1,13 +1,11 @@
 """Writing records: sorted JSON, numbers rounded to six digits."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from zoo.paths import write_file
 from zoo.records.measured import MeasuredRun
-from zoo.records.score import ScoreRecord
 
 SIGNIFICANT_DIGITS = 6
 """Significant digits of numbers on disk, so that an error of 1e-7 is not lost."""
@@ -23,15 +21,14 @@ def record_text(record: MeasuredRun) -> str:
     return json.dumps(_rounded(record.model_dump(mode="json")), indent=1, sort_keys=True) + "\n"
 
 
-def seal(record: ScoreRecord) -> str:
-    """The sha256 of a score record without its predictions' hash, as these contain this hash."""
-    stated = _rounded(record.model_dump(mode="json", exclude={"predictions_sha256"}))
-    return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
+def as_written(number: float) -> float:
+    """A number as it stands in a record."""
+    return float(f"{number:.{SIGNIFICANT_DIGITS}g}")
 
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+        return as_written(value)
     if isinstance(value, dict):
         return {key: _rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -5,6 +5,7 @@ from typing import ClassVar
 from zoo.spec.bench import Bench, Export
 from zoo.spec.jobs import Job
 from zoo.spec.recipe import RunRecipe
+from zoo.spec.robustness import Robustness
 
 
 class ScoreJob(Job):
@@ -17,6 +18,15 @@ class ScoreJob(Job):
     teacher: str
     twin: str | None
     runs: tuple[RunRecipe, ...]
+
+
+class RobustnessJob(Job):
+    """Score every run of an entry on altered examples."""
+
+    run_fields: ClassVar[tuple[str, ...]] = ("runs",)
+
+    runs: tuple[RunRecipe, ...]
+    robustness: Robustness
 
 
 class GateJob(Job):
