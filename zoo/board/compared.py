@@ -73,11 +73,11 @@ def compared(rows: Sequence[Row], statistics: SuiteStatistics | None) -> list[Co
         by_entry.setdefault(row.entry, []).append(row)
     means = {one.entry: one for one in (statistics.means if statistics else ())}
     scores = {(row.entry, row.task, row.split): row.score for row in rows}
+    costs = _costs(by_entry, rows)
     found = []
-    for own in by_entry.values():
-        costs = _costs(own, by_entry)
-        found.append(_mean(own, means, costs))
-        found += [_task(row, scores, costs) for row in own]
+    for name, own in by_entry.items():
+        found.append(_mean(own, means, costs[name]))
+        found += [_task(row, scores, costs[name]) for row in own]
     return found
 
 
@@ -94,7 +94,7 @@ def _mean(own: Sequence[Row], means: Mapping[str, MeanStanding], costs: Costs) -
     first = own[0]
     standing, teacher = means.get(first.entry), means.get(first.teacher)
     summary = standing.summary if standing else None
-    several = summary is not None and summary.seeds_low is not None
+    low, high = summary.shown if summary else (None, None)
     return Compared(
         entry=first.entry,
         method=first.method,
@@ -103,8 +103,8 @@ def _mean(own: Sequence[Row], means: Mapping[str, MeanStanding], costs: Costs) -
         split="",
         rows=tuple(own),
         score=summary.mean if summary else None,
-        low=(summary.seeds_low if several else summary.low) if summary else None,
-        high=(summary.seeds_high if several else summary.high) if summary else None,
+        low=low,
+        high=high,
         teacher_score=teacher.summary.mean if teacher else None,
         against_teacher=standing.to_teacher if standing else None,
         against_twin=standing.to_twin if standing else None,
@@ -132,15 +132,21 @@ def _task(row: Row, scores: Mapping[tuple[str, str, str], float | None], costs: 
     )
 
 
-def _costs(own: Sequence[Row], by_entry: Mapping[str, Sequence[Row]]) -> Costs:
-    first, rows = own[0], [row for rows in by_entry.values() for row in rows]
-    device = device_of(rows)
-    if first.method == TEACHER:
-        students = [row for row in rows if row.teacher == first.entry and row.method != TEACHER]
-        fastest = fastest_teacher(own, students, device)
-    else:
-        fastest = fastest_student(own, device)
-    return Costs(_parameters(own), _parameters(by_entry.get(first.teacher, ())), fastest)
+def _costs(by_entry: Mapping[str, Sequence[Row]], rows: Sequence[Row]) -> dict[str, Costs]:
+    """The costs of every entry."""
+    students: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.method != TEACHER:
+            students.setdefault(row.teacher, []).append(row)
+    device, found = device_of(rows), {}
+    for name, own in by_entry.items():
+        if own[0].method == TEACHER:
+            fastest = fastest_teacher(own, students.get(name, ()), device)
+        else:
+            fastest = fastest_student(own, device)
+        teacher = by_entry.get(own[0].teacher, ())
+        found[name] = Costs(_parameters(own), _parameters(teacher), fastest)
+    return found
 
 
 def _parameters(rows: Sequence[Row]) -> int | None:

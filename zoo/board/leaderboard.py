@@ -88,12 +88,7 @@ def absence_remarks(left_out: Sequence[str]) -> list[str]:
 def _line_columns(shared: Sequence[TaskSplit], means: Means) -> list[Column[Line[Row]]]:
     def beside(line: Line[Row]) -> str:
         standing = means.get(line.name)
-        if standing is None:
-            return ""
-        summary = standing.summary
-        if summary.seeds_low is None:
-            return half_width(summary.low, summary.high)
-        return half_width(summary.seeds_low, summary.seeds_high)
+        return "" if standing is None else half_width(*standing.summary.shown)
 
     over = ", ".join(map(place_name, shared)) or "no task, as none is shared by all entries"
     return [

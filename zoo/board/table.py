@@ -251,11 +251,10 @@ def _certainty(standing: Standing | None, primary: str) -> dict[str, Any]:
     """The statistics of a row."""
     if standing is None:
         return {}
-    summary = standing.metrics[primary]
-    one_seed = summary.seeds_low is None
+    low, high = standing.metrics[primary].shown
     return {
-        "score_low": _rounded(summary.low if one_seed else summary.seeds_low),
-        "score_high": _rounded(summary.high if one_seed else summary.seeds_high),
+        "score_low": _rounded(low),
+        "score_high": _rounded(high),
         "rank": standing.rank,
         "against_teacher": standing.to_teacher,
         "against_twin": standing.to_twin,

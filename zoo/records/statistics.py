@@ -26,6 +26,13 @@ class Summary(Spec):
     seeds_high: float | None
     """95 % confidence interval over examples and seeds; None for a single seed."""
 
+    @property
+    def shown(self) -> tuple[float | None, float | None]:
+        """The interval that boards show: over seeds too where there are several."""
+        if self.seeds_low is None:
+            return self.low, self.high
+        return self.seeds_low, self.seeds_high
+
 
 class Contrast(Spec):
     """An entry compared with another on the same examples, in the primary metric."""
