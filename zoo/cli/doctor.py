@@ -25,9 +25,8 @@ from zoo.paths import Project, data_folder, find_project
 from zoo.pipeline.inputs import inputs_job
 from zoo.records.environment import cpu_lines, instruction_sets, processor
 from zoo.resolve.entry import read_suite
-from zoo.spec.jobs import Input, TaskInput
+from zoo.spec.jobs import FileInput, Input, TaskInput
 from zoo.spec.load import suite_names
-from zoo.spec.robustness import ADVERSARIAL_INPUT
 
 HUB_SECONDS = 5.0
 CONSTRAINTS = "constraints.txt"
@@ -222,7 +221,7 @@ def _input(suite: str, name: str, given: Input, hub: Diagnosis, *, verify: bool)
         return Diagnosis(suite, name, f"will be downloaded from the hub ({told})")
     remedies = [*(holding.remedy for holding in places), hub.remedy if on_hub else ""]
     remedy = ", or ".join(filter(None, remedies))
-    if name == ADVERSARIAL_INPUT or (isinstance(given, TaskInput) and given.optional):
+    if isinstance(given, TaskInput | FileInput) and given.optional:
         return Diagnosis(suite, name, f"{told}; optional: builds skip it", "note", remedy)
     return Diagnosis(suite, name, told, "missing", remedy)
 

@@ -97,7 +97,7 @@ def _of_task(run: RunRecipe) -> Iterator[tuple[str, TaskInput]]:
 
 def _of_robustness(robustness: Robustness) -> Iterator[Named]:
     if robustness.adversarial is not None:
-        yield ADVERSARIAL_INPUT, FileInput(path=robustness.adversarial.path)
+        yield ADVERSARIAL_INPUT, FileInput(path=robustness.adversarial.path, optional=True)
 
 
 def _of_augmentation(run: RunRecipe) -> Iterator[Named]:

@@ -92,10 +92,12 @@ class ModelInput(Spec):
 
 
 class FileInput(Spec):
-    """A vocabulary, or word vectors."""
+    """A vocabulary, word vectors, or adversarial examples."""
 
     kind: Literal["file"] = "file"
     path: BelowData
+    optional: bool = False
+    """Whether what reads it does without where it is absent."""
 
 
 Input = Annotated[TaskInput | CorpusInput | ModelInput | FileInput, Field(discriminator="kind")]

@@ -28,7 +28,7 @@ class SuiteTask(TaskSettings):
     @property
     def settings(self) -> TaskSettings:
         """What is declared of the task's runs."""
-        return TaskSettings(**{name: getattr(self, name) for name in TaskSettings.model_fields})
+        return TaskSettings(**self.model_dump(include=set(TaskSettings.model_fields)))
 
     @model_validator(mode="after")
     def _seeds_are_distinct(self) -> Self:
